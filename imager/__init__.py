@@ -1,0 +1,3 @@
+"""The project: settings, accounts, lifecycle, composition."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,159 @@
+"""Who may do what: channels, organizations, users, refresh tokens."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.contrib.auth.models import PermissionsMixin
+from django.db import models
+from django.db.models.functions import Lower
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+
+class Language(models.TextChoices):
+    """Languages of pages and mails."""
+
+    EN = "en", "English"
+    FR = "fr", "Français"
+
+
+class Channel(models.Model):
+    """A production line: its hosts build and write only for organizations of this channel."""
+
+    slug = models.SlugField(_("slug"), max_length=50, unique=True)
+    name = models.CharField(_("name"), max_length=100)
+    active = models.BooleanField(_("active"), default=True)
+    private = models.BooleanField(_("private"), default=False)
+    sender_name = models.CharField(_("sender's name"), max_length=100, blank=True)
+    sender_address = models.TextField(_("sender's address"), blank=True)
+    sender_email = models.EmailField(_("sender's e-mail"), blank=True)
+
+    class Meta:
+        ordering = ["slug"]
+        verbose_name = _("channel")
+        verbose_name_plural = _("channels")
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Organization(models.Model):
+    """Who orders. Everything a member sees belongs to the organization."""
+
+    slug = models.SlugField(_("slug"), max_length=50, unique=True)
+    name = models.CharField(_("name"), max_length=100)
+    email = models.EmailField(_("e-mail"), blank=True)
+    language = models.CharField(_("language"), max_length=5, choices=Language.choices, default=Language.EN)
+    channel = models.ForeignKey(Channel, models.PROTECT, related_name="organizations", verbose_name=_("channel"))
+    active = models.BooleanField(_("active"), default=True)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+
+    class Meta:
+        ordering = ["name"]
+        verbose_name = _("organization")
+        verbose_name_plural = _("organizations")
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Role(models.TextChoices):
+    """What an account is for. People are members or staff; hosts are creators or writers."""
+
+    MEMBER = "member", _("member")
+    STAFF = "staff", _("staff")
+    CREATOR = "creator", _("creator host")
+    WRITER = "writer", _("writer host")
+
+
+class UserManager(BaseUserManager["User"]):
+    """Creates users by e-mail."""
+
+    def create_user(self, email: str, password: str | None = None, **fields: Any) -> User:
+        """A user with that e-mail; without a password nobody can log in with it."""
+        user = self.model(email=self.normalize_email(email).lower(), **fields)
+        user.set_password(password)
+        user.full_clean(exclude=["password"])
+        user.save(using=self._db)
+        return user
+
+    def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> User:
+        """A staff user with all permissions."""
+        return self.create_user(email, password, **{"role": Role.STAFF, "is_superuser": True, **fields})
+
+    def get_by_natural_key(self, username: str | None) -> User:
+        """By e-mail, in any case."""
+        return self.get(email__iexact=username)
+
+
+class User(AbstractBaseUser, PermissionsMixin):
+    """An account: a person, or a host (then role creator or writer)."""
+
+    email = models.EmailField(_("e-mail"), unique=True)
+    name = models.CharField(_("name"), max_length=150, blank=True)
+    role = models.CharField(_("role"), max_length=10, choices=Role.choices, default=Role.MEMBER)
+    organization = models.ForeignKey(
+        Organization, models.PROTECT, null=True, blank=True, related_name="users", verbose_name=_("organization")
+    )
+    language = models.CharField(_("language"), max_length=5, choices=Language.choices, blank=True)
+    is_active = models.BooleanField(_("active"), default=True)
+    token_epoch = models.PositiveIntegerField(default=0, editable=False)
+    date_joined = models.DateTimeField(_("joined"), default=timezone.now, editable=False)
+
+    objects = UserManager()
+
+    EMAIL_FIELD = "email"
+    USERNAME_FIELD = "email"
+    REQUIRED_FIELDS: list[str] = []
+
+    class Meta:
+        ordering = ["email"]
+        verbose_name = _("user")
+        verbose_name_plural = _("users")
+        constraints = [
+            models.UniqueConstraint(Lower("email"), name="user_email_in_any_case"),
+            models.CheckConstraint(condition=models.Q(role__in=Role.values), name="user_role_known"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name or self.email
+
+    @property
+    def is_staff(self) -> bool:
+        """Staff may enter the admin; what they may do there, permissions say."""
+        return self.role == Role.STAFF
+
+    @property
+    def is_host(self) -> bool:
+        """Whether a machine, not a person, uses this account."""
+        return self.role in {Role.CREATOR, Role.WRITER}
+
+    def get_short_name(self) -> str:
+        """How to address the person."""
+        return self.name or self.email
+
+
+class RefreshToken(models.Model):
+    """A refresh token, by the hash of its id. Used once: one UPDATE decides who wins."""
+
+    jti_hash = models.CharField(max_length=64, primary_key=True)
+    family = models.UUIDField(default=uuid.uuid4, db_index=True)
+    user = models.ForeignKey(User, models.CASCADE, related_name="refresh_tokens")
+    epoch = models.PositiveIntegerField()
+    issued_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField()
+    family_expires_at = models.DateTimeField()
+    consumed_at = models.DateTimeField(null=True)
+    successor_jti = models.CharField(max_length=64, blank=True)
+    revoked_at = models.DateTimeField(null=True)
+
+    class Meta:
+        verbose_name = _("refresh token")
+        verbose_name_plural = _("refresh tokens")
+        indexes = [models.Index(fields=["expires_at"], name="refresh_expiring")]
+
+    def __str__(self) -> str:
+        return f"{self.user_id} {self.issued_at:%Y-%m-%d}"

@@ -1,0 +1,54 @@
+"""What every API of ours shares: pages with a bound, and errors as RFC 9457 problem details."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.utils.translation import gettext as _
+from rest_framework import status
+from rest_framework.exceptions import APIException, ValidationError
+from rest_framework.pagination import PageNumberPagination
+from rest_framework.response import Response
+from rest_framework.views import exception_handler
+
+from imager.lifecycle import IllegalMove, LostRace
+
+
+class Pages(PageNumberPagination):
+    """Numbered pages of 20, at most 100."""
+
+    page_size = 20
+    page_size_query_param = "page_size"
+    max_page_size = 100
+
+
+class Problem(APIException):
+    """A refusal with a stable code: `raise Problem(409, "taken", "…")`. `extra` joins the body."""
+
+    def __init__(self, status_code: int, code: str, detail: str, **extra: Any) -> None:
+        super().__init__(detail, code)
+        self.status_code = status_code
+        self.extra = extra
+
+
+def problem(error: Exception, context: dict[str, Any]) -> Response | None:
+    """DRF's exception handler: every error leaves as `application/problem+json`."""
+    if isinstance(error, IllegalMove | LostRace):
+        error = Problem(status.HTTP_409_CONFLICT, "conflict", _("That is no longer possible: %(what)s") % {"what": error})
+    response = exception_handler(error, context)
+    if response is None:
+        return None
+    code = getattr(error, "default_code", "error")
+    detail: Any = response.data
+    body: dict[str, Any] = {"type": "about:blank", "status": response.status_code}
+    if isinstance(error, ValidationError):
+        body |= {"title": _("Invalid input"), "code": "invalid", "errors": detail}
+        body["detail"] = _("Some fields cannot be accepted; see “errors”.")
+    else:
+        text = detail.get("detail", "") if isinstance(detail, dict) else detail
+        code = getattr(text, "code", code)
+        body |= {"title": str(code).replace("_", " "), "code": str(code), "detail": str(text)}
+    body |= getattr(error, "extra", {})
+    response.data = body
+    response.content_type = "application/problem+json"
+    return response

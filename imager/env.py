@@ -1,0 +1,36 @@
+"""Settings from the environment: typed, loud when wrong, `NAME_FILE` accepted for secrets."""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+env = environ.FileAwareEnv()
+
+
+def required(name: str, hint: str) -> str:
+    """The value of `name`; without it the process must not start. `hint` says what to put there."""
+    value = env.str(name, default="")
+    if not value:
+        raise ImproperlyConfigured(f"{name} is not set: {hint} (or {name}_FILE, a file that holds it).")
+    return str(value)
+
+
+def kept_secret(path: Path, size: int = 32) -> str:
+    """A random secret in hex (`size` bytes), made once and kept at `path`, mode 0600. For development only."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with path.open("x", opener=_private) as new:
+            new.write(secrets.token_hex(size))
+    except FileExistsError:
+        pass
+    return path.read_text()
+
+
+def _private(path: str, flags: int) -> int:
+    import os
+
+    return os.open(path, flags, 0o600)

@@ -1,0 +1,29 @@
+"""Composition: which room answers where."""
+
+from django.contrib import admin
+from django.urls import include, path
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+
+import imager.accounts.urls
+import orders.urls
+import tasks_app.urls
+import warehouse.urls
+
+api = [
+    *imager.accounts.urls.api,
+    *orders.urls.api,
+    *tasks_app.urls.api,
+    *warehouse.urls.api,
+    path("schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="api_docs"),
+]
+
+urlpatterns = [
+    path("admin/", admin.site.urls),
+    path("accounts/", include("allauth.urls")),
+    path("api/v1/", include(api)),
+    *imager.accounts.urls.pages,
+    *orders.urls.pages,
+    *tasks_app.urls.pages,
+    *warehouse.urls.pages,
+]

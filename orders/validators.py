@@ -1,0 +1,52 @@
+"""What may stand in the fields of a configuration. Each message names the limit and an example."""
+
+from __future__ import annotations
+
+import re
+import zoneinfo
+from pathlib import PurePosixPath
+from urllib.parse import urlsplit
+
+from django.core.exceptions import ValidationError
+from django.core.validators import RegexValidator
+from django.utils.translation import gettext_lazy as _
+
+ssid = RegexValidator(
+    r'\A[^!#;+\]/"\t\x00-\x1f][^+\]/"\t\x00-\x1f]{0,31}\Z',
+    _("1 to 32 characters; not + ] / \" or a tab, and not ! # ; at the beginning. Example: Kiwix Hotspot"),
+    "ssid",
+)
+hostname = RegexValidator(
+    r"\A[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?\Z",
+    _("1 to 32 small letters, digits and inner hyphens. Example: school-library"),
+    "hostname",
+)
+wifi_password = RegexValidator(
+    r"\A[\u0020-\u007e]{8,63}\Z", _("8 to 63 letters, digits and signs of the basic Latin alphabet."), "wifi_password"
+)
+account = RegexValidator(r"\A[A-Za-z0-9_-]{1,31}\Z", _("1 to 31 letters, digits, _ and -. Example: admin"), "account")
+admin_password = RegexValidator(r"\A[A-Za-z0-9_-]{4,31}\Z", _("4 to 31 letters, digits, _ and -."), "admin_password")
+sha256 = RegexValidator(r"\A[0-9a-f]{64}\Z", _("64 hexadecimal digits, small letters."), "sha256")
+
+
+def timezone_name(value: str) -> None:
+    """An IANA time zone."""
+    if value not in zoneinfo.available_timezones():
+        raise ValidationError(_("Unknown time zone. Example: Africa/Bamako"), "timezone")
+
+
+def content_url(value: str) -> None:
+    """An http(s) address without credentials."""
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValidationError(_("An address that begins with https:// or http://."), "content_url")
+    if parts.username or parts.password:
+        raise ValidationError(_("An address without user name and password."), "content_url")
+
+
+def card_path(value: str) -> None:
+    """A place below /data, without `..`."""
+    path = PurePosixPath(value)
+    plain = re.fullmatch(r"/data(/[^/\x00-\x1f]+)+", value)
+    if not plain or ".." in path.parts or any(len(part.encode()) > 255 for part in path.parts):
+        raise ValidationError(_("A path below /data, without “..”. Example: /data/content/zims/wikipedia.zim"), "card_path")
