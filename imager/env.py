@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 from pathlib import Path
 
@@ -23,14 +24,9 @@ def kept_secret(path: Path, size: int = 32) -> str:
     """A random secret in hex (`size` bytes), made once and kept at `path`, mode 0600. For development only."""
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with path.open("x", opener=_private) as new:
-            new.write(secrets.token_hex(size))
+        new = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
-        pass
+        return path.read_text()
+    with os.fdopen(new, "w") as file:
+        file.write(secrets.token_hex(size))
     return path.read_text()
-
-
-def _private(path: str, flags: int) -> int:
-    import os
-
-    return os.open(path, flags, 0o600)

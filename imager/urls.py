@@ -2,7 +2,7 @@
 
 from django.contrib import admin
 from django.urls import include, path
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+from drf_spectacular.views import SpectacularAPIView
 
 import imager.accounts.urls
 import orders.urls
@@ -15,7 +15,6 @@ api = [
     *tasks_app.urls.api,
     *warehouse.urls.api,
     path("schema/", SpectacularAPIView.as_view(), name="schema"),
-    path("docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="api_docs"),
 ]
 
 urlpatterns = [

@@ -147,7 +147,6 @@ class TaskMove(Move):
     """The history of a task."""
 
     subject = models.ForeignKey(Task, models.CASCADE, related_name="moves")
-    attempt = models.PositiveIntegerField(default=0)
 
     class Meta(Move.Meta):
         verbose_name = _("move of a task")
