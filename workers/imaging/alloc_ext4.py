@@ -20,6 +20,7 @@ _INCOMPAT_META_GROUPS: Final = 0x10
 _INCOMPAT_64BIT: Final = 0x80
 _RO_SPARSE_SUPER: Final = 0x1
 _RO_BIGALLOC: Final = 0x200
+_RO_CHECKSUMS: Final = 0x10 | 0x400  # only with one of these the group flags mean anything
 _ONES: Final = re.compile("1+")
 
 
@@ -34,6 +35,7 @@ class _Super:
     inode_table: int
     descriptor: int
     wide: bool
+    flags: bool
     reserved_gdt: int
     sparse: bool
     backups: tuple[int, int] | None
@@ -48,11 +50,21 @@ class _Super:
         return 1 + -(-self.groups * self.descriptor // self.block) + self.reserved_gdt
 
     def has_super(self, group: int) -> bool:
-        if group == 0 or not self.sparse and not self.backups:
+        if group == 0 or not (self.sparse or self.backups):
             return True
         if self.backups:
             return group in self.backups
         return group == 1 or any(_is_power(group, base) for base in (3, 5, 7))
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """Where a block group's metadata lies (blocks), and whether its bitmap was never written."""
+
+    bitmap: int
+    inode_bitmap: int
+    inode_table: int
+    uninit: bool
 
 
 def is_ext(pread: Pread, start: int) -> bool:
@@ -69,9 +81,12 @@ def used(pread: Pread, start: int, length: int) -> tuple[list[Range], int] | Non
     found = _superblock(pread(1024, start + 1024)) if is_ext(pread, start) else None
     if found is None or found.blocks * found.block > length:
         return None
+    groups = _groups(pread, start, found)
+    if any(max(each.bitmap, each.inode_bitmap, each.inode_table) >= found.blocks for each in groups):
+        return None
     ranges = [
         Range(start + first * found.block, (last - first) * found.block)
-        for first, last in _used_blocks(pread, start, found)
+        for first, last in _used_blocks(pread, start, found, groups)
     ]
     return [Range(start, found.block * (found.first + 1)), *ranges], start + found.blocks * found.block
 
@@ -99,6 +114,7 @@ def _superblock(raw: bytes) -> _Super | None:
         inode_table=-(-u32(40) * (u16(88) or 128) // block),
         descriptor=u16(254) if wide else 32,
         wide=wide,
+        flags=bool(ro & _RO_CHECKSUMS),
         reserved_gdt=u16(206),
         sparse=bool(ro & _RO_SPARSE_SUPER),
         backups=(u32(0x24C), u32(0x250)) if compat & _COMPAT_SPARSE_SUPER2 else None,
@@ -107,21 +123,19 @@ def _superblock(raw: bytes) -> _Super | None:
     return found if sane and (not wide or 64 <= found.descriptor <= 1024) else None
 
 
-def _used_blocks(pread: Pread, start: int, fs: _Super) -> Iterator[tuple[int, int]]:
+def _used_blocks(pread: Pread, start: int, fs: _Super, groups: list[_Group]) -> Iterator[tuple[int, int]]:
     """Spans of blocks in use, not merged: bitmaps, and the metadata of groups without one."""
-    table = pread(fs.groups * fs.descriptor, start + (fs.first + 1) * fs.block)
-    for group in range(fs.groups):
-        bitmap, inode_bitmap, inode_table, flags = _descriptor(table, group, fs)
-        base = fs.first + group * fs.per_group
+    for number, group in enumerate(groups):
+        base = fs.first + number * fs.per_group
         count = min(fs.per_group, fs.blocks - base)
-        if not flags & _BLOCK_UNINIT:
-            yield from _marked(pread(-(-count // 8), start + bitmap * fs.block), base, count)
+        if not group.uninit:
+            yield from _marked(pread(-(-count // 8), start + group.bitmap * fs.block), base, count)
             continue
-        if fs.has_super(group):
+        if fs.has_super(number):
             yield base, base + fs.head
-        yield bitmap, bitmap + 1
-        yield inode_bitmap, inode_bitmap + 1
-        yield inode_table, inode_table + fs.inode_table
+        yield group.bitmap, group.bitmap + 1
+        yield group.inode_bitmap, group.inode_bitmap + 1
+        yield group.inode_table, group.inode_table + fs.inode_table
 
 
 def _marked(bitmap: bytes, base: int, count: int) -> Iterator[tuple[int, int]]:
@@ -130,16 +144,17 @@ def _marked(bitmap: bytes, base: int, count: int) -> Iterator[tuple[int, int]]:
         yield base + run.start(), base + run.end()
 
 
-def _descriptor(table: bytes, group: int, fs: _Super) -> tuple[int, int, int, int]:
-    at = group * fs.descriptor
-    bitmap, inode_bitmap, inode_table = struct.unpack_from("<III", table, at)
-    flags = struct.unpack_from("<H", table, at + 18)[0]
-    if fs.wide:
-        high = struct.unpack_from("<III", table, at + 32)
-        bitmap, inode_bitmap, inode_table = (
-            low | top << 32 for low, top in zip((bitmap, inode_bitmap, inode_table), high, strict=True)
-        )
-    return bitmap, inode_bitmap, inode_table, flags
+def _groups(pread: Pread, start: int, fs: _Super) -> list[_Group]:
+    table = pread(fs.groups * fs.descriptor, start + (fs.first + 1) * fs.block)
+    return [_group(table, number * fs.descriptor, fs) for number in range(fs.groups)]
+
+
+def _group(table: bytes, at: int, fs: _Super) -> _Group:
+    low = struct.unpack_from("<III", table, at)
+    high = struct.unpack_from("<III", table, at + 32) if fs.wide else (0, 0, 0)
+    flags = struct.unpack_from("<H", table, at + 18)[0] if fs.flags else 0
+    bitmap, inode_bitmap, inode_table = (below | top << 32 for below, top in zip(low, high, strict=True))
+    return _Group(bitmap, inode_bitmap, inode_table, bool(flags & _BLOCK_UNINIT))
 
 
 def _is_power(number: int, base: int) -> bool:

@@ -9,7 +9,8 @@ from typing import Final
 from workers.imaging.alloc_ext4 import Pread
 from workers.imaging.ranges import Range
 
-_BOOT: Final = struct.Struct("<3x8xHBHBHHBH4x4xII")
+_BOOT: Final = struct.Struct("<3x8xHBHBHHBH4x4xIIH")
+_ONE_FAT_LIVE: Final = 0x80  # FAT32: the copies differ and only one, not always the first, is true
 _FAT12_BELOW: Final = 4085  # clusters; the size of a FAT's entries follows from their number alone
 _FAT16_BELOW: Final = 65525
 
@@ -32,9 +33,8 @@ def used(pread: Pread, start: int, length: int) -> tuple[list[Range], int] | Non
     """
     if not is_fat(pread, start):
         return None
-    sector, per_cluster, reserved, fats, root, few, _, fat16_size, many, fat32_size = _BOOT.unpack_from(
-        pread(512, start)
-    )
+    boot = _BOOT.unpack_from(pread(512, start))
+    sector, per_cluster, reserved, fats, root, few, _, fat16_size, many, fat32_size, live = boot
     fat_size = fat16_size or fat32_size
     sectors = few or many
     if sector not in {512, 1024, 2048, 4096} or not per_cluster or not fats or not fat_size:
@@ -42,6 +42,8 @@ def used(pread: Pread, start: int, length: int) -> tuple[list[Range], int] | Non
     before = reserved + fats * fat_size + -(-root * 32 // sector)  # sectors up to the first cluster
     clusters = (sectors - before) // per_cluster
     width = 2 if clusters < _FAT16_BELOW else 4
+    if not fat16_size and live & _ONE_FAT_LIVE:
+        return None
     if clusters < _FAT12_BELOW or sectors * sector > length or fat_size * sector < (clusters + 2) * width:
         return None
     fat = pread((clusters + 2) * width, start + reserved * sector)
