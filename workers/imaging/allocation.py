@@ -22,7 +22,7 @@ _ZEROS: Final = bytes(GRID)
 def mapped_ranges(image: Path) -> list[Range]:
     """What of an image file must be on a card: ascending, whole blocks, cut on the 4 MiB grid, no digests.
 
-    JobError `bad_partition_table` if the table contradicts itself or the image's size.
+    What we do not understand is mapped whole. JobError `image_cut` if partitions end behind the image.
     """
     with image.open("rb") as file:
         fd = file.fileno()
@@ -41,7 +41,7 @@ def _partitions(pread: Pread, size: int, data: list[Range]) -> Iterator[Range]:
     try:
         partitions = mbr.parse(pread(mbr.SECTOR, 0), size)
     except JobError as error:
-        if error.code != "no_partition_table":
+        if error.code == "image_cut":
             raise
         partitions = []
     if not partitions:  # nothing that we understand: all of it may matter

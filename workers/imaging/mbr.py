@@ -42,7 +42,7 @@ def parse(sector: bytes, size: int | None = None) -> list[Partition]:
     """Partitions of a first sector, ascending by start.
 
     `size` is the image's: entries must fit in it. JobError `no_partition_table` if this is no MBR,
-    `bad_partition_table` if it is one that contradicts itself.
+    `bad_partition_table` if it is one that contradicts itself, `image_cut` if the image is too short for it.
     """
     if len(sector) < SECTOR or sector[510:512] != _SIGNATURE:
         raise JobError("no_partition_table", "The image has no MBR partition table; give a full disk image.")
@@ -137,7 +137,7 @@ def _check(partitions: list[Partition], size: int | None) -> None:
         taken = each.end
         if size is not None and each.end > size and each.kind != GPT_GUARD:
             raise JobError(
-                "bad_partition_table",
+                "image_cut",
                 f"Partition {each.number} ends at byte {each.end} but the image has only {size} bytes; "
                 "the image is cut: fetch or make it again.",
             )
