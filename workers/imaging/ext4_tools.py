@@ -1,0 +1,108 @@
+"""The programs of e2fsprogs that make and check ext4 inside an image, without root."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from workers.errors import HostError, JobError
+
+BLOCK: Final = 4096
+BYTES_PER_INODE: Final = 65536
+INODE: Final = 256
+SMALLEST: Final = 8 << 20
+
+_MIB: Final = 1 << 20
+# Named one by one, so that the host's mke2fs.conf and the version of mke2fs change nothing.
+_FEATURES: Final = (
+    "none,has_journal,ext_attr,dir_index,filetype,extent,64bit,flex_bg,sparse_super,large_file,huge_file,"
+    "dir_nlink,extra_isize,metadata_csum"
+)
+_SBIN: Final = os.pathsep + os.pathsep.join(("/usr/sbin", "/sbin"))  # missing in the PATH of ordinary users
+
+
+@dataclass(frozen=True)
+class Ext4Identity:
+    """What tells one file system from another; kept when a partition is made anew."""
+
+    label: str
+    uuid: bytes
+    hash_seed: bytes
+
+
+def journal_size(size: int) -> int:
+    """Bytes of journal for a file system of `size` bytes; all of it is written to each card."""
+    if size < 256 * _MIB:
+        return 4 * _MIB
+    return 16 * _MIB if size < 4096 * _MIB else 64 * _MIB
+
+
+def make_ext4(image: Path, offset: int, size: int, identity: Ext4Identity, *, now: int) -> None:
+    """An empty ext4 of `size` bytes at byte `offset`, whose bytes depend on the arguments alone.
+
+    The place must read as zeros: what the format leaves unwritten is taken to be zero.
+    """
+    if size < SMALLEST:
+        raise JobError(
+            "too_small", f"an ext4 partition of {size} bytes is too small; give it at least {SMALLEST}"
+        )
+    extended = f"offset={offset},hash_seed={uuid.UUID(bytes=identity.hash_seed)},root_owner=0:0,nodiscard"
+    extended += ",lazy_itable_init=1,lazy_journal_init=1"
+    arguments = ["-q", "-F", "-t", "ext4", "-b", str(BLOCK), "-I", str(INODE), "-i", str(BYTES_PER_INODE)]
+    arguments += ["-O", _FEATURES, "-m", "0", "-J", f"size={journal_size(size) // _MIB}"]
+    arguments += ["-L", identity.label, "-U", str(uuid.UUID(bytes=identity.uuid)), "-E", extended]
+    done = _run("mke2fs", [*arguments, f"./{image.name}", f"{size // 1024}k"], image.parent, now=now)
+    if done.returncode:
+        raise HostError(
+            "mke2fs_failed", f"mke2fs could not format {size} bytes (exit {done.returncode}): {_last(done)}"
+        )
+
+
+def check_ext4(image: Path, offset: int) -> None:
+    """`e2fsck -fn`: JobError `bad_filesystem` with its words unless the file system is clean."""
+    done = _run("e2fsck", ["-f", "-n", f"./{image.name}?offset={offset}"], image.parent)
+    if done.returncode:
+        raise JobError(
+            "bad_filesystem",
+            f"the ext4 partition at byte {offset} of {image.name} is not clean "
+            f"(e2fsck exit {done.returncode}): {_last(done)}",
+        )
+
+
+def find_program(name: str) -> str:
+    """The path of a program of e2fsprogs; HostError `missing_program` without it."""
+    found = shutil.which(name, path=os.environ.get("PATH", os.defpath) + _SBIN)
+    if found is None:
+        raise HostError(
+            "missing_program", f"{name} is not installed; install the package e2fsprogs on this host"
+        )
+    return found
+
+
+def _run(
+    name: str, arguments: list[str], folder: Path, now: int | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run beside the image, so that no odd character of its path reaches the program's own syntax."""
+    environment = {**os.environ, "LC_ALL": "C", "TZ": "UTC"}
+    if now is not None:
+        environment["E2FSPROGS_FAKE_TIME"] = str(now)
+    return subprocess.run(
+        [find_program(name), *arguments],
+        cwd=folder,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        check=False,
+    )
+
+
+def _last(done: subprocess.CompletedProcess[str]) -> str:
+    lines = (done.stderr + done.stdout).strip().splitlines()
+    return " / ".join(line.strip() for line in lines[-3:]) or "no message"
