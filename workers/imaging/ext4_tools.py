@@ -15,7 +15,7 @@ from workers.errors import HostError, JobError
 BLOCK: Final = 4096
 BYTES_PER_INODE: Final = 65536
 INODE: Final = 256
-SMALLEST: Final = 8 << 20
+SMALLEST: Final = 16 << 20
 
 _MIB: Final = 1 << 20
 # Named one by one, so that the host's mke2fs.conf and the version of mke2fs change nothing.
@@ -42,10 +42,13 @@ def journal_size(size: int) -> int:
     return 16 * _MIB if size < 4096 * _MIB else 64 * _MIB
 
 
-def make_ext4(image: Path, offset: int, size: int, identity: Ext4Identity, *, now: int) -> None:
+def make_ext4(
+    image: Path, offset: int, size: int, identity: Ext4Identity, *, now: int, inodes: int | None = None
+) -> None:
     """An empty ext4 of `size` bytes at byte `offset`, whose bytes depend on the arguments alone.
 
-    The place must read as zeros: what the format leaves unwritten is taken to be zero.
+    The place must read as zeros: what the format leaves unwritten is taken to be zero. `inodes` is
+    how many files and folders it can hold at least; one per 64 KiB if not given.
     """
     if size < SMALLEST:
         raise JobError(
@@ -53,7 +56,8 @@ def make_ext4(image: Path, offset: int, size: int, identity: Ext4Identity, *, no
         )
     extended = f"offset={offset},hash_seed={uuid.UUID(bytes=identity.hash_seed)},root_owner=0:0,nodiscard"
     extended += ",lazy_itable_init=1,lazy_journal_init=1"
-    arguments = ["-q", "-F", "-t", "ext4", "-b", str(BLOCK), "-I", str(INODE), "-i", str(BYTES_PER_INODE)]
+    arguments = ["-q", "-F", "-t", "ext4", "-b", str(BLOCK), "-I", str(INODE)]
+    arguments += ["-N", str(inodes or size // BYTES_PER_INODE)]
     arguments += ["-O", _FEATURES, "-m", "0", "-J", f"size={journal_size(size) // _MIB}"]
     arguments += ["-L", identity.label, "-U", str(uuid.UUID(bytes=identity.uuid)), "-E", extended]
     done = _run("mke2fs", [*arguments, f"./{image.name}", f"{size // 1024}k"], image.parent, now=now)
