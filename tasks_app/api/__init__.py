@@ -1,0 +1,1 @@
+"""What hosts and warehouses call (docs/protocol.md)."""

@@ -1,0 +1,46 @@
+"""Redis users of hosts: each may pop its own queues' bells and nothing else (reliability.md §2 has the proof)."""
+
+from __future__ import annotations
+
+import secrets
+from urllib.parse import quote, urlsplit, urlunsplit
+
+import redis
+
+from tasks_app.models import Host
+from workers.contract import Kind, queue_of
+
+COMMANDS = (
+    "-@all", "+ping", "+hello", "+auth", "+client|setname", "+client|setinfo", "+multi", "+exec", "+discard", "+brpop", "+llen", "+sadd",
+)  # fmt: skip
+
+
+def queues_of(host: Host) -> list[str]:
+    """The queues that a host listens to."""
+    if host.kind == Host.Kind.CREATOR:
+        return [queue_of(Kind.CREATE, host.channel.slug)]
+    return [queue_of(Kind.DOWNLOAD, host.name), queue_of(Kind.WRITE, host.name)]
+
+
+def admit(host: Host, *, server_url: str, host_url: str) -> str:
+    """Create (or renew) the host's broker user. Returns the URL, with its new password, that the host shall use.
+
+    Raises redis.RedisError when the broker cannot be reached or refuses.
+    """
+    user, password = f"host-{host.name}", secrets.token_urlsafe(24)
+    keys = [f"~{name}" for queue in queues_of(host) for name in (queue, f"_kombu.binding.{queue}", f"_kombu.binding_permanent.{queue}")]
+    with redis.Redis.from_url(server_url, socket_connect_timeout=5, socket_timeout=10) as broker:
+        broker.execute_command("ACL", "SETUSER", user, "reset", "on", f">{password}", *keys, *COMMANDS)
+        _save(broker)
+    parts = urlsplit(host_url)
+    place = f"{parts.hostname}:{parts.port or 6379}"
+    return urlunsplit((parts.scheme, f"{user}:{quote(password, safe='')}@{place}", parts.path, parts.query, ""))
+
+
+def _save(broker: redis.Redis) -> None:
+    try:
+        broker.execute_command("ACL", "SAVE")
+    except redis.ResponseError as error:
+        if "ACL file" not in str(error):
+            raise
+        # the broker keeps its users elsewhere (a managed Redis): nothing to save

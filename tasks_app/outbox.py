@@ -1,0 +1,59 @@
+"""Work for the server itself: written in the transaction that caused it, rung by the scheduler, done once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.mail import EmailMessage
+from django.db import transaction
+
+from tasks_app import clock, dispatch
+from tasks_app.models import Outbox
+
+MAIL = "mail"
+SERVER_QUEUE = "server"
+DELIVER = "tasks_app.deliver"
+
+
+def post(kind: str, *, dedupe: str, payload: dict[str, Any]) -> None:
+    """Have `payload` delivered after this transaction commits. The same `dedupe` again is nothing new."""
+    created = Outbox.objects.get_or_create(dedupe=dedupe, defaults={"kind": kind, "payload": payload})[1]
+    if created:
+        dispatch.notify("outbox")
+
+
+def deliver(outbox_id: int) -> bool:
+    """Deliver one entry, unless another worker has it or it was delivered. Returns whether it was delivered now.
+
+    Raises what the delivery raised, after noting it; the scheduler rings again later.
+    """
+    with transaction.atomic():
+        entry = Outbox.objects.select_for_update(skip_locked=True).filter(pk=outbox_id, sent_at=None).first()
+        if entry is None:
+            return False
+        try:
+            send_mail(entry)
+        except OSError as error:  # SMTP errors are OSErrors
+            _postpone(entry, error)
+            return False
+        Outbox.objects.filter(pk=entry.pk).update(sent_at=clock.now(), tries=entry.tries + 1, last_error="")
+        return True
+
+
+def _postpone(entry: Outbox, error: OSError) -> None:
+    from tasks_app.services.leases import back_off
+
+    at = clock.now() + back_off(entry.tries)
+    Outbox.objects.filter(pk=entry.pk).update(
+        tries=entry.tries + 1, last_error=f"{type(error).__name__}: {error}"[:1000], not_before=at, rung_at=None
+    )
+
+
+def send_mail(entry: Outbox) -> None:
+    """A plain text mail. Its Message-ID is fixed, so that a doubled one can be told."""
+    payload = entry.payload
+    mail = EmailMessage(
+        subject=payload["subject"], body=payload["body"], to=payload["to"], cc=payload.get("cc"), reply_to=payload.get("reply_to"),
+        headers={"Message-ID": f"<{entry.dedupe.replace(':', '.')}@imager>"},
+    )  # fmt: skip
+    mail.send()

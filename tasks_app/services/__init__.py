@@ -1,0 +1,25 @@
+"""The verbs of the tasks room."""
+
+from tasks_app.services.attempts import claim, permit, release, report
+from tasks_app.services.cards import confirm
+from tasks_app.services.hosts import beat, enrol
+from tasks_app.services.moving import cancel_tasks, create_task, find_hosts, retry_task
+from tasks_app.services.publishing import ended, publish, published, ticket
+
+__all__ = [
+    "beat",
+    "cancel_tasks",
+    "claim",
+    "confirm",
+    "create_task",
+    "ended",
+    "enrol",
+    "find_hosts",
+    "permit",
+    "publish",
+    "published",
+    "release",
+    "report",
+    "retry_task",
+    "ticket",
+]

@@ -1,0 +1,187 @@
+"""A host's try at a task: claim, reports, permit, release. An old attempt changes nothing and leaves evidence."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from imager.api import Problem
+from tasks_app import clock, followers
+from tasks_app.lifecycle import TaskStatus
+from tasks_app.models import Attempt, Host, RefusedReport, Task, TaskEvent
+from tasks_app.services import cards, ending, logs
+from tasks_app.services.leases import deadline, lease
+from tasks_app.services.moving import lock, move_task
+from workers.contract import LEASE, PROTOCOL, REPORT_EVERY, Answer, Assignment, Claim, Kind, PermitRequest, Report, Step
+
+
+def find(task_id: UUID) -> Task:
+    """The task, or 404."""
+    try:
+        return Task.objects.select_related("host", "slot", "channel", "order").get(pk=task_id)
+    except Task.DoesNotExist:
+        raise Problem(404, "not_found", _("There is no such task.")) from None
+
+
+def belongs(task: Task, host: Host) -> bool:
+    """Whether `host` may have the task: builds of its channel, or what is pinned to it."""
+    if task.kind == Kind.CREATE:
+        return host.kind == Host.Kind.CREATOR and task.channel_id == host.channel_id
+    return host.kind == Host.Kind.WRITER and task.host_id == host.pk
+
+
+def current(task: Task, host: Host, attempt: int) -> bool:
+    """The fence: whether `attempt` of `host` is the one that counts."""
+    return task.status == TaskStatus.RUNNING and task.attempt == attempt and task.host_id == host.pk
+
+
+def claim(task_id: UUID, host: Host, body: Claim) -> Assignment:
+    """Take a queued task: its attempt number rises by one. The same claim repeated gets the same answer."""
+    if body["protocol"] != PROTOCOL:
+        raise Problem(426, "protocol", _("This host speaks protocol %(theirs)s; needed is %(ours)s. Upgrade the host.") % {"theirs": body["protocol"], "ours": PROTOCOL})  # fmt: skip
+    task = find(task_id)
+    if not belongs(task, host):
+        raise Problem(403, "not_yours", _("This task belongs to another host or channel."))
+    with transaction.atomic():
+        task = lock(task_id)
+        known = Attempt.objects.filter(claim_id=body["claim_id"]).first()
+        if known:
+            if known.task_id == task.pk and current(task, host, known.attempt):
+                return assignment(task, known.claim_id)
+            raise Problem(409, "stale", _("That claim is over."))
+        _refuse_claim(task, host)
+        return _take(task, host, body)
+
+
+def _refuse_claim(task: Task, host: Host) -> None:
+    if host.disabled or host.draining:
+        raise Problem(403, "draining", _("This host takes no new work now."))
+    if task.status == TaskStatus.CANCELED:
+        raise Problem(409, "canceled", _("The task was canceled."))
+    if task.status == TaskStatus.WAITING or (task.status == TaskStatus.QUEUED and task.not_before > clock.now()):
+        raise Problem(409, "not_ready", _("The task is not ready yet."))
+    if task.status != TaskStatus.QUEUED:
+        raise Problem(409, "taken", _("The task is taken or finished."))
+
+
+def _take(task: Task, host: Host, body: Claim) -> Assignment:
+    at = clock.now()
+    attempt = Attempt.objects.create(
+        task=task, attempt=task.attempt + 1, host=host, boot_id=body["boot_id"], claim_id=body["claim_id"]
+    )
+    fields: dict[str, Any] = {
+        "attempt": attempt.attempt, "host": host, "started_at": at, "ended_at": None, "trouble": None, "step": Step.CLAIMED,
+        "progress_at": at, "deadline_at": deadline(task, at), **lease(task, at),
+    }  # fmt: skip
+    move_task(task, TaskStatus.RUNNING, by=host.name, note=f"attempt {attempt.attempt}", **fields)
+    return assignment(task, attempt.claim_id)
+
+
+def assignment(task: Task, claim_id: UUID) -> Assignment:
+    """What a host is told about its attempt."""
+    spec = dict(task.spec)
+    if task.kind == Kind.CREATE:
+        spec["recipe"] = followers.recipe(task.order_id)
+    if task.kind == Kind.WRITE and task.slot:
+        spec |= {
+            "unit": task.unit,
+            "serial": cards.serial_of(task),
+            "slot": {"name": task.slot.name, "diskseq": task.confirmed_diskseq, "size": task.slot.card_bytes},
+        }
+    left = max(0, int((task.deadline_at - clock.now()).total_seconds())) if task.deadline_at else 0
+    return {
+        "task": str(task.pk), "order": str(task.order_id), "kind": task.kind, "attempt": task.attempt, "claim_id": str(claim_id),
+        "lease": LEASE, "deadline": left, "report_every": REPORT_EVERY, "spec": spec,
+    }  # fmt: skip
+
+
+def assignments(host: Host) -> list[Assignment]:
+    """What this host is running, as far as the server knows."""
+    running = Task.objects.filter(host=host, status=TaskStatus.RUNNING).select_related("slot", "order")
+    claims = {(a.task_id, a.attempt): a.claim_id for a in Attempt.objects.filter(task__in=running)}
+    return [assignment(task, claims[task.pk, task.attempt]) for task in running]
+
+
+def report(task_id: UUID, host: Host, body: Report) -> Answer:
+    """Take in where an attempt is, or how it ended."""
+    if "outcome" not in body:
+        return _take_progress(find(task_id), host, body)
+    with transaction.atomic():
+        try:
+            task = lock(task_id)
+        except Task.DoesNotExist:
+            raise Problem(404, "not_found", _("There is no such task.")) from None
+        known = TaskEvent.objects.filter(event_id=body["event_id"]).first()
+        if known:
+            return Answer(known.answer["answer"]) if known.task_id == task.pk else refuse(task, host, dict(body), "event_of_another_task")
+        if not current(task, host, body["attempt"]):
+            return refuse(task, host, dict(body), "stale")
+        logs.append(task, body)
+        ending.end(task, host, body)
+        TaskEvent.objects.create(
+            event_id=body["event_id"], task=task, attempt=body["attempt"], what=f"outcome:{body['outcome']}", answer={"answer": Answer.GO}
+        )
+        return Answer.GO
+
+
+def _take_progress(task: Task, host: Host, body: Report) -> Answer:
+    at = clock.now()
+    fields: dict[str, Any] = {"step": body["step"], **lease(task, at)}
+    progress = body.get("progress")
+    if progress:
+        fields |= {
+            "progress_done": progress["done"], "progress_total": progress["total"], "progress_rate": progress["rate"],
+            "progress_eta": progress["eta"],
+        }  # fmt: skip
+        if (body["step"], progress["done"]) != (task.step, task.progress_done):
+            fields["progress_at"] = at
+    with transaction.atomic():
+        mine = Task.objects.filter(pk=task.pk, status=TaskStatus.RUNNING, attempt=body["attempt"], host=host)
+        if not mine.update(**fields):
+            return refuse(task, host, dict(body), "stale")
+        logs.append(task, body)
+    canceled = Task.objects.filter(pk=task.pk, cancel_requested_at__isnull=False).exists()
+    return Answer.CANCEL if canceled else Answer.GO
+
+
+def refuse(task: Task, host: Host, body: dict[str, Any], reason: str) -> Answer:
+    """Keep evidence of a report that came from an attempt that is over."""
+    kept = {key: body[key] for key in ("step", "outcome", "trouble") if key in body}
+    RefusedReport.objects.create(
+        task=task, attempt=body["attempt"], host=host, event_id=str(body["event_id"]), reason=reason, body=kept
+    )
+    return Answer.STALE
+
+
+def release(task_id: UUID, host: Host, *, event_id: UUID, attempt: int) -> Answer:
+    """Take back a task that a stopping host did not finish. Costs nothing of the budget."""
+    with transaction.atomic():
+        task = lock(task_id)
+        if TaskEvent.objects.filter(event_id=event_id, task=task).exists():
+            return Answer.GO
+        if not current(task, host, attempt):
+            return refuse(task, host, {"attempt": attempt, "event_id": event_id}, "stale")
+        ending.give_back(task, host, outcome="released")
+        TaskEvent.objects.create(event_id=event_id, task=task, attempt=attempt, what="release", answer={"answer": Answer.GO})
+        return Answer.GO
+
+
+def permit(task_id: UUID, host: Host, body: PermitRequest) -> str:
+    """Allow wiping and writing the confirmed card, once per attempt. Returns the card's serial number."""
+    with transaction.atomic():
+        task = lock(task_id)
+        known = TaskEvent.objects.filter(event_id=body["event_id"], task=task).first()
+        if known:
+            return str(known.answer["serial"])
+        if not current(task, host, body["attempt"]):
+            refused = refuse(task, host, dict(body), "stale_permit")
+        else:
+            card = cards.open_card(task, body)
+            TaskEvent.objects.create(
+                event_id=body["event_id"], task=task, attempt=body["attempt"], what="permit", answer={"serial": card.serial}
+            )
+            return card.serial
+    raise Problem(409, refused.value, _("That attempt is over. Stop and clean up."))

@@ -1,0 +1,125 @@
+"""Cards: confirmed by an operator, permitted once, accepted or blamed. One insertion serves one unit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.utils.translation import gettext as _
+
+from imager.api import Problem
+from tasks_app import clock
+from tasks_app.lifecycle import TaskStatus
+from tasks_app.models import Card, Host, Slot, Task
+from tasks_app.services.moving import lock, move_task
+from workers.contract import Fault, Kind, PermitRequest, Trouble
+
+def serial_of(task: Task) -> str:
+    """The serial number of the card of this attempt: order, unit, attempt, and a check digit."""
+    body = f"{task.order.number}-{task.unit:02d}-{task.attempt}"
+    return f"{body}-{check_digit(body)}"
+
+
+def check_digit(body: str) -> str:
+    """ISO 7064 MOD 11-2 over the digits of `body`: one wrong digit or two swapped neighbours change it."""
+    total = 0
+    for digit in body.replace("-", ""):
+        total = (total + int(digit)) * 2 % 11
+    check = (12 - total) % 11
+    return "X" if check == 10 else str(check)  # noqa: PLR2004  # the eleventh digit
+
+
+def confirm(slot: Slot, *, diskseq: int | None, boot_id: str, by: str) -> Task:
+    """The operator says: the card that I see in this slot may be wiped. The next waiting unit of the host gets it.
+
+    `diskseq` and `boot_id` are those that the operator's page showed; if the card was changed since, nothing happens.
+    """
+    try:
+        with transaction.atomic():
+            waiting = next_waiting(slot.host)
+            if not waiting:
+                raise Problem(409, "nothing_waits", _("No card is needed on this host now."))
+            task = lock(waiting.pk)
+            slot = Slot.objects.select_for_update().get(pk=slot.pk)
+            refuse_slot(slot, task, diskseq=diskseq, boot_id=boot_id)
+            at = clock.now()
+            return move_task(
+                task, TaskStatus.QUEUED, by=by, note=_("card confirmed in slot %(slot)s") % {"slot": slot.name},
+                slot=slot, confirmed_diskseq=slot.diskseq, confirmed_boot_id=slot.boot_id, queued_at=at, not_before=at,
+            )  # fmt: skip
+    except IntegrityError:
+        raise Problem(409, "slot_busy", _("Slot %(slot)s is busy with another card.") % {"slot": slot.name}) from None
+
+
+def next_waiting(host: Host) -> Task | None:
+    """The unit that the next inserted card serves: orders first come, first served."""
+    waiting = Task.objects.filter(host=host, kind=Kind.WRITE, status=TaskStatus.WAITING)
+    return waiting.order_by("priority", "order__created_at", "unit").first()
+
+
+def refuse_slot(slot: Slot, task: Task, *, diskseq: int | None, boot_id: str) -> None:
+    """Raise what keeps this slot's card from being written, in the words that the operator needs."""
+    name = {"slot": slot.name}
+    if slot.disabled:
+        raise Problem(409, "slot_disabled", _("Slot %(slot)s is out of service.") % name)
+    if not slot.present:
+        raise Problem(409, "no_card", _("There is no card in slot %(slot)s. Insert one.") % name)
+    if (slot.diskseq, slot.boot_id) != (diskseq, boot_id):
+        raise Problem(409, "card_changed", _("The card in slot %(slot)s was changed meanwhile. Look again, then confirm.") % name)
+    if slot.used:
+        raise Problem(409, "insertion_used", _("The card in slot %(slot)s was written before. Take it out first.") % name)
+    if slot.problem:
+        raise Problem(409, "slot_problem", _("Slot %(slot)s: %(problem)s") % {**name, "problem": slot.problem})
+    needed = task.spec.get("image_size", 0)
+    if slot.card_bytes < needed:
+        raise Problem(409, "too_small", _("The card in slot %(slot)s holds %(has)s bytes, the image needs %(needs)s. Insert a larger one.") % {**name, "has": slot.card_bytes, "needs": needed})  # fmt: skip
+
+
+def open_card(task: Task, body: PermitRequest) -> Card:
+    """Register that the confirmed insertion is about to be wiped. Needs the task locked and current."""
+    if task.cancel_requested_at:
+        raise Problem(409, "canceled", _("The order was canceled."))
+    slot = task.slot
+    if slot is None or slot.name != body["slot"]:
+        raise Problem(409, "wrong_slot", _("This task was confirmed for another slot."))
+    if (body["diskseq"], body["boot_id"]) != (task.confirmed_diskseq, task.confirmed_boot_id) or body["diskseq"] is None:
+        raise Problem(409, "card_changed", _("That is not the card that was confirmed. Confirm the new one."))
+    if body["card_bytes"] < task.spec.get("image_size", 0):
+        raise Problem(409, "too_small", _("The card is smaller than the image."))
+    try:
+        with transaction.atomic():
+            card = Card.objects.create(
+                serial=serial_of(task), task=task, attempt=task.attempt, order=task.order, unit=task.unit, host=slot.host, slot=slot,
+                diskseq=body["diskseq"], boot_id=body["boot_id"], card_bytes=body["card_bytes"],
+            )  # fmt: skip
+    except IntegrityError:
+        raise Problem(409, "insertion_used", _("This card was written already. Take it out.")) from None
+    Slot.objects.filter(pk=slot.pk).update(used_diskseq=body["diskseq"], used_boot_id=body["boot_id"])
+    return card
+
+
+def accept(task: Task, result: dict[str, Any]) -> None:
+    """The card was read back and is right: it is the unit's one card."""
+    card = Card.objects.filter(task=task, attempt=task.attempt, verdict=Card.Verdict.WRITING).first()
+    if not card:
+        raise Problem(422, "no_permit", _("A card that was never permitted cannot be accepted."))
+    card.verdict = Card.Verdict.ACCEPTED
+    card.facts = result
+    card.ended_at = clock.now()
+    card.save(update_fields=["verdict", "facts", "ended_at"])
+
+
+def blame(task: Task, trouble: Trouble) -> None:
+    """The attempt failed: its card is bad if it was the card's fault, else merely half-written."""
+    verdict = Card.Verdict.BAD if trouble["fault"] == Fault.CARD else Card.Verdict.ABANDONED
+    _end(task, verdict, trouble)
+
+
+def abandon(task: Task) -> None:
+    """The attempt was stopped: its card is half-written, and may be used again."""
+    _end(task, Card.Verdict.ABANDONED, None)
+
+
+def _end(task: Task, verdict: Card.Verdict, trouble: Trouble | None) -> None:
+    unfinished = Card.objects.filter(task=task, attempt=task.attempt, verdict=Card.Verdict.WRITING)
+    unfinished.update(verdict=verdict, trouble=trouble, ended_at=clock.now())

@@ -1,0 +1,93 @@
+"""How an attempt ends, and what becomes of its task: the budget, the blame, the next try."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from imager.api import Problem
+from tasks_app import clock
+from tasks_app.lifecycle import TaskStatus
+from tasks_app.models import Attempt, Host, Task
+from tasks_app.services import cards
+from tasks_app.services.leases import back_off
+from tasks_app.services.moving import move_task, unclaimed
+from warehouse import services as warehouse
+from workers.contract import ARTIFACT_SUFFIXES, MAX_ATTEMPTS, Fault, Kind, Outcome, Report, Trouble
+
+# a fault of the card or its reader costs the order nothing: another card is asked for
+BLAMELESS = frozenset({Fault.CARD, Fault.SLOT})
+
+
+def end(task: Task, host: Host, report: Report) -> None:
+    """Take in the last report of the current attempt of a locked task."""
+    outcome = Outcome(report["outcome"])
+    if task.cancel_requested_at:
+        _close(task, outcome.value, report.get("trouble"))
+        cards.abandon(task)
+        move_task(task, TaskStatus.CANCELED, by=host.name, note=_("stopped as asked"), **ended(task))
+    elif outcome is Outcome.DONE:
+        _done(task, host, dict(report.get("result") or {}))
+    elif outcome is Outcome.FAILED:
+        trouble = report.get("trouble") or {"fault": Fault.BUG.value, "code": "unknown", "message": _("The host gave no reason.")}
+        fail(task, trouble, by=host.name)
+    else:
+        give_back(task, host, outcome="canceled")
+
+
+def _done(task: Task, host: Host, result: dict[str, Any]) -> None:
+    if task.kind == Kind.CREATE:
+        _require_published(task)
+    if task.kind == Kind.WRITE:
+        cards.accept(task, result)
+    _close(task, Outcome.DONE.value, None)
+    move_task(task, TaskStatus.DONE, by=host.name, result=result, **ended(task))
+
+
+def _require_published(task: Task) -> None:
+    names = {f.name for f in warehouse.published_files(owner=task.order_id) if f.task == task.pk and f.attempt == task.attempt}
+    missing = [suffix for suffix in ARTIFACT_SUFFIXES if not any(name.endswith(suffix) for name in names)]
+    if missing:
+        raise Problem(422, "not_published", _("Not published by this attempt: %(files)s.") % {"files": ", ".join(missing)})
+
+
+def fail(task: Task, trouble: Trouble, *, by: str, outcome: str = "failed") -> None:
+    """End the current attempt of a locked task with `trouble`; queue another attempt while the budget lasts."""
+    _close(task, outcome, trouble)
+    fault = Fault(trouble["fault"])
+    cards.blame(task, trouble)
+    if task.kind == Kind.WRITE and fault in BLAMELESS:
+        move_task(task, TaskStatus.WAITING, by=by, note=trouble["message"], **unclaimed(task), trouble=trouble)
+        return
+    lost = task.lost_attempts + 1
+    if fault is Fault.JOB or lost >= MAX_ATTEMPTS[Kind(task.kind)]:
+        move_task(task, TaskStatus.FAILED, by=by, note=trouble["message"], **ended(task), trouble=trouble, lost_attempts=lost)
+        return
+    at = clock.now()
+    went_to = TaskStatus.WAITING if task.kind == Kind.WRITE else TaskStatus.QUEUED
+    again = {**unclaimed(task), "lost_attempts": lost, "queued_at": at, "not_before": at + back_off(lost), "trouble": trouble}
+    move_task(task, went_to, by=by, note=trouble["message"], **again)
+
+
+def give_back(task: Task, host: Host, *, outcome: str) -> None:
+    """End the current attempt of a locked task without blame; it is ready for the next at once."""
+    if task.cancel_requested_at:
+        _close(task, outcome, None)
+        cards.abandon(task)
+        move_task(task, TaskStatus.CANCELED, by=host.name, **ended(task))
+        return
+    _close(task, outcome, None)
+    cards.abandon(task)
+    at = clock.now()
+    went_to = TaskStatus.WAITING if task.kind == Kind.WRITE else TaskStatus.QUEUED
+    move_task(task, went_to, by=host.name, note=outcome, **{**unclaimed(task), "queued_at": at, "not_before": at})
+
+
+def ended(task: Task) -> dict[str, Any]:
+    """Fields of a task that is over. Its host and slot stay, as history."""
+    return {"lease_expires_at": None, "reclaim_at": None, "deadline_at": None, "ended_at": clock.now()}
+
+
+def _close(task: Task, outcome: str, trouble: Trouble | None) -> None:
+    Attempt.objects.filter(task=task, attempt=task.attempt).update(ended_at=clock.now(), outcome=outcome, trouble=trouble)

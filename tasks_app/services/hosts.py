@@ -1,0 +1,88 @@
+"""Hosts: enrolment, signs of life, and what is in their slots."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Q
+
+from imager.accounts.models import Channel, Role, User
+from imager.api import Problem
+from tasks_app import clock
+from tasks_app.lifecycle import TaskStatus
+from tasks_app.models import Host, Slot, Task
+from tasks_app.services import cards
+from workers.contract import Beat, BeatAnswer, Kind, SlotState
+
+RUNG_AT_MOST = 20
+
+
+@transaction.atomic
+def enrol(name: str, *, kind: str, channel: Channel, password: str, signing_key: str = "", operator_email: str = "") -> Host:
+    """A host and its account; an existing host of that name and kind gets new credentials, its old tokens die."""
+    email = f"{name}@hosts.invalid"
+    role = Role.CREATOR if kind == Host.Kind.CREATOR else Role.WRITER
+    host = Host.objects.select_related("account").filter(name=name).first()
+    if host is None:
+        account = User.objects.create_user(email, password, name=name, role=role)
+        return Host.objects.create(
+            name=name, kind=kind, channel=channel, account=account, signing_key=signing_key, operator_email=operator_email
+        )
+    if host.kind != kind:
+        raise ValueError(f"host {name} is a {host.kind}; choose another name for a {kind}")
+    host.account.set_password(password)
+    host.account.token_epoch += 1
+    host.account.is_active = True
+    host.account.save()
+    host.channel, host.signing_key = channel, signing_key
+    host.operator_email = operator_email or host.operator_email
+    host.save()
+    return host
+
+
+def beat(host: Host, body: Beat) -> BeatAnswer:
+    """A sign of life: keep what the host says of itself and its slots; answer what waits for it."""
+    kind = Kind(body["kind"])
+    if (kind is Kind.CREATE) != (host.kind == Host.Kind.CREATOR):
+        raise Problem(403, "not_yours", f"A {host.kind} host does no {kind} tasks.")
+    at = clock.now()
+    facts = {"last_seen_at": at, "boot_id": body["boot_id"], "version": body["version"], "free_bytes": body["free_bytes"]}
+    Host.objects.filter(pk=host.pk).update(**facts)
+    if "slots" in body:
+        _see_slots(host, body["boot_id"], body["slots"])
+        if host.automatic and not (host.draining or host.disabled):
+            _confirm_all(host)
+    if host.draining or host.disabled:
+        return {"ring": [], "drain": True}
+    return {"ring": [str(task) for task in _ready(host, kind)], "drain": False}
+
+
+def _ready(host: Host, kind: Kind) -> list[UUID]:
+    mine = Q(channel=host.channel_id) if kind is Kind.CREATE else Q(host=host)
+    queued = Task.objects.filter(mine, kind=kind, status=TaskStatus.QUEUED, not_before__lte=clock.now())
+    return list(queued.order_by("priority", "queued_at").values_list("pk", flat=True)[:RUNG_AT_MOST])
+
+
+@transaction.atomic
+def _see_slots(host: Host, boot_id: str, seen: list[SlotState]) -> None:
+    at = clock.now()
+    known = {slot.name: slot for slot in Slot.objects.select_for_update().filter(host=host)}
+    for state in seen:
+        slot = known.pop(state["name"], None) or Slot(host=host, name=state["name"])
+        slot.present, slot.card_bytes, slot.diskseq = state["present"], state["size"], state["diskseq"]
+        slot.model, slot.contents, slot.problem = state["model"][:200], state["contents"][:500], state["problem"][:500]
+        slot.boot_id, slot.seen_at = boot_id, at
+        slot.save()
+    for gone in known.values():  # no longer configured on the host
+        Slot.objects.filter(pk=gone.pk).update(present=False, diskseq=None, card_bytes=0, contents="", problem="")
+
+
+def _confirm_all(host: Host) -> None:
+    for slot in Slot.objects.filter(host=host, present=True, disabled=False, problem="").select_related("host"):
+        if slot.used or Task.objects.filter(slot=slot, status__in=[TaskStatus.QUEUED, TaskStatus.RUNNING]).exists():
+            continue
+        try:
+            cards.confirm(slot, diskseq=slot.diskseq, boot_id=slot.boot_id, by=host.name)
+        except Problem:
+            return  # nothing waits, or the card does not fit: the station page says so

@@ -1,0 +1,74 @@
+"""What the warehouse asks: may this attempt publish, and which attempts are over?"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.utils.dateparse import parse_datetime
+from django.utils.translation import gettext as _
+
+from imager.api import Problem
+from tasks_app import clock
+from tasks_app.models import Attempt, Host, Task
+from tasks_app.services.attempts import current, find
+from tasks_app.services.moving import lock
+from warehouse import services as warehouse
+from workers.contract import FileFacts, Kind, Right, Ticket
+
+OVERLAP = timedelta(seconds=60)  # transactions commit out of order: say recent ends twice rather than never
+HORIZON = timedelta(hours=48)
+ROOM_FOR_INDEXES = 64 * 1024 * 1024
+
+
+def ticket(task_id: UUID, host: Host, *, attempt: int) -> Ticket:
+    """A login to the warehouse for the current attempt: to store its own files, or to read its order's."""
+    task = find(task_id)
+    if not current(task, host, attempt) or task.cancel_requested_at:
+        raise Problem(409, "stale", _("That attempt is over. Stop and clean up."))
+    if task.kind == Kind.WRITE:
+        raise Problem(403, "not_yours", _("A card is written from the image that was downloaded before."))
+    right = Right.STORE if task.kind == Kind.CREATE else Right.READ
+    room = 2 * task.total_bytes + ROOM_FOR_INDEXES
+    return warehouse.ticket(task=task.pk, attempt=attempt, order=task.order_id, right=right, max_bytes=room)
+
+
+def publish(*, task_id: UUID, attempt: int, files: list[FileFacts]) -> dict[str, Any]:
+    """Allow the warehouse to publish the files of an attempt, if it is still the current one."""
+    with transaction.atomic():
+        try:
+            task = lock(task_id)
+        except Task.DoesNotExist:
+            raise Problem(404, "not_found", _("There is no such task.")) from None
+        if task.kind != Kind.CREATE or task.host is None or not current(task, task.host, attempt) or task.cancel_requested_at:
+            raise Problem(409, "stale", _("That attempt is over: its files are not published."))
+        warehouse.grant(task=task.pk, attempt=attempt, owner=task.order_id, files=files)
+        return {"order": str(task.order_id)}
+
+
+def published(*, task_id: UUID, attempt: int) -> None:
+    """The warehouse has renamed the folder: the files are there for good."""
+    warehouse.confirm(task=task_id, attempt=attempt)
+
+
+def ended(since: str) -> dict[str, Any]:
+    """Attempts that ended, and orders whose images were removed, since the cursor of the last answer."""
+    at = clock.now()
+    begin = _cursor(since, at)
+    over = Attempt.objects.filter(ended_at__gt=begin).order_by("ended_at").values_list("task_id", "attempt")
+    return {
+        "cursor": at.isoformat(),
+        "ended": [{"task": str(task), "attempt": attempt} for task, attempt in over],
+        "removed": [str(owner) for owner in warehouse.removed_since(begin)],
+    }
+
+
+def _cursor(since: str, at: datetime) -> datetime:
+    if not since:
+        return at - HORIZON
+    begin = parse_datetime(since.replace(" ", "+"))
+    if begin is None or begin.tzinfo is None:
+        raise Problem(400, "bad_cursor", _("“since” must be the cursor of an earlier answer, or absent."))
+    return max(begin - OVERLAP, at - HORIZON)

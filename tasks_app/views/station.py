@@ -1,0 +1,54 @@
+"""The station: what an operator sees at a writer host. One big tile per slot, usable on a phone."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST
+
+from imager.api import Problem
+from tasks_app import queries, services
+from tasks_app.models import Host, Slot
+
+
+def operators_only(request: HttpRequest) -> None:
+    """Staff operate stations."""
+    if not (request.user.is_authenticated and request.user.is_staff):
+        raise PermissionDenied(_("Only staff may operate a station. Ask an administrator for the role."))
+
+
+@login_required
+def stations(request: HttpRequest) -> HttpResponse:
+    """The writer hosts."""
+    operators_only(request)
+    return render(request, "tasks_app/stations.html", {"hosts": queries.stations()})
+
+
+@login_required
+def station(request: HttpRequest, name: str) -> HttpResponse:
+    """One writer host: its slots and what each needs now. htmx asks for the tiles alone."""
+    operators_only(request)
+    host = get_object_or_404(Host, name=name, kind=Host.Kind.WRITER)
+    template = "tasks_app/_tiles.html" if getattr(request, "htmx", False) else "tasks_app/station.html"
+    return render(request, template, {"host": host, **queries.station(host)})
+
+
+@login_required
+@require_POST
+def confirm(request: HttpRequest, name: str, slot: str) -> HttpResponse:
+    """The operator confirms the card that the page showed."""
+    operators_only(request)
+    found = get_object_or_404(Slot.objects.select_related("host"), host__name=name, name=slot)
+    seen = request.POST.get("diskseq", "")
+    try:
+        diskseq = int(seen) if seen.lstrip("-").isdigit() else None
+        services.confirm(found, diskseq=diskseq, boot_id=request.POST.get("boot_id", ""), by=str(request.user))
+    except Problem as problem:
+        messages.error(request, str(problem.detail))
+    else:
+        messages.success(request, _("The card in slot %(slot)s will be wiped and written.") % {"slot": slot})
+    return redirect("station", name=name)
