@@ -5,11 +5,13 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
+from django.contrib.auth import hashers
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
-from django.db import models
+from django.db import models, transaction
 from django.db.models.functions import Lower
 from django.utils import timezone
+from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext_lazy as _
 
 
@@ -47,7 +49,9 @@ class Organization(models.Model):
     name = models.CharField(_("name"), max_length=100)
     email = models.EmailField(_("e-mail"), blank=True)
     language = models.CharField(_("language"), max_length=5, choices=Language.choices, default=Language.EN)
-    channel = models.ForeignKey(Channel, models.PROTECT, related_name="organizations", verbose_name=_("channel"))
+    channel = models.ForeignKey(
+        Channel, models.PROTECT, related_name="organizations", verbose_name=_("channel")
+    )
     active = models.BooleanField(_("active"), default=True)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
 
@@ -89,6 +93,9 @@ class UserManager(BaseUserManager["User"]):
         return self.get(email__iexact=username)
 
 
+_CREDENTIALS = frozenset({"password", "is_active", "token_epoch"})
+
+
 class User(AbstractBaseUser, PermissionsMixin):
     """An account: a person, or a host (then role creator or writer)."""
 
@@ -96,7 +103,12 @@ class User(AbstractBaseUser, PermissionsMixin):
     name = models.CharField(_("name"), max_length=150, blank=True)
     role = models.CharField(_("role"), max_length=10, choices=Role.choices, default=Role.MEMBER)
     organization = models.ForeignKey(
-        Organization, models.PROTECT, null=True, blank=True, related_name="users", verbose_name=_("organization")
+        Organization,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="users",
+        verbose_name=_("organization"),
     )
     language = models.CharField(_("language"), max_length=5, choices=Language.choices, blank=True)
     is_active = models.BooleanField(_("active"), default=True)
@@ -131,9 +143,49 @@ class User(AbstractBaseUser, PermissionsMixin):
         """Whether a machine, not a person, uses this account."""
         return self.role in {Role.CREATOR, Role.WRITER}
 
+    @property
+    def preferred_language(self) -> str:
+        """The language of pages and mails for this account; empty: whatever the browser asks for."""
+        return self.language or (self.organization.language if self.organization else "")
+
     def get_short_name(self) -> str:
         """How to address the person."""
         return self.name or self.email
+
+    @classmethod
+    def normalize_username(cls, username: str) -> str:
+        """E-mails are kept in lower case: people type them in any."""
+        return super().normalize_username(username).lower()
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Save; a new password or a disabling ends every token and session of the account with it.
+
+        `token_epoch` is always taken from the row under lock: a stale copy can never revive old tokens.
+        """
+        fields = kwargs.get("update_fields")
+        if self._state.adding or (fields is not None and _CREDENTIALS.isdisjoint(fields)):
+            return super().save(*args, **kwargs)
+        if fields is not None:
+            kwargs["update_fields"] = {*fields, "token_epoch"}
+        with transaction.atomic(using=kwargs.get("using")):
+            row = User.objects.select_for_update().only(*_CREDENTIALS).get(pk=self.pk)
+            disabled = row.is_active and not self.is_active
+            self.token_epoch = row.token_epoch + (disabled or row.password != self.password)
+            return super().save(*args, **kwargs)
+
+    def check_password(self, raw_password: str) -> bool:
+        """Whether that is the password; an outdated hash is renewed on the way, which is no new password."""
+
+        def renew(raw: str) -> None:
+            self.password = hashers.make_password(raw)
+            User.objects.filter(pk=self.pk).update(password=self.password)
+
+        return hashers.check_password(raw_password, self.password, renew)
+
+    def _get_session_auth_hash(self, secret: str | bytes | None = None) -> str:
+        """What ties a session to the account: a new password or epoch ends it."""
+        state = f"{self.token_epoch}:{self.password}"
+        return salted_hmac("imager.accounts.session", state, secret=secret, algorithm="sha256").hexdigest()
 
 
 class RefreshToken(models.Model):

@@ -158,6 +158,9 @@ SIMPLE_JWT = {
     "ALGORITHM": "EdDSA",
     "AUDIENCE": "api",
     "ISSUER": JWT_ISSUER,
+    "LEEWAY": 30,
+    "USER_ID_CLAIM": "sub",
+    "TOKEN_TYPE_CLAIM": "typ",
     "UPDATE_LAST_LOGIN": False,
     "AUTH_TOKEN_CLASSES": ("imager.accounts.tokens.AccessToken",),
 }

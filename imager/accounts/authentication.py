@@ -1,0 +1,37 @@
+"""Who calls the API: the account of the access token, as the database knows it at this moment."""
+
+from __future__ import annotations
+
+from django.utils.translation import gettext as _
+from rest_framework.exceptions import AuthenticationFailed
+from rest_framework_simplejwt.authentication import JWTAuthentication
+from rest_framework_simplejwt.exceptions import TokenError
+
+from imager.accounts import services
+from imager.accounts.models import User
+from imager.accounts.tokens import AccessToken
+
+
+class TokenAuthentication(JWTAuthentication):
+    """`Authorization: Bearer <access token>`. Disabled account, old epoch, other audience: 401 at once."""
+
+    def get_validated_token(self, raw_token: bytes) -> AccessToken:
+        """The access token, verified, or 401."""
+        try:
+            return AccessToken(raw_token)
+        except TokenError as error:
+            raise refusal("token_not_valid") from error
+
+    def get_user(self, validated_token: AccessToken) -> User:
+        """The token's account, or 401."""
+        try:
+            return services.account_of(validated_token)
+        except services.Refused as error:
+            raise refusal(error.code) from error
+
+
+def refusal(code: str) -> AuthenticationFailed:
+    """The 401 of a refused login or token, in words."""
+    if code == "no_active_account":
+        return AuthenticationFailed(_("No active account has this e-mail and password. Check both."), code)
+    return AuthenticationFailed(_("The token is invalid, expired or no longer accepted. Log in again."), code)

@@ -1,0 +1,34 @@
+"""What the token endpoints take and give."""
+
+from __future__ import annotations
+
+from rest_framework import serializers
+
+MAX_TOKEN = 4096
+
+
+class LoginInput(serializers.Serializer[None]):
+    """E-mail and password."""
+
+    email = serializers.CharField(max_length=254)
+    password = serializers.CharField(max_length=4096, trim_whitespace=False, write_only=True)
+
+
+class RefreshInput(serializers.Serializer[None]):
+    """A refresh token."""
+
+    refresh = serializers.CharField(max_length=MAX_TOKEN)
+
+
+class VerifyInput(serializers.Serializer[None]):
+    """Any token of the API."""
+
+    token = serializers.CharField(max_length=MAX_TOKEN, write_only=True)
+
+
+class PairOutput(serializers.Serializer[None]):
+    """A pair of tokens; `expires_in` is the life of the access token in seconds."""
+
+    access = serializers.CharField()
+    refresh = serializers.CharField()
+    expires_in = serializers.IntegerField()
