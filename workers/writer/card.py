@@ -1,0 +1,246 @@
+"""A card: something of a fixed size that is written and read in whole blocks, past all caches."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import mmap
+import os
+import stat
+import time
+from pathlib import Path
+from typing import Final, Protocol, Self
+
+from workers.errors import HostError, SlotError
+from workers.imaging.devices import device_number
+from workers.imaging.sysfs import Disk
+from workers.writer import ioctls
+from workers.writer.identity import Identity, file_identity, opened_identity
+
+FILE_BLOCK: Final = 4096
+_FLAGS: Final = os.O_NOFOLLOW | os.O_CLOEXEC
+_UDEV_PATIENCE: Final = 5.0  # seconds; udev holds its own lock while it probes a fresh card
+_SAMPLES: Final = 64
+
+
+class Card(Protocol):
+    """Offsets and lengths are multiples of `block`; buffers come from `aligned()`.
+
+    Calls raise plain `OSError`, and may move fewer bytes than asked: `transfer` makes sense of both.
+    """
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def block(self) -> int: ...
+    def size(self) -> int: ...
+    def identity(self) -> Identity: ...
+    def present(self) -> bool:
+        """Whether it is still there and still the same insertion."""
+
+    def write(self, data: memoryview, offset: int) -> int: ...
+    def read_into(self, buffer: memoryview, offset: int) -> int: ...
+    def flush(self) -> None:
+        """Return once everything written has reached the card. An error is told once: never try again."""
+
+    def drop_caches(self) -> None:
+        """Make sure that the next read comes from the card."""
+
+    def close(self) -> None: ...
+
+
+def aligned(size: int) -> memoryview:
+    """A zeroed buffer that direct I/O accepts."""
+    return memoryview(mmap.mmap(-1, size))
+
+
+class _Opened:
+    """A file descriptor with direct I/O; or, where the file system knows none, synchronous and uncached."""
+
+    block = FILE_BLOCK
+
+    def __init__(self, handle: int, identity: Identity, *, direct: bool) -> None:
+        self._handle = handle
+        self._identity = identity
+        self._direct = direct
+        self._locks: list[int] = []
+
+    @property
+    def name(self) -> str:
+        return self._identity.node
+
+    def size(self) -> int:
+        return self._identity.size
+
+    def identity(self) -> Identity:
+        return self._identity
+
+    def read_into(self, buffer: memoryview, offset: int) -> int:
+        return os.preadv(self._handle, [buffer], offset)
+
+    def flush(self) -> None:
+        os.fsync(self._handle)
+
+    def close_with(self, lock: int) -> None:
+        """Free this lock when the card is closed, not earlier."""
+        self._locks.append(lock)
+
+    def close(self) -> None:
+        for handle in (self._handle, *self._locks):
+            if handle >= 0:
+                os.close(handle)
+        self._handle = -1
+        self._locks.clear()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.close()
+
+    def _refuse_cached(self) -> None:
+        """Without direct I/O a read-back proves nothing unless the pages are really gone."""
+        if self._direct:
+            return
+        step = max(FILE_BLOCK, self.size() // _SAMPLES // FILE_BLOCK * FILE_BLOCK)
+        if any(_is_cached(self._handle, offset) for offset in range(0, self.size(), step)):
+            raise HostError(
+                "cache_not_dropped",
+                f"{self.name} knows no direct I/O and its pages stay in memory, so reading back would prove "
+                "nothing; use a device or a file system with O_DIRECT.",
+            )
+
+
+class BlockCard(_Opened):
+    """A card in a reader, or a loop device. Opened exclusively, never created; locked as udev expects it."""
+
+    @classmethod
+    def open(cls, disk: Disk, *, writable: bool = True) -> BlockCard:
+        """OSError as the kernel gives it; SlotError `card_changed` if the node is not this disk any more."""
+        mode = os.O_RDWR | os.O_EXCL if writable else os.O_RDONLY
+        handle, direct = _open_direct(disk.node, mode)
+        try:
+            _must_be_node_of(disk, handle)
+            if writable:
+                _lock(handle, disk.node, _UDEV_PATIENCE)
+            return cls(handle, opened_identity(disk, handle), direct=direct)
+        except BaseException:
+            os.close(handle)
+            raise
+
+    def __init__(self, handle: int, identity: Identity, *, direct: bool) -> None:
+        super().__init__(handle, identity, direct=direct)
+        self.block = ioctls.block_size(handle)
+
+    def present(self) -> bool:
+        try:
+            now = (ioctls.device_size(self._handle), ioctls.diskseq(self._handle))
+        except OSError:
+            return False
+        return now == (self._identity.size, self._identity.diskseq) and Path(self._identity.place).exists()
+
+    def is_read_only(self) -> bool:
+        return ioctls.is_read_only(self._handle)
+
+    def write(self, data: memoryview, offset: int) -> int:
+        return os.pwrite(self._handle, data, offset)
+
+    def drop_caches(self) -> None:
+        ioctls.flush_buffers(self._handle)
+        self._refuse_cached()
+
+
+class FileCard(_Opened):
+    """A regular file that stands for a card, in the demo and in tests. Never created, never resized."""
+
+    @classmethod
+    def open(cls, path: str, *, writable: bool = True, direct: bool = True) -> FileCard:
+        """A regular file; `direct=False` does without direct I/O, as on file systems that have none."""
+        mode = os.O_RDWR if writable else os.O_RDONLY
+        handle, is_direct = _open_direct(path, mode, direct=direct)
+        try:
+            identity = file_identity(path, handle)
+            if writable:
+                _lock(handle, path, 0)
+            return cls(handle, identity, direct=is_direct)
+        except BaseException:
+            os.close(handle)
+            raise
+
+    def present(self) -> bool:
+        try:
+            facts = Path(self._identity.place).lstat()
+        except OSError:
+            return False
+        mine = os.fstat(self._handle)
+        return (facts.st_dev, facts.st_ino, facts.st_size) == (mine.st_dev, mine.st_ino, self._identity.size)
+
+    def write(self, data: memoryview, offset: int) -> int:
+        if not self.present():
+            raise OSError(errno.ENODEV, "the file was removed or replaced")
+        if offset + len(data) > self.size():
+            raise OSError(errno.ENOSPC, "beyond the end of the file")
+        return os.pwrite(self._handle, data, offset)
+
+    def drop_caches(self) -> None:
+        os.posix_fadvise(self._handle, 0, 0, os.POSIX_FADV_DONTNEED)
+        self._refuse_cached()
+
+
+def _must_be_node_of(disk: Disk, handle: int) -> None:
+    facts = os.fstat(handle)
+    if not stat.S_ISBLK(facts.st_mode) or device_number(facts.st_rdev) != disk.number:
+        raise SlotError(
+            "card_changed",
+            f"{disk.node} is not device {disk.number} any more, which was checked; insert the card again.",
+        )
+
+
+def _open_direct(path: str, mode: int, *, direct: bool = True) -> tuple[int, bool]:
+    """(descriptor, whether I/O is direct). A file system may refuse at opening, or only at the first read."""
+    if direct:
+        try:
+            handle = os.open(path, mode | _FLAGS | os.O_DIRECT)
+        except OSError as error:
+            if error.errno != errno.EINVAL:
+                raise
+        else:
+            if _reads_directly(handle):
+                return handle, True
+            os.close(handle)
+    return os.open(path, mode | _FLAGS | os.O_DSYNC), False
+
+
+def _reads_directly(handle: int) -> bool:
+    try:
+        os.preadv(handle, [aligned(FILE_BLOCK)], 0)
+    except OSError as error:
+        return error.errno != errno.EINVAL
+    return True
+
+
+def _lock(handle: int, name: str, patience: float) -> None:
+    give_up = time.monotonic() + patience
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= give_up:
+                raise SlotError(
+                    "in_use", f"{name} is locked by another program; wait until that is done."
+                ) from None
+            time.sleep(0.05)
+        else:
+            return
+
+
+def _is_cached(handle: int, offset: int) -> bool:
+    """A read that may not wait succeeds only from memory; file systems without such reads cannot tell."""
+    try:
+        return os.preadv(handle, [bytearray(1)], offset, os.RWF_NOWAIT) > 0
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        if error.errno == errno.EOPNOTSUPP:
+            return False
+        raise

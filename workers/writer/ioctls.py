@@ -1,0 +1,70 @@
+"""The questions that only the kernel's block layer answers; numbers as in `linux/fs.h`."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import struct
+from typing import Final
+
+_GET_SIZE: Final = 0x80081272  # BLKGETSIZE64
+_GET_BLOCK: Final = 0x1268  # BLKSSZGET
+_GET_READ_ONLY: Final = 0x125E  # BLKROGET
+_FLUSH_BUFFERS: Final = 0x1261  # BLKFLSBUF
+_GET_DISKSEQ: Final = 0x80081280  # BLKGETDISKSEQ, Linux 5.15
+_GET_GENERATION: Final = 0x80087601  # FS_IOC_GETVERSION
+_UNKNOWN: Final = (errno.ENOTTY, errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS)
+_FORBIDDEN: Final = (errno.EACCES, errno.EPERM)
+
+
+def device_size(handle: int) -> int:
+    """Bytes of a block device; 0 once its card is gone."""
+    return _long(handle, _GET_SIZE)
+
+
+def block_size(handle: int) -> int:
+    """The smallest unit that the device reads or writes."""
+    return _int(handle, _GET_BLOCK)
+
+
+def is_read_only(handle: int) -> bool:
+    return _int(handle, _GET_READ_ONLY) != 0
+
+
+def diskseq(handle: int) -> int | None:
+    """The kernel's number of this insertion; None where the kernel has none."""
+    try:
+        return _long(handle, _GET_DISKSEQ)
+    except OSError as error:
+        if error.errno in _UNKNOWN:
+            return None
+        raise
+
+
+def file_generation(handle: int) -> int:
+    """What tells a file from its successor with the same inode number; 0 where the file system has none."""
+    try:
+        return _int(handle, _GET_GENERATION) & 0xFFFFFFFF
+    except OSError as error:
+        if error.errno in _UNKNOWN:
+            return 0
+        raise
+
+
+def flush_buffers(handle: int) -> None:
+    """Write out and forget all cached pages of a block device, as far as we may (it takes CAP_SYS_ADMIN)."""
+    try:
+        fcntl.ioctl(handle, _FLUSH_BUFFERS)
+    except OSError as error:
+        if error.errno not in (*_FORBIDDEN, *_UNKNOWN):
+            raise
+        os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+def _long(handle: int, request: int) -> int:
+    return int(struct.unpack("=Q", fcntl.ioctl(handle, request, bytes(8)))[0])
+
+
+def _int(handle: int, request: int) -> int:
+    return int(struct.unpack("=i", fcntl.ioctl(handle, request, bytes(8))[:4])[0])
