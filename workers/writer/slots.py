@@ -15,7 +15,7 @@ from workers.imaging.devices import Devices
 from workers.imaging.sysfs import Disk
 from workers.writer import guards
 from workers.writer.card import BlockCard, FileCard
-from workers.writer.opening import Candidate, check, contents_of, look, open_candidate
+from workers.writer.opening import Candidate, check, contents_of, look, of_disk, open_candidate
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _PORT: Final = re.compile(r"\d+-\d+(\.\d+)*(#\d+)?")
@@ -91,10 +91,7 @@ def open_card(
     devices = devices or Devices()
     lock = _lock(slot, lock_dir)
     try:
-        candidate = _locate(slot, devices)
-        if candidate is None:
-            raise SlotError("no_card", f"There is no card in slot {slot.name}; insert one.")
-        check(candidate, devices, allow_non_removable=slot.device is not None, max_bytes=slot.max_bytes)
+        candidate = _checked(slot, devices)
         guards.must_be_the_same_insertion(candidate.identity.diskseq, expect_diskseq, candidate.path)
         guards.must_hold(candidate.identity.size, image_size, candidate.path)
         card = open_candidate(candidate, devices)
@@ -105,11 +102,24 @@ def open_card(
     return card
 
 
+def _checked(slot: SlotConfig, devices: Devices) -> Candidate:
+    candidate = _locate(slot, devices)
+    if candidate is None:
+        raise SlotError("no_card", f"There is no card in slot {slot.name}; insert one.")
+    _check(slot, candidate, devices)
+    return candidate
+
+
+def _check(slot: SlotConfig, candidate: Candidate, devices: Devices) -> None:
+    """A port names a reader and nothing else; a device was somebody's explicit choice."""
+    check(candidate, devices, allow_non_removable=slot.device is not None, max_bytes=slot.max_bytes)
+
+
 def _locate(slot: SlotConfig, devices: Devices) -> Candidate | None:
     """The slot's device; None where a file or node that stands for the card is not there."""
     if slot.device is not None:
         return look(slot.device, devices) if Path(slot.device).exists() else None
-    return look(_disk_at(slot, devices).node, devices)
+    return of_disk(_disk_at(slot, devices))
 
 
 def _disk_at(slot: SlotConfig, devices: Devices) -> Disk:
@@ -152,7 +162,7 @@ def _contents(candidate: Candidate, known: SlotState | None) -> str:
 
 def _problem(slot: SlotConfig, candidate: Candidate, devices: Devices) -> str:
     try:
-        check(candidate, devices, allow_non_removable=slot.device is not None, max_bytes=slot.max_bytes)
+        _check(slot, candidate, devices)
     except WorkError as trouble:
         return trouble.message
     return ""
