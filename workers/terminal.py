@@ -1,4 +1,4 @@
-"""A report for people at a terminal: a progress bar per step, or one plain line per step where there is none."""
+"""A report for people: a progress bar per step at a terminal, one plain line per step elsewhere."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ class TerminalReport:
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
             for number in _STOP_SIGNALS:
-                self._handlers[number] = signal.signal(number, self._on_signal)
+                self._handlers[number] = signal.signal(number, self._on_signal) or signal.SIG_DFL
         if self._bars is not None:
             self._bars.start()
         return self
