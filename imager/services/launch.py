@@ -21,12 +21,15 @@ import signal
 import sys
 
 PR_SET_PDEATHSIG = 1
-PR_SET_KEEPCAPS = 8
+PR_SET_SECUREBITS = 28
+PR_SET_NO_NEW_PRIVS = 38
 PR_CAP_AMBIENT = 47
 PR_CAP_AMBIENT_RAISE = 2
 CAPABILITY_VERSION_3 = 0x20080522
+NO_SETUID_FIXUP = 1 << 2  # a change of account leaves capabilities alone, and access(2) regards them
 CAP_DAC_OVERRIDE = 1
 CAP_DAC_READ_SEARCH = 2
+CAP_SETPCAP = 8
 
 UNREACHABLE = 77  # exit code: the account cannot reach the binaries or the data
 ORPHANED = 78  # exit code: the parent was gone before we began
@@ -35,12 +38,13 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def main() -> None:
-    """Exec the command that `argv[1]` describes; see `imager.services.process.spawn` for the fields."""
+    """Exec the command that `argv[1]` describes; see `imager.services.process.start` for the fields."""
     job = json.loads(sys.argv[1])
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
     os.umask(0o077)
     if job["uid"] is not None:
         _become(job["uid"], job["gid"], job["reads"], job["writes"])
+    _call(_libc.prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     _call(_libc.prctl, PR_SET_PDEATHSIG, job["death_signal"], 0, 0, 0)
     if os.getppid() != job["parent"]:
         sys.exit(ORPHANED)
@@ -49,10 +53,15 @@ def main() -> None:
 
 
 def _become(uid: int, gid: int, reads: list[str], writes: list[str]) -> None:
-    _call(_libc.prctl, PR_SET_KEEPCAPS, 1, 0, 0, 0)
-    os.setgroups([])
-    os.setresgid(gid, gid, gid)
-    os.setresuid(uid, uid, uid)
+    if _permitted() & _bits((CAP_SETPCAP,)):
+        _call(_libc.prctl, PR_SET_SECUREBITS, NO_SETUID_FIXUP, 0, 0, 0)
+    try:
+        os.setgroups([])
+        os.setresgid(gid, gid, gid)
+        os.setresuid(uid, uid, uid)
+    except OSError as error:
+        sys.stderr.write(f"root may not become user {uid} here: {error}\n")
+        sys.exit(UNREACHABLE)
     for capabilities in ((), (CAP_DAC_READ_SEARCH,), (CAP_DAC_OVERRIDE,)):
         if _effective(capabilities) and _reaches(reads, writes):
             _keep_only(capabilities)

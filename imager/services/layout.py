@@ -90,13 +90,24 @@ class Layout:
         if not self.passwords.exists():
             made = {name: secrets.token_urlsafe(24) for name in Passwords.__dataclass_fields__}
             write_private(self.passwords, json.dumps(made))
-        try:
-            return Passwords(**json.loads(self.passwords.read_text()))
-        except (ValueError, TypeError) as error:
+        kept = _text_by_name(self.passwords.read_text())
+        if kept.keys() != Passwords.__dataclass_fields__.keys():
             raise ServicesError(
                 f"{self.passwords} cannot be understood: put back a copy of it, or remove it "
                 "together with the folders postgres and valkey beside it to begin anew."
-            ) from error
+            )
+        return Passwords(**kept)
+
+
+def _text_by_name(text: str) -> dict[str, str]:
+    """The JSON object's entries that are texts and not empty; none if it is no object."""
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return {}
+    if not isinstance(found, dict):
+        return {}
+    return {name: value for name, value in found.items() if isinstance(value, str) and value}
 
 
 def write_private(path: Path, text: str) -> None:

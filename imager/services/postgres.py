@@ -40,8 +40,8 @@ def start(layout: Layout, passwords: Passwords, *, port: int, guard: int, fsync:
         stop_signals=((signal.SIGINT, 30), (signal.SIGQUIT, 10)) if fsync else ((signal.SIGQUIT, 10),),
     )
     try:
-        server.await_ready(lambda: _is_ready(layout, passwords, port))
-        _ensure_database(passwords, port)
+        server.await_ready("database system is ready to accept connections")
+        _ensure_database(layout, passwords, port)
     except BaseException:
         server.stop()
         raise
@@ -94,35 +94,30 @@ def _make(layout: Layout, passwords: Passwords, *, guard: int, fsync: bool) -> N
     new.rename(_data(layout))
 
 
-def _connect(passwords: Passwords, port: int) -> psycopg.Connection:
-    return psycopg.connect(
-        host="127.0.0.1",
-        port=port,
-        user=SUPERUSER,
-        password=passwords.owner,
-        dbname="postgres",
-        autocommit=True,
-        connect_timeout=5,
-    )
-
-
-def _is_ready(layout: Layout, passwords: Passwords, port: int) -> bool:
+def _connect(layout: Layout, passwords: Passwords, port: int) -> psycopg.Connection:
     try:
-        _connect(passwords, port).close()
+        return psycopg.connect(
+            host="127.0.0.1",
+            port=port,
+            user=SUPERUSER,
+            password=passwords.owner,
+            dbname="postgres",
+            autocommit=True,
+            connect_timeout=30,
+        )
     except psycopg.OperationalError as error:
         if "password authentication failed" not in str(error):
-            return False
+            raise
         raise ServicesError(
             f"The password in {layout.passwords} is not that of the database in {layout.postgres}: put back "
             "the file that was made with it, or remove both to begin anew."
         ) from error
-    return True
 
 
-def _ensure_database(passwords: Passwords, port: int) -> None:
+def _ensure_database(layout: Layout, passwords: Passwords, port: int) -> None:
     """Role and database, whatever an interrupted first start has left. Sends the password's verifier only."""
     role = sql.Identifier(DATABASE)
-    with _connect(passwords, port) as connection:
+    with _connect(layout, passwords, port) as connection:
         if not connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [DATABASE]).fetchone():
             connection.execute(sql.SQL("CREATE ROLE {}").format(role))
         verifier = connection.pgconn.encrypt_password(

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -20,7 +20,7 @@ from imager.services.layout import account
 
 LAUNCHER = Path(__file__).with_name("launch.py")
 MAX_LOG = 16 * 1024 * 1024
-TAIL = 4096
+TAIL = 20  # lines
 READY_WITHIN = 60.0
 PAUSE = 0.02
 
@@ -45,17 +45,23 @@ class Server:
             return Unreachable(self.name, self.log.parent.parent)
         return ServerDied(self.name, _how_it_ended(code), self.log, self.tail())
 
-    def tail(self) -> str:
-        """The last lines that this run has logged."""
+    def logged(self) -> str:
+        """All that this run has logged."""
         with self.log.open("rb") as log:
-            end = log.seek(0, os.SEEK_END)
-            log.seek(max(self.log_start, end - TAIL))
+            log.seek(self.log_start)
             return log.read().decode(errors="replace")
 
-    def await_ready(self, probe: Callable[[], bool]) -> None:
-        """Return once `probe` says yes; `ServerDied` when the server ends first or takes too long."""
+    def tail(self) -> str:
+        """The last lines that this run has logged."""
+        return "".join(self.logged().splitlines(keepends=True)[-TAIL:])
+
+    def await_ready(self, words: str) -> None:
+        """Return once it has logged `words`; `ServerDied` when it ends first or takes too long.
+
+        Asking at the port instead could hand our password to a stranger who was quicker to bind it.
+        """
         deadline = time.monotonic() + READY_WITHIN
-        while not probe():
+        while words not in self.logged():
             if not self.is_alive():
                 raise self.death()
             if time.monotonic() > deadline:

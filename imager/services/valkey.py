@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import signal
-import socket
 from pathlib import Path
 
 from imager.services import packages, process
@@ -44,7 +43,7 @@ def start(layout: Layout, passwords: Passwords, *, port: int, guard: int, fsync:
         stop_signals=((signal.SIGTERM, 10),),
     )
     try:
-        server.await_ready(lambda: _is_ready(passwords, port))
+        server.await_ready("Ready to accept connections")
     except BaseException:
         server.stop()
         raise
@@ -68,17 +67,3 @@ def _write(path: Path, text: str) -> None:
     write_private(path, text)
     if as_whom := account():
         os.chown(path, as_whom.uid, as_whom.gid)
-
-
-def _is_ready(passwords: Passwords, port: int) -> bool:
-    """Whether it lets us in and answers; not yet while it does not listen or still loads its data."""
-    try:
-        with (
-            socket.create_connection(("127.0.0.1", port), timeout=5) as client,
-            client.makefile("rwb") as talk,
-        ):
-            talk.write(f"AUTH {passwords.redis}\r\nPING\r\n".encode())
-            talk.flush()
-            return [talk.readline(), talk.readline()] == [b"+OK\r\n", b"+PONG\r\n"]
-    except OSError:
-        return False

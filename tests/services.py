@@ -1,0 +1,66 @@
+"""Pytest plugin: a real PostgreSQL and Valkey for the run, up before Django reads its settings.
+
+Nothing is started when DATABASE_URL and REDIS_URL are set; xdist's workers inherit them.
+Also the opt-in tier: `--hardware`.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+
+NEEDED = ("DATABASE_URL", "REDIS_URL")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--hardware", action="store_true", help="also run the tests that need a real card reader"
+    )
+
+
+@pytest.hookimpl(
+    wrapper=True, tryfirst=True
+)  # a wrapper comes before pytest-django, which asks for settings here
+def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None]:
+    asked = early_config.known_args_namespace
+    if not (asked.help or asked.version or all(os.environ.get(name) for name in NEEDED)):
+        _start(early_config)
+    return (yield)
+
+
+def pytest_report_header(config: pytest.Config) -> str | None:
+    return config.stash.get(HEADER, None)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--hardware"):
+        return
+    skip = pytest.mark.skip(reason="needs a real card reader: run with --hardware")
+    for item in items:
+        if "hardware" in item.keywords:
+            item.add_marker(skip)
+
+
+HEADER = pytest.StashKey[str]()
+
+
+def _start(config: pytest.Config) -> None:
+    from imager.services import start
+
+    began = time.perf_counter()
+    var = Path(tempfile.mkdtemp(prefix="imager-tests-"))
+    config.add_cleanup(lambda: shutil.rmtree(var))
+    var.chmod(0o711)  # the servers' account passes through when we are root
+    services = start(var, fsync=False)
+    config.add_cleanup(services.stop)
+    for name, url in zip(NEEDED, (services.database_url, services.redis_url), strict=True):
+        if not os.environ.get(name):
+            os.environ[name] = url
+            config.add_cleanup(lambda name=name: os.environ.pop(name, None))
+    config.stash[HEADER] = f"services: embedded, in {var}, up in {time.perf_counter() - began:.2f} s"
