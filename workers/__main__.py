@@ -1,0 +1,147 @@
+"""`python -m workers {creator,downloader,writer} [--once TASK_ID]`: one worker of this host."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+import threading
+import uuid
+from collections.abc import Callable
+from types import FrameType
+from typing import NoReturn
+
+import structlog
+
+from workers import courier, logs, places, reconcile
+from workers.api import Patience
+from workers.bench import Bench
+from workers.config import Config, ConfigError, load
+from workers.contract import Kind
+from workers.errors import WorkError
+from workers.host import WORKERS, Host, open_host
+from workers.locks import held
+from workers.presence import Presence
+from workers.run import exit_code, run
+
+_log = structlog.get_logger()
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The exit code says whose fault a failure was."""
+    options = _parser().parse_args(arguments)
+    kind = WORKERS[options.worker]
+    try:
+        config = load()
+        _check(config, kind)
+        logs.begin(config.host, config.secrets)
+        lock = places.locks_folder(config.data) / f"{options.worker}.lock"
+        busy = (
+            f"A {options.worker} of {config.data} is running already: stop it first, or leave the work to it."
+        )
+        with held(lock, patience=0, busy=busy), open_host(kind, config) as host:
+            return _once(host, options.once) if options.once else _serve(host)
+    except WorkError as error:
+        print(error.message, file=sys.stderr)  # noqa: T201 - a command's answer
+        return error.exit_code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m workers", description="One worker of this host.")
+    parser.add_argument("worker", choices=list(WORKERS))
+    parser.add_argument(
+        "--once", metavar="TASK_ID", type=_task_id, help="run this task in the foreground, then end"
+    )
+    return parser
+
+
+def _task_id(text: str) -> str:
+    try:
+        return str(uuid.UUID(text))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a task id (a UUID)") from None
+
+
+def _check(config: Config, kind: Kind) -> None:
+    if kind is Kind.CREATE:
+        config.require("channel")
+        config.require("signing_key")
+    if kind is Kind.WRITE and not config.slots:
+        raise ConfigError(
+            f"{config.path} has no slots: add one with `python -m workers.whost slots add NAME --port PORT`."
+        )
+
+
+def _once(host: Host, task: str) -> int:
+    """One task, without a bell; ends when the server has the last report."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: host.stopping.set())
+    reconcile.bury(host, running=())
+    ending = run(task, host)
+    courier.deliver(host, Patience(tries=8))
+    return exit_code(ending)
+
+
+def _serve(host: Host) -> int:
+    """Until a signal: beat, hear both bells, work."""
+    reconcile.bury(host, running=())
+    bench = Bench(len(host.config.slots) if host.kind is Kind.WRITE else 1, lambda task: run(task, host))
+    presence = Presence(host, bench)
+
+    def stop() -> None:
+        host.stopping.set()
+        bench.close()
+
+    threading.excepthook = _end_gracefully
+    presence.start()
+    _log.info("ready", kind=host.kind, places=bench.places, broker=bool(host.config.broker_url))
+    try:
+        return _listen(host, bench, stop)
+    finally:
+        stop()
+        bench.wait()
+        presence.end()
+        presence.join()
+        courier.deliver(host)
+
+
+def _listen(host: Host, bench: Bench, stop: Callable[[], None]) -> int:
+    if not host.config.broker_url:
+        return _wait_for_signal()
+    from workers import celery
+
+    app = celery.bell(host.config, host.kind, bench.run)
+    return celery.listen(app, celery.queue(host.config, host.kind), bench.places, stop)
+
+
+class _Signaled(BaseException):
+    """A signal arrived. Raised, not flagged: a flag could be set just before the pause begins."""
+
+
+def _wait_for_signal() -> int:
+    def wake(_number: int, _frame: FrameType | None) -> NoReturn:
+        for again in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(again, signal.SIG_IGN)
+        raise _Signaled
+
+    try:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, wake)
+        while True:
+            signal.pause()
+    except _Signaled:
+        return 0
+
+
+def _end_gracefully(failure: threading.ExceptHookArgs) -> None:
+    """A thread of ours died of a bug: say so and end as if asked to, so that a fresh process takes over."""
+    trace = (failure.exc_type, failure.exc_value, failure.exc_traceback)
+    _log.critical(
+        "a thread died; this worker ends", thread=getattr(failure.thread, "name", ""), exc_info=trace
+    )
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,167 @@
+"""The process that does the work of one attempt, and what it says through its pipes."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from workers import machine
+from workers.contract import Step, Trouble
+from workers.errors import HostError
+from workers.transcript import Transcript
+
+GRACE = 1.0  # seconds between the wish to stop and the end
+MARK = "IMAGER_CLAIM"  # in the environment of a child and of everything that it starts
+
+
+@dataclass(frozen=True)
+class State:
+    """Where the work is."""
+
+    step: Step = Step.CLAIMED
+    total: int | None = None
+    done: int = 0
+
+
+class Child:
+    """`python -m workers.job` in a process group of its own.
+
+    `changed` is set whenever it said something, and at its end.
+    """
+
+    def __init__(self, job: dict[str, Any], claim_id: str, transcript: Transcript) -> None:
+        self.state = State()
+        self.result: dict[str, Any] | None = None
+        self.trouble: Trouble | None = None
+        self.canceled = False
+        self.changed = threading.Event()
+        self._transcript = transcript
+        events, theirs = os.pipe()
+        try:
+            self._process = _spawn(theirs, claim_id)
+        except OSError as error:
+            os.close(events)
+            raise HostError(
+                "cannot_start", f"The work could not be started: {error.strerror}. Free memory or processes."
+            ) from error
+        finally:
+            os.close(theirs)
+        self.pid = self._process.pid
+        self.started = machine.started(self.pid)
+        self._events = threading.Thread(target=self._read_events, args=(events,), daemon=True)
+        self._output = threading.Thread(target=self._read_output, daemon=True)
+        self._events.start()
+        self._output.start()
+        self._tell(job)
+
+    def ended(self) -> bool:
+        """Has the process ended? Its pid stays taken until `reap`, so a signal cannot hit anybody else."""
+        if self._process.returncode is not None:
+            return True
+        return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+    def stop(self) -> None:
+        """Ask the group to stop, and end it after a grace."""
+        self._signal(signal.SIGTERM)
+        self._events.join(GRACE)  # the pipe closes when the child ends
+        self.reap()
+
+    def reap(self) -> None:
+        """Kill what is left of the group and take in the last words. Harmless when repeated."""
+        if self._process.returncode is not None:
+            return
+        if not self.ended():
+            self._events.join(GRACE / 5)  # between the pipe's end and the exit code
+        self._signal(signal.SIGKILL)
+        self._process.wait()
+        self._events.join()
+        self._output.join()
+        with contextlib.suppress(BrokenPipeError):
+            _there(self._process.stdin).close()
+
+    @property
+    def killed(self) -> bool:
+        """Ended by SIGKILL before it could say why: by the kernel when memory ran out, or by a person."""
+        return self._process.returncode == -signal.SIGKILL
+
+    def sudden_death(self) -> str:
+        """How a process ended that left neither result nor trouble, for people."""
+        code = self._process.returncode
+        how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+        last = self._transcript.tail() or "none"
+        return f"The process of this attempt {how} in step {self.state.step}. Its last words: {last}"
+
+    def _tell(self, job: dict[str, Any]) -> None:
+        """The job goes through stdin, which then stays open: its end tells the child that we are gone."""
+        with contextlib.suppress(BrokenPipeError):  # died already: its exit code says more
+            stdin = _there(self._process.stdin)
+            stdin.write(json.dumps(job).encode() + b"\n")
+            stdin.flush()
+
+    def _signal(self, number: signal.Signals) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, number)
+
+    def _read_events(self, descriptor: int) -> None:
+        with open(descriptor, encoding="utf-8", errors="replace") as events:
+            for line in events:
+                try:
+                    self._take(json.loads(line))
+                except (ValueError, KeyError, TypeError):
+                    self._transcript.add(
+                        f"(unreadable event: {line[:200]!r})"
+                    )  # cut off by a kill in mid-line
+                self.changed.set()
+        self.changed.set()
+
+    def _take(self, event: dict[str, Any]) -> None:
+        if "step" in event:
+            self.state = State(Step(event["step"]), event["total"])
+        elif "done" in event:
+            self.state = State(self.state.step, self.state.total, event["done"])
+        elif "log" in event:
+            self._transcript.add(event["log"])
+        elif "result" in event:
+            self.result = event["result"]
+        elif "trouble" in event:
+            words = event["trouble"]
+            self.trouble = {"fault": words["fault"], "code": words["code"], "message": words["message"]}
+        self.canceled = self.canceled or "canceled" in event
+
+    def _read_output(self) -> None:
+        with _there(self._process.stdout) as output:
+            for line in output:
+                self._transcript.add(line.decode(errors="replace"))
+                self.changed.set()
+
+
+def _spawn(events: int, claim_id: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-P", "-m", "workers.job", str(events), str(os.getpid())],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        pass_fds=(events,),
+        env={**os.environ, MARK: claim_id, "PYTHONPATH": _import_path()},
+        start_new_session=True,
+    )
+
+
+def _there(stream: IO[bytes] | None) -> IO[bytes]:
+    if stream is None:
+        raise AssertionError("the pipe was asked for")
+    return stream
+
+
+def _import_path() -> str:
+    """So that the child finds `workers` whatever folder the parent was started in."""
+    here = str(Path(__file__).resolve().parent.parent)
+    return os.pathsep.join(filter(None, [here, os.environ.get("PYTHONPATH", "")]))

@@ -1,0 +1,38 @@
+"""What every part of a worker process needs: who we are, and whom we talk to."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+
+from workers import machine
+from workers.api import Api
+from workers.config import Config
+from workers.contract import Kind
+from workers.journal import Journal
+from workers.logs import Scrubber
+
+WORKERS = {"creator": Kind.CREATE, "downloader": Kind.DOWNLOAD, "writer": Kind.WRITE}
+
+
+@dataclass(frozen=True)
+class Host:
+    """One worker process of one host. `stopping` is set when it was asked to end."""
+
+    kind: Kind
+    config: Config
+    api: Api
+    journal: Journal
+    scrub: Scrubber
+    boot_id: str = field(default_factory=machine.boot_id)
+    stopping: threading.Event = field(default_factory=threading.Event)
+
+
+@contextmanager
+def open_host(kind: Kind, config: Config) -> Iterator[Host]:
+    """A `Host` whose connections are closed at the end."""
+    config.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with Api(config) as api, closing(Journal(config.data / "journal.db")) as journal:
+        yield Host(kind, config, api, journal, Scrubber(config.secrets))

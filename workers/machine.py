@@ -1,0 +1,70 @@
+"""What the kernel says about this machine and its processes."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import time
+from pathlib import Path
+
+_PR_SET_PDEATHSIG = 1
+_STARTTIME = 19  # field 22 of /proc/PID/stat, counted behind the name in brackets
+
+
+def boot_id() -> str:
+    """The kernel's name of this boot. A disk sequence number names an insertion only within one boot."""
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+
+
+def uptime() -> float:
+    """Seconds since this boot, sleep included: the one clock that all processes of the host share."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+def started(pid: int) -> int | None:
+    """When `pid` began, in clock ticks since boot; None when there is no such process.
+
+    Pid and start time together name a process; a pid alone may be somebody else's by now.
+    """
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    return int(text.rpartition(")")[2].split()[_STARTTIME])
+
+
+def die_with(parent: int) -> None:
+    """Have the kernel kill this process when the thread that started it ends, or now if that was before."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
+    if os.getppid() != parent:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def kill_marked(variable: str, value: str) -> list[int]:
+    """Kill every process of ours that has `variable=value` in its environment; the pids killed."""
+    wanted = f"{variable}={value}".encode()
+    killed = []
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit() or int(entry.name) == os.getpid():
+            continue
+        try:
+            if wanted in (entry / "environ").read_bytes().split(b"\0"):
+                os.kill(int(entry.name), signal.SIGKILL)
+                killed.append(int(entry.name))
+        except (PermissionError, FileNotFoundError, ProcessLookupError):
+            continue  # somebody else's, or gone between two looks
+    return killed
+
+
+def kill_group(pid: int, start: int) -> bool:
+    """Kill the process group that `pid` leads, if `pid` is still the process that began at `start`."""
+    if started(pid) != start:
+        return False
+    try:
+        os.killpg(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return False
+    return True

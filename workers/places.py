@@ -1,0 +1,84 @@
+"""Where things lie below a host's data folder, and how they are cleared away."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Collection
+from pathlib import Path
+from uuid import UUID
+
+from workers.contract import ARTIFACT_SUFFIXES
+from workers.errors import JobError
+
+PART_SUFFIX = ".part"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,120}")
+
+
+def work_folder(data: Path, task: str, attempt: int) -> Path:
+    """The private folder of one attempt; nothing in it outlives the attempt."""
+    return data / "work" / f"{_uuid(task)}.{int(attempt)}"
+
+
+def images_folder(data: Path, order: str) -> Path:
+    """The downloaded files of one order, shared by all its cards."""
+    return data / "images" / _uuid(order)
+
+
+def locks_folder(data: Path) -> Path:
+    """Locks of workers and slots."""
+    return data / "locks"
+
+
+def artifact(folder: Path, name: str) -> Path:
+    """The place of the file `name` in `folder`; names that lead elsewhere are refused."""
+    if not _NAME.fullmatch(name) or not name.endswith(ARTIFACT_SUFFIXES):
+        raise JobError(
+            "bad_name",
+            f"{name!r} names no file of an image: expected NAME{', NAME'.join(ARTIFACT_SUFFIXES)}.",
+        )
+    return folder / name
+
+
+def clear_work(data: Path, task: str, attempt: int) -> None:
+    """Remove the private folder of an attempt, if there is one."""
+    _remove(work_folder(data, task, attempt))
+
+
+def clear_unfinished(data: Path, order: str) -> None:
+    """Remove the half downloaded files of an order that nobody wants any more."""
+    folder = images_folder(data, order)
+    for part in folder.glob(f"*{PART_SUFFIX}"):
+        part.unlink(missing_ok=True)
+    if folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()
+
+
+def prune(data: Path, keep: Collection[str]) -> list[str]:
+    """Remove the images of every order that is not in `keep`; the orders removed."""
+    images = data / "images"
+    gone = (
+        sorted(folder.name for folder in images.iterdir() if folder.name not in keep)
+        if images.is_dir()
+        else []
+    )
+    for order in gone:
+        _remove(images / order)
+    return gone
+
+
+def _remove(folder: Path) -> None:
+    try:
+        shutil.rmtree(folder)
+    except FileNotFoundError:
+        return
+
+
+def _uuid(text: str) -> str:
+    """Ids become folder names: anything but a UUID is refused."""
+    try:
+        return str(UUID(text))
+    except (ValueError, AttributeError, TypeError):
+        raise JobError(
+            "bad_id", f"{text!r} is not a task or order id: the server's answer cannot be used."
+        ) from None

@@ -1,0 +1,97 @@
+"""The worker's sign of life: says what is here and hears which tasks wait. This bell alone suffices."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from collections.abc import Sequence
+
+import structlog
+
+from workers import __version__, courier, reconcile
+from workers.bench import Bench
+from workers.contract import BEAT_EVERY, PROTOCOL, Beat, BeatAnswer, Kind, SlotState
+from workers.errors import HostError
+from workers.host import Host
+from workers.writer.slots import SlotConfig, find
+
+_log = structlog.get_logger()
+
+
+class Presence(threading.Thread):
+    """Beats until `end`, so that a card which is finished during a stop is still seen."""
+
+    def __init__(self, host: Host, bench: Bench, every: float = BEAT_EVERY) -> None:
+        super().__init__(name="presence")
+        self._host = host
+        self._bench = bench
+        self._every = every
+        self._ended = threading.Event()
+        self._compared = False
+        self._silent = False
+        self._slots: list[SlotState] = []
+
+    def run(self) -> None:
+        while not self._ended.is_set():
+            self.beat()
+            self._ended.wait(self._every)
+
+    def end(self) -> None:
+        """Stop beating."""
+        self._ended.set()
+
+    def beat(self) -> None:
+        """Once: say what is here, settle what is owed, start what waits."""
+        try:
+            answer = self._host.api.beat(self._here())
+            self._settle()
+        except HostError as error:
+            self._lost(error)
+            return
+        if self._silent:
+            _log.info("the server answers again")
+            self._silent = False
+        self._start(answer)
+
+    def _settle(self) -> None:
+        courier.deliver(self._host)
+        if not self._compared:
+            reconcile.compare(self._host, self._bench.running())
+            self._compared = True
+
+    def _start(self, answer: BeatAnswer) -> None:
+        unanswered = reconcile.bury(self._host, self._bench.running())
+        if answer["drain"] or self._host.stopping.is_set():
+            return
+        for task in [*unanswered, *answer["ring"]]:
+            if self._bench.start(task):
+                _log.info("rung by the server", task=task)
+
+    def _here(self) -> Beat:
+        host = self._host
+        beat: Beat = {
+            "kind": host.kind,
+            "boot_id": host.boot_id,
+            "version": __version__,
+            "protocol": PROTOCOL,
+            "free_bytes": shutil.disk_usage(host.config.data).free,
+            "running": self._bench.running(),
+        }
+        if host.kind is Kind.WRITE:
+            self._slots = beat["slots"] = slot_states(host.config.slots, self._slots)
+        return beat
+
+    def _lost(self, error: HostError) -> None:
+        if not self._silent:
+            _log.warning(
+                "the server does not take this worker's beat; work goes on",
+                code=error.code,
+                detail=error.message,
+            )
+            self._silent = True
+
+
+def slot_states(slots: Sequence[SlotConfig], before: Sequence[SlotState] = ()) -> list[SlotState]:
+    """What is in the readers now; `before` spares reading the same insertions again."""
+    known = {state["name"]: state for state in before}
+    return [find(slot, known=known.get(slot.name)) for slot in slots]

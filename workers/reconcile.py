@@ -1,0 +1,86 @@
+"""After a start: end what an earlier process left, and tell the server what became of it."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Collection
+
+import structlog
+
+from workers import machine, places
+from workers.child import MARK
+from workers.contract import Assignment, Fault, Kind, Report, Step
+from workers.host import Host
+from workers.journal import Begun, Owed, final, release
+
+_log = structlog.get_logger()
+
+
+def bury(host: Host, running: Collection[str]) -> list[str]:
+    """End every attempt of the journal that nobody works on: kill, clean, owe the ending.
+
+    Returns the tasks whose claim was never answered: claiming again gives the same attempt, if there is one.
+    """
+    unanswered = []
+    for begun in host.journal.begun(host.kind):
+        if begun.task in running:
+            continue
+        _kill(begun)
+        if begun.attempt is None:
+            unanswered.append(begun.task)
+            continue
+        _log.warning(
+            "found an attempt that nobody works on", task=begun.task, order=begun.order, attempt=begun.attempt
+        )
+        _end(host, begun.claim_id, begun.task, begun.attempt)
+    return unanswered
+
+
+def compare(host: Host, running: Collection[str]) -> None:
+    """End what the server believes this worker is running and of which the journal knows nothing."""
+    known = {begun.claim_id for begun in host.journal.begun(host.kind)}
+    owed = {message.task for message in host.journal.owed(host.kind)}
+    for told in host.api.assignments():
+        if (
+            _is_lost(told, host.kind)
+            and told["claim_id"] not in known
+            and told["task"] not in {*owed, *running}
+        ):
+            _log.warning("the journal knows nothing of an assignment", task=told["task"], order=told["order"])
+            _end(host, told["claim_id"], told["task"], told["attempt"])
+
+
+def _is_lost(told: Assignment, kind: Kind) -> bool:
+    return told["kind"] == kind
+
+
+def _kill(begun: Begun) -> None:
+    if begun.pid is not None and begun.started is not None:
+        machine.kill_group(begun.pid, begun.started)
+    machine.kill_marked(MARK, begun.claim_id)
+
+
+def _end(host: Host, claim_id: str, task: str, attempt: int) -> None:
+    if host.kind is Kind.CREATE:
+        places.clear_work(host.config.data, task, attempt)
+    host.journal.owe(
+        claim_id,
+        _interrupted(task, attempt) if host.kind is Kind.WRITE else release(task, host.kind, attempt),
+    )
+
+
+def _interrupted(task: str, attempt: int) -> Owed:
+    """Half a card is no card: it must be confirmed anew and is written from the beginning."""
+    report: Report = {
+        "event_id": str(uuid.uuid4()),
+        "attempt": attempt,
+        "step": Step.WRITING,
+        "outcome": "failed",
+        "trouble": {
+            "fault": Fault.HOST,
+            "code": "interrupted",
+            "message": "The writer was interrupted in the middle of this card. "
+            "Confirm the card again; it is written from the start.",
+        },
+    }
+    return final(task, Kind.WRITE, report)

@@ -1,0 +1,77 @@
+"""One task on this host: claim, work, tell."""
+
+from __future__ import annotations
+
+import structlog
+
+from workers import __version__, courier
+from workers.api import ServerRefused
+from workers.attempt import Attempt, Ending
+from workers.contract import PROTOCOL, Assignment, Claim, Fault, Outcome, Trouble
+from workers.errors import HostError
+from workers.host import Host
+from workers.journal import release
+
+_log = structlog.get_logger()
+
+
+def run(task: str, host: Host) -> Ending | None:
+    """Claim `task`, work on it to its end, owe the server the ending. None when the task is not for us."""
+    with structlog.contextvars.bound_contextvars(task=task, order="", step="claimed"):
+        claim_id = host.journal.begin(task, host.kind, host.boot_id)
+        assignment = _claim(task, claim_id, host)
+        if assignment is None:
+            return None
+        structlog.contextvars.bind_contextvars(order=assignment["order"])
+        host.journal.claimed(claim_id, assignment["attempt"], assignment["order"])
+        _log.info("began", attempt=assignment["attempt"])
+        ending = Attempt(host, assignment, claim_id).run()
+        _log.info("ended", outcome=_word(ending), trouble=ending.trouble)
+        courier.deliver(host)
+        return ending
+
+
+def exit_code(ending: Ending | None) -> int:
+    """For the command line: 0 done, else by whose fault it is."""
+    if ending is None:
+        return HostError.exit_code
+    if ending.outcome is Outcome.DONE:
+        return 0
+    return _exit_code(ending.trouble)
+
+
+def _claim(task: str, claim_id: str, host: Host) -> Assignment | None:
+    claim: Claim = {
+        "claim_id": claim_id,
+        "boot_id": host.boot_id,
+        "protocol": PROTOCOL,
+        "version": __version__,
+    }
+    try:
+        assignment = host.api.claim(task, claim)
+    except ServerRefused as refusal:
+        host.journal.forget(claim_id)
+        _log.info("not claimed", code=refusal.code, detail=refusal.detail)
+        return None
+    except (
+        HostError
+    ) as error:  # the answer may be lost on its way: the journal keeps the claim id for the next try
+        _log.warning("claim not answered", code=error.code, detail=error.message)
+        return None
+    if assignment["kind"] != host.kind:
+        _log.error("rung for the wrong kind of work; given back", kind=assignment["kind"])
+        host.journal.owe(claim_id, release(task, host.kind, assignment["attempt"]))
+        return None
+    return assignment
+
+
+def _word(ending: Ending) -> str:
+    if ending.outcome is not None:
+        return ending.outcome.value
+    return "released" if ending.release else "stale"
+
+
+def _exit_code(trouble: Trouble | None) -> int:
+    if trouble is None:
+        return 7
+    return {Fault.JOB: 3, Fault.HOST: 4, Fault.SLOT: 5, Fault.CARD: 6, Fault.BUG: 1}[Fault(trouble["fault"])]

@@ -1,0 +1,82 @@
+"""A write task: the order's image onto the card that an operator confirmed, read back and compared."""
+
+from __future__ import annotations
+
+import uuid
+from contextlib import closing
+from typing import cast
+
+from workers import places
+from workers.api import ServerRefused
+from workers.config import Config
+from workers.contract import IMAGE_SUFFIX, CardResult, PermitRequest, WriteSpec
+from workers.errors import Canceled, CardError, HostError, SlotError
+from workers.imaging.source import Source, open_source
+from workers.job import Job
+from workers.report import Report
+from workers.writer.burn import burn
+from workers.writer.card import Card
+from workers.writer.slots import SlotConfig, open_card
+
+
+def write(job: Job, report: Report) -> CardResult:
+    """Every guard first, then the server's permit for this insertion, then the first byte."""
+    spec = cast("WriteSpec", job.spec)
+    slot = slot_named(job.config, spec["slot"]["name"])
+    with closing(_image(job, spec)) as source:
+        card = open_card(
+            slot,
+            expect_diskseq=spec["slot"]["diskseq"],
+            lock_dir=places.locks_folder(job.config.data),
+            image_size=source.image_size,
+        )
+        with closing(card):
+            report.check()
+            serial = _permit(job, slot, card)
+            report.log(f"slot {slot.name}: permit for card {serial}, {card.size()} bytes")
+            return burn(source, card, report).as_result(slot.name)
+
+
+def slot_named(config: Config, name: str) -> SlotConfig:
+    """The slot of this host's configuration; SlotError `unknown_slot`."""
+    for slot in config.slots:
+        if slot.name == name:
+            return slot
+    known = ", ".join(slot.name for slot in config.slots) or "none"
+    raise SlotError(
+        "unknown_slot",
+        f"This host has no slot {name!r} (it has: {known}): add it with `python -m workers.whost slots add`.",
+    )
+
+
+def _image(job: Job, spec: WriteSpec) -> Source:
+    path = places.artifact(places.images_folder(job.config.data, job.order), spec["name"] + IMAGE_SUFFIX)
+    if not path.exists():
+        raise HostError("image_missing", f"{path} is not on this host: let the order be downloaded again.")
+    return open_source(path, signing_key=spec["signing_key"])
+
+
+def _permit(job: Job, slot: SlotConfig, card: Card) -> str:
+    request: PermitRequest = {
+        "event_id": str(uuid.uuid4()),
+        "attempt": job.attempt,
+        "slot": slot.name,
+        "diskseq": card.identity().diskseq,
+        "boot_id": job.boot_id,
+        "card_bytes": card.size(),
+    }
+    try:
+        return job.api.permit(job.task, request)
+    except ServerRefused as refusal:
+        raise _named(refusal, slot) from refusal
+
+
+def _named(refusal: ServerRefused, slot: SlotConfig) -> Exception:
+    """Whose fault the refusal is."""
+    if refusal.code == "canceled":
+        return Canceled()
+    if refusal.code == "too_small":
+        return CardError("too_small", f"The card in slot {slot.name} is too small: {refusal.detail}")
+    if refusal.code in ("insertion_used", "wrong_slot"):
+        return SlotError(refusal.code, f"The card in slot {slot.name} may not be written: {refusal.detail}")
+    return refusal
