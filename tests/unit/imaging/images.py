@@ -48,8 +48,11 @@ def partitioned(path: Path, size: int, *spans: tuple[int, int, int]) -> Path:
 
 
 def make_ext(image: Path, start: int, length: int, *options: str) -> None:
-    """An ext file system inside an image, by e2fsprogs."""
-    run("mke2fs", "-q", "-F", "-E", f"offset={start}", *options, image, f"{length // 1024}k")
+    """An ext file system inside an image, by e2fsprogs. Options may end with `-E` and more of these."""
+    extended = f"offset={start}"
+    if options[-2:-1] == ("-E",):
+        extended, options = f"{extended},{options[-1]}", options[:-2]
+    run("mke2fs", "-q", "-F", "-E", extended, *options, image, f"{length // 1024}k")
 
 
 def used_blocks(image: Path, start: int) -> tuple[int, set[int]]:
