@@ -16,7 +16,8 @@ class Warehouse(models.Model):
     tls = models.BooleanField(_("TLS"), default=False)
     local_root = models.CharField(
         _("local folder"), max_length=300, blank=True,
-        help_text=_("Where this server sees the warehouse's folder, if on the same machine; else downloads go through FTP."),
+        help_text=_("Where this server sees the warehouse's folder, if on the same machine; "
+                    "else downloads go through FTP."),
     )  # fmt: skip
     secret_hash = models.CharField(max_length=64, editable=False)  # SHA-256 of the warehouse's own secret
     active = models.BooleanField(_("active"), default=True)
@@ -38,7 +39,9 @@ class StoredFile(models.Model):
         PUBLISHED = "published", _("published")
         REMOVED = "removed", _("removed")
 
-    warehouse = models.ForeignKey(Warehouse, models.PROTECT, related_name="files", verbose_name=_("warehouse"))
+    warehouse = models.ForeignKey(
+        Warehouse, models.PROTECT, related_name="files", verbose_name=_("warehouse")
+    )
     owner = models.UUIDField(_("order"), db_index=True)
     task = models.UUIDField(_("task"))
     attempt = models.PositiveIntegerField(_("attempt"))
@@ -56,8 +59,15 @@ class StoredFile(models.Model):
         verbose_name_plural = _("stored files")
         constraints = [
             models.UniqueConstraint(fields=["task", "attempt", "name"], name="file_once_per_attempt"),
-            models.UniqueConstraint(fields=["owner", "name"], condition=Q(status="published"), name="file_published_once"),
+            models.UniqueConstraint(
+                fields=["owner", "name"], condition=Q(status="published"), name="file_published_once"
+            ),
         ]
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def path(self) -> str:
+        """Where it lies below the warehouse's root once it is published."""
+        return f"images/{self.owner}/{self.name}"
