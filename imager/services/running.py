@@ -49,6 +49,6 @@ def ensure(var: Path) -> Urls:
     return found
 
 
-def urls() -> Urls:
-    """`ensure` for the default `var`: what settings ask for when DATABASE_URL or REDIS_URL is unset."""
-    return ensure(default_var())
+def urls(var: Path | None = None) -> Urls:
+    """`ensure`, by default for `default_var()`: what settings ask when DATABASE_URL or REDIS_URL is unset."""
+    return ensure(var or default_var())

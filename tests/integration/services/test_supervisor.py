@@ -120,7 +120,7 @@ def test_others_find_them_while_they_run(supervise, monkeypatch):
     monkeypatch.setenv("IMAGER_VAR", str(supervisor.var))
     state = supervisor.await_ready()
     found = running(supervisor.var)
-    assert found == ensure(supervisor.var) == urls()
+    assert found == ensure(supervisor.var) == urls() == urls(supervisor.var)
     assert (found.database_url, found.redis_url) == (state["database_url"], state["redis_url"])
     assert state["database_url"] not in repr(found)
     supervisor.popen.kill()
