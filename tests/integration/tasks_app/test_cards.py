@@ -1,0 +1,240 @@
+"""Cards: an operator confirms what he sees, one insertion serves one unit, blame falls on the right one."""
+
+from __future__ import annotations
+
+import uuid
+
+import pytest
+from django.db import IntegrityError, transaction
+
+from imager.api import Problem
+from tasks_app import queries, services
+from tasks_app.lifecycle import TaskStatus
+from tasks_app.models import Card, Slot
+from tasks_app.services.cards import check_digit
+from tests import factories as make
+from workers.contract import Kind
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def writer():
+    return make.host("writer")
+
+
+@pytest.fixture
+def unit(writer):
+    """A unit that waits for a card."""
+    return make.task(make.order(quantity=2), Kind.WRITE, host=writer, unit=1, status=TaskStatus.WAITING)
+
+
+def confirm(slot, **fields):
+    return services.confirm(slot, **{"diskseq": slot.diskseq, "boot_id": slot.boot_id, "by": "operator", **fields})
+
+
+def permit(task, slot, attempt=1, **fields):
+    body = {
+        "event_id": str(uuid.uuid4()), "attempt": attempt, "slot": slot.name, "diskseq": slot.diskseq, "boot_id": slot.boot_id,
+        "card_bytes": slot.card_bytes, **fields,
+    }  # fmt: skip
+    return services.permit(task.pk, slot.host, body)
+
+
+def begin(unit, slot, attempt=1):
+    confirm(slot)
+    services.claim(unit.pk, slot.host, make.claim_body())
+    return permit(unit, slot, attempt)
+
+
+def end(unit, host, attempt=1, **fields):
+    services.report(unit.pk, host, make.report_body(attempt, step="reading_back", **fields))
+    unit.refresh_from_db()
+
+
+def test_a_confirmed_card_is_written_and_accepted(unit, writer):
+    slot = make.slot(writer)
+
+    confirm(slot)
+    answer = services.claim(unit.pk, writer, make.claim_body())
+    serial = permit(unit, slot)
+    end(unit, writer, outcome="done", result={"slot": "A", "read_back_sha256": "ee" * 32})
+
+    card = Card.objects.get()
+    assert (card.verdict, card.serial, card.unit) == ("accepted", serial, 1)
+    assert answer["spec"]["slot"] == {"name": "A", "diskseq": slot.diskseq, "size": slot.card_bytes}
+    assert answer["spec"]["serial"] == serial == f"{unit.order.number}-01-1-{serial[-1]}"
+    assert unit.status == TaskStatus.DONE
+    slot.refresh_from_db()
+    assert slot.used
+
+
+def test_a_permit_is_given_once_per_attempt_and_repeated_for_the_same_event(unit, writer):
+    slot = make.slot(writer)
+    confirm(slot)
+    services.claim(unit.pk, writer, make.claim_body())
+    event = str(uuid.uuid4())
+
+    assert permit(unit, slot, event_id=event) == permit(unit, slot, event_id=event)
+    with pytest.raises(Problem) as refusal:
+        permit(unit, slot)
+    assert refusal.value.detail.code == "insertion_used"
+    assert Card.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("fields", "code"),
+    [
+        ({"slot": "B"}, "wrong_slot"),
+        ({"diskseq": 1}, "card_changed"),
+        ({"diskseq": None}, "card_changed"),
+        ({"boot_id": "later"}, "card_changed"),
+        ({"card_bytes": 999}, "too_small"),
+        ({"attempt": 7}, "stale"),
+    ],
+)
+def test_no_permit_for_another_card(unit, writer, fields, code):
+    slot = make.slot(writer)
+    confirm(slot)
+    services.claim(unit.pk, writer, make.claim_body())
+
+    with pytest.raises(Problem) as refusal:
+        permit(unit, slot, **fields)
+
+    assert refusal.value.detail.code == code
+    assert not Card.objects.exists()
+
+
+def test_no_permit_after_a_cancel(unit, writer):
+    slot = make.slot(writer)
+    confirm(slot)
+    services.claim(unit.pk, writer, make.claim_body())
+    services.cancel_tasks(unit.order, by="x")
+
+    with pytest.raises(Problem) as refusal:
+        permit(unit, slot)
+    assert refusal.value.detail.code == "canceled"
+
+
+@pytest.mark.parametrize(
+    ("slot_fields", "seen", "code"),
+    [
+        ({"present": False}, {}, "no_card"),
+        ({"disabled": True}, {}, "slot_disabled"),
+        ({"problem": "write-protected"}, {}, "slot_problem"),
+        ({"card_bytes": 999}, {}, "too_small"),
+        ({}, {"diskseq": 5}, "card_changed"),
+        ({}, {"diskseq": None}, "card_changed"),
+        ({}, {"boot_id": "earlier"}, "card_changed"),
+        ({"diskseq": 7, "used_diskseq": 7, "used_boot_id": "boot"}, {"diskseq": 7}, "insertion_used"),
+    ],
+)
+def test_what_may_not_be_confirmed(unit, writer, slot_fields, seen, code):
+    slot = make.slot(writer, **slot_fields)
+
+    with pytest.raises(Problem) as refusal:
+        confirm(slot, **seen)
+
+    assert refusal.value.detail.code == code
+    unit.refresh_from_db()
+    assert unit.status == TaskStatus.WAITING
+
+
+def test_nothing_to_confirm_when_nothing_waits(writer):
+    with pytest.raises(Problem) as refusal:
+        confirm(make.slot(writer))
+    assert refusal.value.detail.code == "nothing_waits"
+
+
+def test_one_slot_serves_one_unit_at_a_time(unit, writer):
+    make.task(unit.order, Kind.WRITE, host=writer, unit=2, status=TaskStatus.WAITING)
+    slot = make.slot(writer)
+    confirm(slot)
+
+    with pytest.raises(Problem) as refusal:
+        confirm(slot)
+    assert refusal.value.detail.code == "slot_busy"
+
+
+def test_a_bad_card_sends_the_unit_back_to_wait_and_the_card_away(unit, writer):
+    slot = make.slot(writer)
+    begin(unit, slot)
+
+    end(unit, writer, outcome="failed", trouble={"fault": "card", "code": "bad_blocks", "message": "Bad blocks at 4194304."})
+
+    assert (unit.status, unit.lost_attempts, unit.slot) == (TaskStatus.WAITING, 0, None)
+    assert Card.objects.get().verdict == "bad"
+    slot.refresh_from_db()
+    with pytest.raises(Problem) as refusal:
+        confirm(slot)
+    assert refusal.value.detail.code == "insertion_used"
+    assert [tile.state for tile in queries.station(writer)["tiles"]] == ["discard"]
+
+    Slot.objects.update(diskseq=4242)
+    slot.refresh_from_db()
+    begin(unit, slot, attempt=2)
+    end(unit, writer, 2, outcome="done", result={})
+    assert sorted(Card.objects.values_list("verdict", flat=True)) == ["accepted", "bad"]
+
+
+def test_a_card_without_permit_cannot_be_accepted(unit, writer):
+    slot = make.slot(writer)
+    confirm(slot)
+    services.claim(unit.pk, writer, make.claim_body())
+
+    with pytest.raises(Problem) as refusal:
+        end(unit, writer, outcome="done", result={})
+    assert refusal.value.detail.code == "no_permit"
+
+
+def test_the_database_knows_one_accepted_card_per_unit(unit, writer):
+    slot = make.slot(writer)
+    begin(unit, slot)
+    end(unit, writer, outcome="done", result={})
+    card = Card.objects.get()
+    card.pk, card.serial, card.attempt, card.diskseq = None, "another", 9, 99999
+
+    with pytest.raises(IntegrityError, match="card_accepted_once_per_unit"), transaction.atomic():
+        card.save()
+
+
+def test_an_automatic_host_confirms_by_itself(unit):
+    host = unit.host
+    type(host).objects.update(automatic=True)
+    host.refresh_from_db()
+    state = {"name": "A", "present": True, "size": 8_000_000_000, "diskseq": 77, "model": "", "contents": "", "problem": ""}
+    body = {"kind": "write", "boot_id": "b", "version": "0.1.0", "protocol": 1, "free_bytes": 1, "running": [], "slots": [state]}
+
+    answer = services.beat(host, body)
+
+    unit.refresh_from_db()
+    assert (unit.status, unit.confirmed_diskseq) == (TaskStatus.QUEUED, 77)
+    assert answer == {"ring": [str(unit.pk)], "drain": False}
+    assert services.beat(host, body)["ring"] == [str(unit.pk)]  # again: nothing more is confirmed
+
+
+def test_a_beat_shows_slots_and_forgets_removed_ones(writer):
+    state = {"name": "A", "present": True, "size": 5, "diskseq": 1, "model": "reader", "contents": "FAT", "problem": ""}
+    body = {"kind": "write", "boot_id": "b", "version": "0.1.0", "protocol": 1, "free_bytes": 1, "running": [], "slots": [state]}
+    services.beat(writer, body)
+    services.beat(writer, {**body, "slots": [{**state, "name": "B"}]})
+
+    assert dict(Slot.objects.values_list("name", "present")) == {"A": False, "B": True}
+    writer.refresh_from_db()
+    assert writer.last_seen_at is not None
+
+
+@pytest.mark.parametrize(("body", "digit"), [("1001-01-1", "2"), ("1001-02-1", "4")])
+def test_check_digits_are_stable(body, digit):
+    assert check_digit(body) == digit
+
+
+def test_check_digits_find_wrong_and_swapped_digits():
+    body = "1234-05-1"
+    right = check_digit(body)
+    for at, character in enumerate(body):
+        if character == "-":
+            continue
+        for other in "0123456789":
+            if other != character:
+                assert check_digit(body[:at] + other + body[at + 1 :]) != right
