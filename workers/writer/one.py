@@ -1,0 +1,97 @@
+"""The process that writes one card for `workers.writer.write`: `python -m workers.writer.one EVENTS`.
+
+The order comes as one JSON line on stdin, events go to the file descriptor EVENTS. When stdin ends, the
+parent is gone and the writing is canceled; so it is on SIGTERM.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+import traceback
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from workers.contract import Fault
+from workers.errors import Canceled, WorkError
+from workers.imaging.devices import Devices
+from workers.imaging.source import open_source
+from workers.pipe import PipeReport
+from workers.report import Report
+from workers.writer import guards
+from workers.writer.burn import BurnResult, burn
+from workers.writer.identity import Identity
+from workers.writer.opening import check, look, open_candidate
+
+
+@dataclass(frozen=True, slots=True)
+class CardOrder:
+    """One image for one device: the device as it was when somebody agreed to overwrite it."""
+
+    image: str
+    bmap: str | None
+    signing_key: str | None
+    device: str
+    identity: Identity
+    allow_non_removable: bool
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: bytes) -> CardOrder:
+        told = json.loads(text)
+        return cls(**{**told, "identity": Identity(**told["identity"])})
+
+
+def write_one(order: CardOrder, report: Report) -> BurnResult:
+    """Open image and card, check everything again, write."""
+    devices = Devices()
+    bmap = Path(order.bmap) if order.bmap else None
+    source = open_source(Path(order.image), bmap=bmap, signing_key=order.signing_key)
+    try:
+        candidate = look(order.device, devices)
+        guards.must_be_the_same(candidate.identity, order.identity)
+        check(candidate, devices, allow_non_removable=order.allow_non_removable)
+        with open_candidate(candidate, devices) as card:
+            return burn(source, card, report)
+    finally:
+        source.close()
+
+
+def main(arguments: list[str]) -> int:
+    """Exit code by fault; how it ended is also told as the last event."""
+    events = int(arguments[0])
+    os.set_inheritable(events, False)
+    report = PipeReport(events)
+    signal.signal(signal.SIGTERM, lambda *_: report.cancel())
+    order = CardOrder.from_json(sys.stdin.buffer.readline())
+    threading.Thread(target=_cancel_with_stdin, args=(report,), daemon=True).start()
+    try:
+        report.result(dict(write_one(order, report).as_result(order.device)))
+    except Canceled:
+        report.canceled()
+        return Canceled.exit_code
+    except WorkError as error:
+        report.trouble(error.trouble())
+        return error.exit_code
+    except Exception as error:  # noqa: BLE001 - the one catch-all of this process: reported as ours
+        for line in traceback.format_exc().splitlines():
+            report.log(line)
+        message = f"An error of ours, {type(error).__name__}: {error}; please report it with the lines above."
+        report.trouble({"fault": Fault.BUG.value, "code": "bug", "message": message})
+        return WorkError.exit_code
+    return 0
+
+
+def _cancel_with_stdin(report: PipeReport) -> None:
+    while os.read(sys.stdin.fileno(), 4096):
+        continue
+    report.cancel()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,49 @@
+"""What the two commands of this room have in common: naming an image, and saying how far it is trusted."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from pathlib import Path
+from typing import Final
+
+from workers.errors import JobError
+from workers.imaging.source import Source
+
+_KEY: Final = re.compile(r"[0-9a-fA-F]{64}")
+_MAX_KEY_FILE: Final = 4096
+
+
+def add_image_arguments(parser: argparse.ArgumentParser, *, image: str = "NAME.img.zst or NAME.img") -> None:
+    parser.add_argument("image", metavar="IMAGE", type=Path, help=image)
+    parser.add_argument("--bmap", type=Path, metavar="FILE", help="the block map, if not beside the image")
+    parser.add_argument(
+        "--signing-key",
+        metavar="HEX|FILE",
+        help="the public key (64 hex digits) that must have signed the manifest, or a file that holds it",
+    )
+
+
+def key_of(text: str | None) -> str | None:
+    """The key in hex, from the option's value or the file that it names; JobError `bad_key`."""
+    if text is None or _KEY.fullmatch(text):
+        return text
+    try:
+        with open(text, encoding="ascii") as file:
+            found = file.read(_MAX_KEY_FILE).strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise JobError("bad_key", f"The key file {text} cannot be read: {error}.") from error
+    if not _KEY.fullmatch(found):
+        raise JobError("bad_key", f"{text} does not hold a public key of 64 hex digits and nothing else.")
+    return found
+
+
+def trust(source: Source) -> str:
+    """How much is known about where the image comes from, in a sentence."""
+    if source.signed:
+        return "The manifest is signed by the key that you trust, and the image matches it."
+    if source.manifest:
+        return (
+            "The image is checked against its manifest, but nothing proves who made it: --signing-key would."
+        )
+    return "There is no manifest: only the block map, if there is one, vouches for the image."
