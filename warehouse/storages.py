@@ -1,7 +1,7 @@
 """How the web reads what a warehouse keeps: from a folder that it sees itself, or through the FTP server.
 
 django-storages' own FTP storage loads a whole file into memory, checks no certificate and puts the password
-into its error messages. Images have gigabytes, and passwords are tickets: ours streams, checks and keeps silent.
+into its error messages. Images have gigabytes and passwords are tickets: ours streams, checks and is silent.
 """
 
 from __future__ import annotations

@@ -1,0 +1,140 @@
+"""Accounts in Django's admin. Passwords go through Django's own forms; tokens are not shown at all."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin, messages
+from django.contrib.auth import admin as stock
+from django.contrib.auth import forms
+from django.db.models import Count, QuerySet
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+
+from imager.accounts import services
+from imager.accounts.models import Channel, Organization, User
+
+if TYPE_CHECKING:
+    from django.contrib.admin import ModelAdmin
+
+    _Users = stock.UserAdmin[User]
+    _Organizations = ModelAdmin[Organization]
+    _Channels = ModelAdmin[Channel]
+    _NewUser = forms.AdminUserCreationForm[User]
+    _ChangedUser = forms.UserChangeForm[User]
+else:
+    _Users = stock.UserAdmin
+    _Organizations = _Channels = admin.ModelAdmin
+    _NewUser, _ChangedUser = forms.AdminUserCreationForm, forms.UserChangeForm
+
+# What makes somebody powerful: only a superuser gives it, or touches who has it.
+POWERS = ("is_superuser", "groups", "user_permissions")
+
+
+class NewUserForm(_NewUser):
+    """E-mail and password."""
+
+    class Meta:
+        model = User
+        fields = ("email",)
+        field_classes: dict[str, Any] = {}
+
+
+class UserForm(_ChangedUser):
+    """Everything but the password, which has a form of its own."""
+
+    class Meta:
+        model = User
+        fields = "__all__"
+        field_classes: dict[str, Any] = {}
+
+
+@admin.register(User)
+class UserAdmin(_Users):
+    """People and hosts. Disabling one ends its tokens and sessions at once."""
+
+    form = UserForm
+    add_form = NewUserForm
+    list_display = ("email", "name", "role", "organization", "is_active", "last_login")
+    list_filter = ("role", "is_active", "is_superuser", "organization")
+    list_select_related = ("organization",)
+    search_fields = ("email", "name", "organization__name", "organization__slug")
+    ordering = ("email",)
+    autocomplete_fields = ("organization",)
+    readonly_fields = ("last_login", "date_joined")
+    actions = ("log_out_everywhere",)
+    fieldsets = (
+        (None, {"fields": ("email", "password")}),
+        (_("Person or host"), {"fields": ("name", "role", "organization", "language")}),
+        (_("Permissions"), {"fields": ("is_active", *POWERS)}),
+        (_("Dates"), {"fields": ("last_login", "date_joined")}),
+    )
+    add_fieldsets = (
+        (None, {"classes": ("wide",), "fields": ("email", "usable_password", "password1", "password2")}),
+        (_("Person or host"), {"fields": ("name", "role", "organization", "language")}),
+    )
+
+    def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[Any, ...]:
+        """Staff who are no superusers cannot make themselves, or others, powerful."""
+        fields = tuple(super().get_readonly_fields(request, obj))
+        return fields if _is_superuser(request) else (*fields, *POWERS)
+
+    def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        """A superuser's account (its password, too) is changed by superusers alone."""
+        return super().has_change_permission(request, obj) and _may_touch(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        """As for changes."""
+        return super().has_delete_permission(request, obj) and _may_touch(request, obj)
+
+    @admin.action(description=_("Log out everywhere: end all tokens and sessions"), permissions=["change"])
+    def log_out_everywhere(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        """End every token and session of the chosen accounts."""
+        users = [user for user in queryset if _may_touch(request, user)]
+        for user in users:
+            services.log_out_everywhere(user)
+        text = ngettext(
+            "%(count)d account was logged out.", "%(count)d accounts were logged out.", len(users)
+        )
+        self.message_user(request, text % {"count": len(users)}, messages.SUCCESS)
+
+
+@admin.register(Organization)
+class OrganizationAdmin(_Organizations):
+    """Who orders."""
+
+    list_display = ("name", "slug", "channel", "language", "email", "active", "people")
+    list_filter = ("active", "channel", "language")
+    list_select_related = ("channel",)
+    search_fields = ("name", "slug", "email")
+    autocomplete_fields = ("channel",)
+    prepopulated_fields = {"slug": ("name",)}
+    readonly_fields = ("created_at",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Organization]:
+        """With the number of users, counted by the database."""
+        return super().get_queryset(request).annotate(people_count=Count("users"))
+
+    @admin.display(description=_("users"), ordering="people_count")
+    def people(self, organization: Organization) -> int:
+        """How many accounts belong to it."""
+        return int(getattr(organization, "people_count", 0))
+
+
+@admin.register(Channel)
+class ChannelAdmin(_Channels):
+    """Production lines."""
+
+    list_display = ("name", "slug", "active", "private", "sender_name", "sender_email")
+    list_filter = ("active", "private")
+    search_fields = ("name", "slug", "sender_name", "sender_email")
+    prepopulated_fields = {"slug": ("name",)}
+
+
+def _is_superuser(request: HttpRequest) -> bool:
+    return isinstance(request.user, User) and request.user.is_superuser
+
+
+def _may_touch(request: HttpRequest, user: User | None) -> bool:
+    return user is None or not user.is_superuser or _is_superuser(request)
