@@ -106,12 +106,8 @@ class Fetcher:
         HostError `download_failed` when the network stays broken.
         """
         checksum = self.resolve(checksum)
-
-        def tell(done: int) -> None:
-            self._report.progress(done_before + done)
-            self._report.check()
-
-        arriving = _Arriving(sink, checksum.algo if checksum else "sha-256", tell)
+        algo = checksum.algo if checksum else "sha-256"
+        arriving = _Arriving(sink, algo, lambda done: self._tell(done_before + done))
         path = self.local_path(source)
         if path is not None:
             for piece in _local_pieces(path):
@@ -119,6 +115,14 @@ class Fetcher:
         else:
             self._download(source, arriving, size)
         _prove(source, arriving, size, checksum)
+        return Fetched(arriving.done, arriving.sha256.hexdigest())
+
+    def copy(self, place: Path, sink: Sink, *, size: int, done_before: int = 0) -> Fetched:
+        """A file that was fetched before into its sink."""
+        arriving = _Arriving(sink, "sha-256", lambda done: self._tell(done_before + done))
+        for piece in _local_pieces(place):
+            arriving.write(piece)
+        _prove(str(place), arriving, size, None)
         return Fetched(arriving.done, arriving.sha256.hexdigest())
 
     def local_path(self, source: str) -> Path | None:
@@ -178,6 +182,10 @@ class Fetcher:
                     ) from None
                 self._report.log(f"{where}: {trouble.reason}; trying again from byte {reached}")
                 self._wait(max(next(delays), min(trouble.wait, _LONGEST_WAIT)))
+
+    def _tell(self, done: int) -> None:
+        self._report.progress(done)
+        self._report.check()
 
     def _wait(self, seconds: float) -> None:
         end = time.monotonic() + seconds

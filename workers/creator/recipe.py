@@ -163,6 +163,8 @@ class File(_Part):
             raise ValueError("give either `url` or `content`, not both and not none")
         if self.via == "base64":
             self.inline()
+        if self.content is not None and self.checksum and self.checksum.kind == "url":
+            raise ValueError("`checksum.kind: url` goes with `url`, not with `content`")
         return self
 
     def inline(self) -> bytes:

@@ -102,6 +102,12 @@ class Ext4Fill(Ext4):
         """The folder at `path`; it and those above it are made where missing. Its inode."""
         return self._makedirs(tuple(parts(path)), owner)
 
+    def own(self, path: str, owner: Owner) -> None:
+        """Give an existing folder another owner, mode and time."""
+        inode = self._makedirs(tuple(parts(path)), owner)
+        mode = stat.S_IFDIR | stat.S_IMODE(owner.mode)
+        self._write_inode(inode, self._owned(bytearray(self._read_inode(inode)), mode, owner))
+
     def create(self, path: str, size: int, owner: Owner, *, folders: Owner) -> PlacedFile:
         """A new file with all its blocks; the folders above it are made as `folders` says."""
         parent, name = self._free_name(path, folders)

@@ -1,0 +1,144 @@
+"""The base image of a build: found, unpacked once, and copied without its holes."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from workers.creator import recipe
+from workers.creator.fetch import Fetcher
+from workers.creator.unpack import SparseFile, Unpacker, is_packed
+from workers.errors import JobError
+from workers.imaging import mbr
+from workers.imaging.manifest import public_source
+from workers.imaging.sparse import data_ranges
+from workers.report import Report
+
+_STEP: Final = 64 << 20
+_NO_CLONE: Final = {errno.EXDEV, errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS}
+_GPT: Final = 0xEE
+
+
+@dataclass(frozen=True)
+class BaseImage:
+    """A base image at hand: raw, readable, with its data partition last."""
+
+    path: Path
+    size: int
+    root: mbr.Partition
+    boot: mbr.Partition
+    data: mbr.Partition
+
+
+class _Nowhere:
+    """A sink for bytes that only need to be hashed."""
+
+    def write(self, data: bytes | memoryview, /) -> None:
+        """Nothing to keep."""
+
+    def rewind(self) -> None:
+        """Nothing to forget."""
+
+
+def get_base(
+    wanted: recipe.Base, work: Path, fetcher: Fetcher, *, limit: int, cache: Path | None = None
+) -> BaseImage:
+    """The base image as a raw file: itself where it is one, else unpacked into `work` or `cache`.
+
+    JobError `base_missing`, `bad_base`, `checksum_mismatch`, `too_large`.
+    """
+    source = wanted.location
+    try:
+        local = fetcher.local_path(source)
+        if local is None or not local.is_file() or is_packed(local):
+            return inspect_base(_unpacked(wanted, work, fetcher, limit, cache), source)
+        if wanted.expected:
+            fetcher.fetch(source, _Nowhere(), checksum=wanted.expected)
+        return inspect_base(local, source)
+    except JobError as error:
+        if error.code == "not_found":
+            raise _missing(source) from error
+        raise
+
+
+def base_size(wanted: recipe.Base, fetcher: Fetcher) -> int | None:
+    """Bytes to fetch, if the server tells; JobError `base_missing` if there is nothing."""
+    try:
+        return fetcher.size(wanted.location)
+    except JobError as error:
+        if error.code == "not_found":
+            raise _missing(wanted.location) from error
+        raise
+
+
+def inspect_base(path: Path, source: str) -> BaseImage:
+    """The partitions that a build needs: 1 (FAT, boot), 2 (root) and 3 (data, the last of all)."""
+    name = public_source(source)
+    table = {each.number: each for each in mbr.read(path)}
+    if any(each.kind == _GPT for each in table.values()):
+        raise JobError("bad_base", f"{name} has a GPT; a base image needs an MBR partition table")
+    if not {1, 2, 3} <= table.keys():
+        raise JobError(
+            "bad_base", f"{name} has the partitions {sorted(table)}; it needs 1 (boot), 2 (root), 3 (data)"
+        )
+    if table[3].start < max(each.end for number, each in table.items() if number != 3):
+        raise JobError("bad_base", f"in {name} partition 3 (data) is not the last one, so it cannot grow")
+    return BaseImage(path, path.stat().st_size, boot=table[1], root=table[2], data=table[3])
+
+
+def copy_sparse(source: Path, target: Path, length: int, report: Report) -> None:
+    """The first `length` bytes into the existing file `target`: holes stay holes, clones where possible."""
+    with source.open("rb") as reading, target.open("r+b") as writing:
+        for each in data_ranges(reading.fileno(), length):
+            at = each.offset
+            while at < each.end:
+                report.check()
+                at += _copy(reading.fileno(), writing.fileno(), at, min(_STEP, each.end - at))
+                report.progress(at)
+
+
+def _copy(source: int, target: int, at: int, count: int) -> int:
+    try:
+        done = os.copy_file_range(source, target, count, at, at)
+    except OSError as error:
+        if error.errno not in _NO_CLONE:
+            raise
+        done = os.pwrite(target, os.pread(source, min(count, 1 << 20), at), at)
+    if not done:
+        raise JobError(
+            "bad_base", f"the base image ended at byte {at} while it was copied; do not change it meanwhile"
+        )
+    return done
+
+
+def _unpacked(wanted: recipe.Base, work: Path, fetcher: Fetcher, limit: int, cache: Path | None) -> Path:
+    source, checksum = wanted.location, fetcher.resolve(wanted.expected)
+    if cache is None or checksum is None:  # without a digest nobody can say whether a copy is the same
+        return _unpack(source, checksum, work / "base.img", fetcher, limit)
+    cache.mkdir(parents=True, exist_ok=True)
+    key = hashlib.sha256(f"{checksum.algo}:{checksum.value.lower()}".encode()).hexdigest()
+    kept = cache / f"base-{key}.img"
+    if not kept.exists():
+        with tempfile.TemporaryDirectory(prefix=".base.", dir=cache) as folder:
+            _unpack(source, checksum, Path(folder) / "base.img", fetcher, limit).replace(kept)
+    return kept
+
+
+def _unpack(source: str, checksum: recipe.Checksum | None, out: Path, fetcher: Fetcher, limit: int) -> Path:
+    file = SparseFile(out, limit=limit)
+    try:
+        unpacker = Unpacker(file, public_source(source))
+        fetcher.fetch(source, unpacker, checksum=checksum)
+        unpacker.finish()
+    finally:
+        file.close()
+    return out
+
+
+def _missing(source: str) -> JobError:
+    return JobError("base_missing", f"there is no base image {public_source(source)}; correct base.source")

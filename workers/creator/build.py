@@ -1,0 +1,266 @@
+"""Builds an image from a recipe, without root, loop devices or mounts: `python -m workers.creator.build`.
+
+The same recipe, base image and content give the same image, container and block map, byte for byte.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import re
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from workers.contract import BMAP_SUFFIX, IMAGE_SUFFIX, MANIFEST_SUFFIX, SIGNATURE_SUFFIX, FileFacts, Step
+from workers.creator.base import BaseImage, base_size, copy_sparse, get_base
+from workers.creator.data_partition import fill_data, format_data, keep_of
+from workers.creator.epoch import EPOCH
+from workers.creator.fetch import Fetcher
+from workers.creator.plan import (
+    Item,
+    Sizes,
+    check_at_first_sight,
+    check_disk,
+    decide_sizes,
+    list_items,
+    measure,
+)
+from workers.creator.recipe import Recipe, read_recipe
+from workers.errors import HostError, JobError
+from workers.imaging import bmap, container, manifest, mbr
+from workers.imaging.allocation import mapped_ranges
+from workers.imaging.ext4_sizes import Load
+from workers.imaging.ext4_tools import check_ext4
+from workers.imaging.fat import Fat
+from workers.imaging.sparse import data_ranges
+from workers.report import Report
+
+BUILDER: Final = "imager-service 0.1.0"
+LARGEST_BASE: Final = 1 << 40
+CONFIG_NAME: Final = "offspot.yaml"
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,119}")
+_NO_ROOM: Final = {errno.ENOSPC, errno.EDQUOT}
+
+
+@dataclass(frozen=True)
+class Built:
+    """What a build has made: the four files in its folder, and the facts of the image."""
+
+    files: list[FileFacts]
+    image_size: int
+    image_sha256: str
+    mapped_bytes: int
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A recipe that can be built, as far as this is known before the base image is read."""
+
+    recipe: Recipe
+    items: list[Item]
+    base_size: int | None
+
+
+def build(
+    recipe_text: str,
+    out_dir: Path,
+    *,
+    name: str,
+    signing_key: Ed25519PrivateKey,
+    report: Report,
+    allow_local: bool = False,
+    cache_dir: Path | None = None,
+) -> Built:
+    """Make `NAME.img.zst`, `.img.bmap`, `.manifest.json` and `.manifest.json.sig` in `out_dir`.
+
+    All four or, on any failure, none. `allow_local` lets the recipe name paths of this machine.
+    """
+    check_name(name)
+    with _room_errors(out_dir), _work_folder(out_dir, name) as work, _fetcher(report, allow_local) as fetcher:
+        checked = check(recipe_text, fetcher, report)
+        image = work / f"{name}.img"
+        contents = _make_image(image, checked, work, fetcher, report, cache_dir)
+        page = _pack(
+            image, work, name, hashlib.sha256(recipe_text.encode()).hexdigest(), contents, signing_key, report
+        )
+        return _put_down(work, out_dir, name, page)
+
+
+def check(recipe_text: str, fetcher: Fetcher, report: Report) -> Checked:
+    """Read the recipe and ask for all its sources, without fetching them."""
+    report.step(Step.CHECKING)
+    recipe = read_recipe(recipe_text)
+    size = base_size(recipe.base, fetcher)
+    items = list_items(recipe, recipe_text, fetcher, report)
+    check_at_first_sight(recipe, items)
+    return Checked(recipe, items, size)
+
+
+def check_name(name: str) -> None:
+    """JobError `bad_name` unless the name can be the stem of four file names anywhere."""
+    if not _NAME.fullmatch(name):
+        raise JobError(
+            "bad_name",
+            f"{name!r} cannot name an image; use up to 120 letters, digits, dots, dashes and underscores",
+        )
+
+
+def _make_image(
+    image: Path, checked: Checked, work: Path, fetcher: Fetcher, report: Report, cache: Path | None
+) -> list[manifest.Content]:
+    recipe = checked.recipe
+    report.step(Step.FETCHING, checked.base_size)
+    base = get_base(recipe.base, work, fetcher, limit=recipe.output.size or LARGEST_BASE, cache=cache)
+    items = measure(checked.items, work, fetcher)
+    kept = keep_of(base, items)
+    paths = [(each.path, each.facts.size) for each in kept] + [(item.path, item.size) for item in items]
+    sizes = decide_sizes(recipe, base, Load.of(paths[1:]))
+    check_disk(work, _bytes_ahead(base, items))
+    report.step(Step.BUILDING, base.data.start)
+    _copy_base(image, base, sizes, report)
+    report.step(Step.FETCHING, sum(item.size for item in items))
+    contents = fill_data(image, base, kept, items, fetcher, report)
+    report.step(Step.BUILDING)
+    check_ext4(image, base.data.start)
+    if recipe.offspot is not None:
+        with Fat(image, base.boot.start, writable=True) as boot:
+            boot.write(CONFIG_NAME, config_page(recipe.offspot), now=EPOCH)
+    return contents
+
+
+def _copy_base(image: Path, base: BaseImage, sizes: Sizes, report: Report) -> None:
+    """Everything but the data partition, which becomes a larger, empty one at the same place."""
+    with image.open("xb") as file:
+        file.truncate(sizes.image)
+    copy_sparse(base.path, image, base.data.start, report)
+    mbr.resize(image, 3, sizes.data)
+    check_ext4(image, base.root.start)
+    format_data(image, base, sizes)
+
+
+def _bytes_ahead(base: BaseImage, items: list[Item]) -> int:
+    """The image without its holes, and the container, which is hardly ever larger."""
+    with base.path.open("rb") as file:
+        copied = sum(each.length for each in data_ranges(file.fileno(), base.size))
+    return 2 * (copied + sum(item.size for item in items))
+
+
+class _Plain(yaml.SafeDumper):
+    """Writes repeated values out, so that every reader understands them."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        del data
+        return True
+
+
+def config_page(offspot: dict[str, Any]) -> bytes:
+    """The hotspot's own configuration, as it lies on the boot partition."""
+    page: bytes = yaml.dump(offspot, Dumper=_Plain, sort_keys=False, allow_unicode=True, encoding="utf-8")
+    return page
+
+
+def _pack(
+    image: Path,
+    work: Path,
+    name: str,
+    recipe_sha256: str,
+    contents: list[manifest.Content],
+    key: Ed25519PrivateKey,
+    report: Report,
+) -> manifest.Manifest:
+    report.step(Step.PACKING, image.stat().st_size)
+    blocks = bmap.make(image, mapped_ranges(image))
+    raw = bmap.dumps(blocks)
+    (work / f"{name}{BMAP_SUFFIX}").write_bytes(raw)
+    report.check()
+    facts = container.pack(image, work / f"{name}{IMAGE_SUFFIX}", report=report)
+    page = manifest.Manifest(
+        name=name,
+        builder=BUILDER,
+        recipe_sha256=recipe_sha256,
+        image=manifest.ImagePart(
+            size=facts.image_size, sha256=facts.image_sha256, mapped_bytes=blocks.mapped_bytes
+        ),
+        container=manifest.ContainerPart(
+            name=f"{name}{IMAGE_SUFFIX}", size=facts.size, sha256=facts.sha256, root=facts.root
+        ),
+        bmap=manifest.FilePart(
+            name=f"{name}{BMAP_SUFFIX}", size=len(raw), sha256=hashlib.sha256(raw).hexdigest()
+        ),
+        contents=tuple(contents),
+        signing_key=manifest.public_hex(key),
+    )
+    signed = manifest.dumps(page)
+    (work / f"{name}{MANIFEST_SUFFIX}").write_bytes(signed)
+    (work / f"{name}{SIGNATURE_SUFFIX}").write_bytes(manifest.sign(signed, key))
+    return page
+
+
+def _put_down(work: Path, out_dir: Path, name: str, page: manifest.Manifest) -> Built:
+    """The four files to their final names; the signature, without which nobody takes the rest, last."""
+    (out_dir / f"{name}{SIGNATURE_SUFFIX}").unlink(missing_ok=True)
+    files: list[FileFacts] = []
+    for suffix in (IMAGE_SUFFIX, BMAP_SUFFIX, MANIFEST_SUFFIX, SIGNATURE_SUFFIX):
+        made = work / f"{name}{suffix}"
+        _sync(made)
+        size = made.stat().st_size
+        digest = (
+            page.container.sha256 if suffix == IMAGE_SUFFIX else hashlib.sha256(made.read_bytes()).hexdigest()
+        )
+        made.replace(out_dir / made.name)
+        files.append({"name": made.name, "size": size, "sha256": digest})
+    _sync(out_dir)
+    return Built(files, page.image.size, page.image.sha256, page.image.mapped_bytes)
+
+
+def _sync(path: Path) -> None:
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+@contextmanager
+def _work_folder(out_dir: Path, name: str) -> Iterator[Path]:
+    """A folder beside the result, so that renaming moves nothing; gone afterwards, however it ends."""
+    out_dir.mkdir(parents=True, exist_ok=True)
+    work = Path(tempfile.mkdtemp(prefix=f".{name}.", suffix=".work", dir=out_dir.resolve()))
+    try:
+        yield work
+    finally:
+        shutil.rmtree(work)
+
+
+@contextmanager
+def _fetcher(report: Report, allow_local: bool) -> Iterator[Fetcher]:
+    with closing(Fetcher(report, allow_local=allow_local)) as fetcher:
+        yield fetcher
+
+
+@contextmanager
+def _room_errors(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _NO_ROOM:
+            raise HostError(
+                "disk_full", f"the disk of {folder} is full; free some space or choose another folder"
+            ) from error
+        raise
+
+
+if __name__ == "__main__":
+    from workers.creator.cli import main
+
+    sys.exit(main())
