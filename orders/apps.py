@@ -1,4 +1,4 @@
-"""The app's name for Django."""
+"""The app's name for Django, and what orders have to do with tasks."""
 
 from django.apps import AppConfig
 from django.utils.translation import gettext_lazy as _
@@ -9,3 +9,12 @@ class OrdersConfig(AppConfig):
 
     name = "orders"
     verbose_name = _("Orders")
+
+    def ready(self) -> None:
+        """Follow the tasks, tell their recipes, and end downloads in time."""
+        from orders import flow, services
+        from tasks_app import followers
+
+        followers.follow(flow.task_moved)
+        followers.recipe_of(flow.recipe_of)
+        followers.every_minute(services.expire_due)

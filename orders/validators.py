@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 import zoneinfo
-from pathlib import PurePosixPath
 from urllib.parse import urlsplit
 
 from django.core.exceptions import ValidationError
@@ -13,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 ssid = RegexValidator(
     r'\A[^!#;+\]/"\t\x00-\x1f][^+\]/"\t\x00-\x1f]{0,31}\Z',
-    _("1 to 32 characters; not + ] / \" or a tab, and not ! # ; at the beginning. Example: Kiwix Hotspot"),
+    _('1 to 32 characters; not + ] / " or a tab, and not ! # ; at the beginning. Example: Kiwix Hotspot'),
     "ssid",
 )
 hostname = RegexValidator(
@@ -22,10 +20,16 @@ hostname = RegexValidator(
     "hostname",
 )
 wifi_password = RegexValidator(
-    r"\A[\u0020-\u007e]{8,63}\Z", _("8 to 63 letters, digits and signs of the basic Latin alphabet."), "wifi_password"
+    r"\A[\u0020-\u007e]{8,63}\Z",
+    _("8 to 63 letters, digits and signs of the basic Latin alphabet."),
+    "wifi_password",
 )
-account = RegexValidator(r"\A[A-Za-z0-9_-]{1,31}\Z", _("1 to 31 letters, digits, _ and -. Example: admin"), "account")
-admin_password = RegexValidator(r"\A[A-Za-z0-9_-]{4,31}\Z", _("4 to 31 letters, digits, _ and -."), "admin_password")
+account = RegexValidator(
+    r"\A[A-Za-z0-9_-]{1,31}\Z", _("1 to 31 letters, digits, _ and -. Example: admin"), "account"
+)
+admin_password = RegexValidator(
+    r"\A[A-Za-z0-9_-]{4,31}\Z", _("4 to 31 letters, digits, _ and -."), "admin_password"
+)
 sha256 = RegexValidator(r"\A[0-9a-f]{64}\Z", _("64 hexadecimal digits, small letters."), "sha256")
 
 
@@ -45,8 +49,13 @@ def content_url(value: str) -> None:
 
 
 def card_path(value: str) -> None:
-    """A place below /data, without `..`."""
-    path = PurePosixPath(value)
-    plain = re.fullmatch(r"/data(/[^/\x00-\x1f]+)+", value)
-    if not plain or ".." in path.parts or any(len(part.encode()) > 255 for part in path.parts):
-        raise ValidationError(_("A path below /data, without “..”. Example: /data/content/zims/wikipedia.zim"), "card_path")
+    """A place below /data, without `.` and `..`."""
+    root, *parts = value.split("/")[1:] or [""]
+    plain = value.startswith("/") and root == "data" and parts and value.isprintable()
+    if not plain or {"", ".", ".."} & set(parts) or any(len(part.encode()) > 255 for part in parts):
+        raise ValidationError(
+            _("A path below /data, without “.” and “..”. Example: /data/content/zims/wikipedia.zim"),
+            "card_path",
+        )
+    if parts[0] == "lost+found":
+        raise ValidationError(_("lost+found belongs to the file system. Choose another name."), "card_path")

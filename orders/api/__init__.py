@@ -1,0 +1,1 @@
+"""The API of the orders room, below /api/v1/."""

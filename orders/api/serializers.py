@@ -1,0 +1,223 @@
+"""Bodies of orders, configurations and the catalogue. Every field is named; nothing else goes in or out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import QuerySet
+from django.utils.translation import gettext as _
+from rest_framework import serializers
+
+from imager.accounts.models import Organization, Role, User
+from orders import notices
+from orders.api.fields import ContentsField
+from orders.models import Configuration, Content, Media, Order, OrderMove
+from orders.queries import downloadable, visible_configurations
+from orders.services import MAX_TRACKING
+from tasks_app import queries as tasks
+from tasks_app.api.serializers import Strict, TroubleSerializer
+from tasks_app.models import Card
+
+
+class MediaSerializer(serializers.ModelSerializer[Media]):
+    class Meta:
+        model = Media
+        fields = ["id", "name", "kind", "gigabytes", "bytes"]
+
+
+class ContentSerializer(serializers.ModelSerializer[Content]):
+    class Meta:
+        model = Content
+        fields = ["ident", "kind", "title", "description", "language", "path", "size"]
+
+
+class ConfigurationSerializer(Strict, serializers.ModelSerializer[Configuration]):
+    """A hotspot. Passwords can be written, never read; an empty Wi-Fi password makes an open network."""
+
+    organization = serializers.SlugRelatedField(
+        slug_field="slug",
+        queryset=Organization.objects.filter(active=True),
+        required=False,
+        help_text="Yours, unless you are staff. Cannot be changed later.",
+    )
+    contents = ContentsField(required=False, help_text="Identifiers of the catalogue.")
+    has_wifi_password = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Configuration
+        fields = [
+            "id",
+            "organization",
+            "name",
+            "ssid",
+            "domain",
+            "wifi_password",
+            "has_wifi_password",
+            "admin_account",
+            "admin_password",
+            "language",
+            "timezone",
+            "contents",
+            "created_at",
+            "updated_at",
+        ]
+        extra_kwargs = {
+            "wifi_password": {"write_only": True, "trim_whitespace": False},
+            "admin_password": {"write_only": True, "trim_whitespace": False},
+        }
+
+    def get_has_wifi_password(self, configuration: Configuration) -> bool:
+        return bool(configuration.wifi_password)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Settle whose configuration it is."""
+        user: User = self.context["request"].user
+        kept = self.instance.organization if isinstance(self.instance, Configuration) else user.organization
+        chosen = attrs.setdefault("organization", kept)
+        if chosen is None:
+            raise serializers.ValidationError(
+                {"organization": _("You belong to no organization: name the one that this is for.")}
+            )
+        if chosen != kept and (self.instance is not None or user.role != Role.STAFF):
+            raise serializers.ValidationError(
+                {"organization": _("It must be %(name)s.") % {"name": kept.slug if kept else ""}}
+            )
+        return attrs
+
+
+class VisibleConfiguration(serializers.PrimaryKeyRelatedField[Configuration]):
+    """A configuration that the caller sees; any other does not exist."""
+
+    def get_queryset(self) -> QuerySet[Configuration]:
+        request = self.context.get("request")
+        return visible_configurations(request.user) if request else Configuration.objects.none()
+
+
+class OrderInputSerializer(Strict):
+    """What to order. Cards need a recipient; downloads have the quantity 1."""
+
+    configuration = VisibleConfiguration()
+    kind = serializers.ChoiceField(choices=Order.Kind.choices)
+    media = serializers.PrimaryKeyRelatedField[Media](queryset=Media.objects.all())
+    quantity = serializers.IntegerField(default=1)
+    recipient_name = serializers.CharField(default="", allow_blank=True, max_length=100)
+    recipient_email = serializers.EmailField(default="", allow_blank=True, max_length=254)
+    recipient_phone = serializers.CharField(default="", allow_blank=True, max_length=30)
+    recipient_address = serializers.CharField(default="", allow_blank=True, max_length=1000)
+    recipient_country = serializers.CharField(
+        default="", allow_blank=True, max_length=2, help_text="ISO 3166, two capital letters."
+    )
+
+
+class ShipInputSerializer(Strict):
+    """How the parcel can be traced."""
+
+    tracking = serializers.CharField(max_length=MAX_TRACKING)
+
+
+class OrderSerializer(serializers.ModelSerializer[Order]):
+    """An order in a list."""
+
+    organization = serializers.SlugRelatedField[Organization](slug_field="slug", read_only=True)
+    status_label = serializers.CharField(source="get_status_display", read_only=True)
+    download_url = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Order
+        fields = [
+            "id",
+            "number",
+            "organization",
+            "created_at",
+            "status",
+            "status_label",
+            "failed_stage",
+            "failure",
+            "kind",
+            "media",
+            "quantity",
+            "configuration",
+            "name",
+            "image_name",
+            "image_bytes",
+            "recipient_name",
+            "recipient_country",
+            "tracking",
+            "shipped_at",
+            "expires_at",
+            "download_url",
+        ]
+        read_only_fields = fields
+
+    def get_download_url(self, order: Order) -> str | None:
+        return notices.download_url(order) if downloadable(order) else None
+
+
+class StageSerializer(serializers.Serializer[tasks.StageProgress]):
+    """A task of an order and where it is: bytes, bytes per second, seconds."""
+
+    task = serializers.UUIDField()
+    kind = serializers.CharField()
+    unit = serializers.IntegerField()
+    status = serializers.CharField()
+    step = serializers.CharField()
+    done = serializers.IntegerField()
+    total = serializers.IntegerField(allow_null=True)
+    percent = serializers.IntegerField(allow_null=True)
+    rate = serializers.FloatField(allow_null=True)
+    eta = serializers.FloatField(allow_null=True)
+    position = serializers.IntegerField(allow_null=True)
+    host = serializers.CharField()
+    slot = serializers.CharField()
+    attempt = serializers.IntegerField()
+    trouble = TroubleSerializer(allow_null=True)
+
+
+class MoveSerializer(serializers.ModelSerializer[OrderMove]):
+    class Meta:
+        model = OrderMove
+        fields = ["came_from", "went_to", "by", "note", "at"]
+        read_only_fields = fields
+
+
+class CardSerializer(serializers.ModelSerializer[Card]):
+    host = serializers.SlugRelatedField[Any](slug_field="name", read_only=True)
+    slot = serializers.SlugRelatedField[Any](slug_field="name", read_only=True)
+
+    class Meta:
+        model = Card
+        fields = ["serial", "unit", "verdict", "host", "slot", "card_bytes", "permitted_at", "ended_at"]
+        read_only_fields = fields
+
+
+class OrderedContentSerializer(serializers.Serializer[dict[str, Any]]):
+    """A content as it was ordered."""
+
+    title = serializers.CharField()
+    path = serializers.CharField()
+    size = serializers.IntegerField()
+
+
+class OrderDetailSerializer(OrderSerializer):
+    """An order with everything that people may know about it."""
+
+    contents = OrderedContentSerializer(many=True, read_only=True)
+    stages = serializers.SerializerMethodField()
+    history = MoveSerializer(source="moves", many=True, read_only=True)
+    cards = CardSerializer(many=True, read_only=True)
+
+    class Meta(OrderSerializer.Meta):
+        fields = [
+            *OrderSerializer.Meta.fields,
+            "recipient_email",
+            "recipient_phone",
+            "recipient_address",
+            "contents",
+            "stages",
+            "history",
+            "cards",
+        ]
+        read_only_fields = fields
+
+    def get_stages(self, order: Order) -> list[dict[str, Any]]:
+        return [dict(StageSerializer(stage).data) for stage in tasks.progress(order)]

@@ -1,0 +1,170 @@
+"""Orders, configurations and the catalogue over HTTP. Views only translate: body → service → answer."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from django.core.exceptions import ValidationError as Refused
+from django.db.models import QuerySet
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from rest_framework import mixins, status, viewsets
+from rest_framework.decorators import action
+from rest_framework.exceptions import ValidationError
+from rest_framework.filters import OrderingFilter
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.serializers import BaseSerializer, as_serializer_error
+from rest_framework.settings import api_settings
+
+from imager.accounts.models import User
+from imager.accounts.permissions import IsMember, IsStaff
+from imager.api import Problem
+from orders import queries, services
+from orders.api import serializers
+from orders.models import Configuration, Content, Media, Order
+
+KEY = OpenApiParameter(
+    "Idempotency-Key",
+    str,
+    OpenApiParameter.HEADER,
+    description="At most 100 characters. The same key with the same body gives the same order.",
+)
+CONFLICT = OpenApiResponse(description="Not possible in the order's present state.")
+
+
+def person(request: Request) -> User:
+    """Who asks. The permission classes let only people in."""
+    assert isinstance(request.user, User)  # noqa: S101  # IsMember has looked
+    return request.user
+
+
+def refusal(error: Refused) -> ValidationError:
+    """A service's refusal as an answer with an error per field."""
+    return ValidationError(as_serializer_error(error))
+
+
+class OrderViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Order]):
+    """Orders: those of your organization; all of them for staff."""
+
+    queryset = Order.objects.none()
+    permission_classes = [IsMember]
+    filter_backends: Any = [*api_settings.DEFAULT_FILTER_BACKENDS, OrderingFilter]
+    filterset_fields = {"status": ["exact", "in"], "kind": ["exact"]}
+    ordering_fields = ["number", "created_at", "status"]
+    ordering = ["-number"]
+    lookup_value_converter = "uuid"
+
+    def get_queryset(self) -> QuerySet[Order]:
+        orders = queries.visible_orders(person(self.request))
+        if self.action == "list":
+            return orders.defer("recipe", "contents")
+        return orders.prefetch_related("moves", "cards__host", "cards__slot")
+
+    def get_serializer_class(self) -> type[BaseSerializer[Order]]:
+        return serializers.OrderSerializer if self.action == "list" else serializers.OrderDetailSerializer
+
+    @extend_schema(
+        parameters=[KEY],
+        request=serializers.OrderInputSerializer,
+        responses={201: serializers.OrderDetailSerializer, 200: serializers.OrderDetailSerializer},
+    )
+    def create(self, request: Request) -> Response:
+        """Place an order. 200 instead of 201: the same key and body came before, and here is that order."""
+        body = serializers.OrderInputSerializer(data=request.data, context={"request": request})
+        body.is_valid(raise_exception=True)
+        order, created = self._place(request, dict(body.validated_data))
+        answer = self._detail(order)
+        answer.status_code = status.HTTP_201_CREATED if created else status.HTTP_200_OK
+        answer["Location"] = self.reverse_action("detail", args=[order.pk])
+        return answer
+
+    def _place(self, request: Request, fields: dict[str, Any]) -> tuple[Order, bool]:
+        recipient = {
+            name: fields.pop(f"recipient_{name}") for name in services.Recipient.__dataclass_fields__
+        }
+        try:
+            return services.place(
+                **fields,
+                by=person(request),
+                recipient=services.Recipient(**recipient),
+                idempotency_key=request.headers.get("Idempotency-Key") or None,
+                request_digest=digest(request.data),
+            )
+        except Refused as error:
+            raise refusal(error) from error
+        except services.IdempotencyConflict as error:
+            raise Problem(status.HTTP_422_UNPROCESSABLE_ENTITY, "idempotency_conflict", str(error)) from error
+
+    @extend_schema(request=None, responses={200: serializers.OrderDetailSerializer, 409: CONFLICT})
+    @action(detail=True, methods=["post"])
+    def cancel(self, request: Request, pk: str) -> Response:  # noqa: ARG002  # `get_object` reads pk
+        """Cancel an order that is not over."""
+        return self._detail(services.cancel(self.get_object(), by=person(request)))
+
+    @extend_schema(request=None, responses={200: serializers.OrderDetailSerializer, 409: CONFLICT})
+    @action(detail=True, methods=["post"])
+    def retry(self, request: Request, pk: str) -> Response:  # noqa: ARG002
+        """Take a failed order up again where it stopped."""
+        return self._detail(services.retry(self.get_object(), by=person(request)))
+
+    @extend_schema(
+        request=serializers.ShipInputSerializer,
+        responses={200: serializers.OrderDetailSerializer, 409: CONFLICT},
+    )
+    @action(detail=True, methods=["post"], permission_classes=[IsStaff])
+    def ship(self, request: Request, pk: str) -> Response:  # noqa: ARG002
+        """The cards were sent (staff)."""
+        body = serializers.ShipInputSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        try:
+            return self._detail(services.ship(self.get_object(), by=person(request), **body.validated_data))
+        except Refused as error:
+            raise refusal(error) from error
+
+    def _detail(self, order: Order) -> Response:
+        order = self.get_queryset().get(pk=order.pk)
+        return Response(serializers.OrderDetailSerializer(order, context=self.get_serializer_context()).data)
+
+
+def digest(body: Any) -> str:
+    """What tells one request from another: the body's values, however they are laid out."""
+    return hashlib.sha256(json.dumps(body, sort_keys=True, default=str).encode()).hexdigest()
+
+
+class ConfigurationViewSet(viewsets.ModelViewSet[Configuration]):
+    """Configurations: those of your organization; all of them for staff."""
+
+    queryset = Configuration.objects.none()
+    serializer_class = serializers.ConfigurationSerializer
+    permission_classes = [IsMember]
+    filter_backends = [OrderingFilter]
+    ordering_fields = ["name", "updated_at"]
+    ordering = ["-updated_at"]
+    http_method_names = ["get", "post", "patch", "delete", "head", "options"]
+    lookup_value_converter = "int"
+
+    def get_queryset(self) -> QuerySet[Configuration]:
+        return queries.visible_configurations(person(self.request))
+
+    def perform_create(self, serializer: BaseSerializer[Configuration]) -> None:
+        serializer.save(created_by=person(self.request))
+
+
+class MediaViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[Media]):
+    """Sizes that can be ordered."""
+
+    queryset = Media.objects.filter(active=True)
+    serializer_class = serializers.MediaSerializer
+    permission_classes = [IsMember]
+    filterset_fields = ["kind"]
+
+
+class ContentViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[Content]):
+    """The catalogue."""
+
+    queryset = Content.objects.filter(active=True).order_by("title", "pk")
+    serializer_class = serializers.ContentSerializer
+    permission_classes = [IsMember]
+    filterset_fields = {"kind": ["exact"], "language": ["exact"], "title": ["icontains"]}

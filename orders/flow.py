@@ -1,0 +1,195 @@
+"""Which task follows which, and what that makes of the order.
+
+`advance()` looks at an order's stage and its tasks and moves the order on as far as they allow. It reads
+states, not events, so that a repeated, late or overtaken event changes nothing, and nothing is created twice.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any, Final, Protocol
+from uuid import UUID
+
+from django.conf import settings
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from imager.lifecycle import move
+from orders import notices
+from orders.lifecycle import FINAL, MOVES, STAGES, OrderStatus
+from orders.models import Order
+from tasks_app import services as tasks
+from tasks_app.lifecycle import ENDED, TaskStatus
+from tasks_app.models import Task
+from tasks_app.queries import writer_host_for
+from warehouse import services as warehouse
+from workers.contract import FileFacts, Kind
+
+SYSTEM = "system"
+
+
+def lock(order_id: UUID) -> Order:
+    """The order, its row locked until the transaction ends."""
+    locked = Order.objects.select_for_update(of=("self",)).select_related(
+        "organization__channel", "created_by", "media"
+    )
+    return locked.get(pk=order_id)
+
+
+def move_order(order: Order, went_to: str, *, by: str, note: str = "", **fields: Any) -> Order:
+    """Move a locked order, send the mails of that move, and let go of an image that nobody needs any more."""
+    move(order, went_to, table=MOVES, by=by, note=note, **fields)
+    notices.tell(order)
+    if went_to in FINAL:
+        warehouse.remove(owner=order.pk)
+    return order
+
+
+def task_moved(task: Task, came_from: str, went_to: str, *, by: str) -> None:
+    """Follow the move of a task. Runs inside its transaction, with the order's row locked."""
+    order = lock(task.order_id)
+    if order.status in FINAL:
+        if (
+            went_to in ENDED and task.kind == Kind.CREATE
+        ):  # it may have published before it heard of the cancel
+            warehouse.remove(owner=order.pk)
+    elif went_to == TaskStatus.FAILED:
+        _fail(order, task, by=by)
+    elif came_from == TaskStatus.FAILED and order.status == OrderStatus.FAILED:
+        revive(order, by=by)
+    else:
+        advance(order, by=by)
+
+
+def advance(order: Order, *, by: str) -> Order:
+    """Move a locked order on, as far as its tasks allow."""
+    step = _STEPS.get(order.status)
+    while step and step(order, by=by):
+        step = _STEPS.get(order.status)
+    return order
+
+
+def revive(order: Order, *, by: str) -> Order:
+    """Take a failed order back to the stage that it failed in, if no task of it is failed any more."""
+    if order.tasks.filter(status=TaskStatus.FAILED).exists():
+        return order
+    move_order(order, order.failed_stage, by=by, note=_("retry"), failed_stage="", failure="")
+    return advance(order, by=by)
+
+
+def begin(order: Order, *, by: str) -> Task:
+    """The first task of a new order. What the recipe says is asked for when a creator claims the task."""
+    return tasks.create_task(
+        order,
+        Kind.CREATE,
+        channel=order.organization.channel,
+        spec={"name": order.image_name},
+        total_bytes=order.media.bytes,
+        by=by,
+    )
+
+
+def recipe_of(order_id: UUID) -> str:
+    """The recipe of an order, for the creator that claimed its task."""
+    return Order.objects.values_list("recipe", flat=True).get(pk=order_id)
+
+
+def _fail(order: Order, task: Task, *, by: str) -> None:
+    if order.status in STAGES:
+        failure = (task.trouble or {}).get("message") or _("The host gave no reason.")
+        move_order(order, OrderStatus.FAILED, by=by, note=failure, failed_stage=order.status, failure=failure)
+
+
+def _from_placed(order: Order, *, by: str) -> bool:
+    create = _task(order, Kind.CREATE)
+    if create is None or create.status not in {TaskStatus.RUNNING, TaskStatus.DONE}:
+        return False
+    move_order(order, OrderStatus.CREATING, by=by)
+    return True
+
+
+def _from_creating(order: Order, *, by: str) -> bool:
+    create = _task(order, Kind.CREATE)
+    if create is None or create.status != TaskStatus.DONE:
+        return False
+    size = (create.result or {}).get("image_size", 0)
+    if order.kind == Order.Kind.VIRTUAL:
+        expires_at = timezone.now() + timedelta(days=settings.DOWNLOAD_DAYS)
+        move_order(order, OrderStatus.AVAILABLE, by=by, image_bytes=size, expires_at=expires_at)
+    else:
+        move_order(order, OrderStatus.DOWNLOADING, by=by, image_bytes=size)
+        _create_download(order, create)
+    return True
+
+
+def _from_downloading(order: Order, *, by: str) -> bool:
+    download = _task(order, Kind.DOWNLOAD)
+    if download is None or download.status != TaskStatus.DONE:
+        return False
+    _create_writes(order, download)
+    move_order(order, OrderStatus.WRITING, by=by)
+    return True
+
+
+def _from_writing(order: Order, *, by: str) -> bool:
+    if order.tasks.filter(kind=Kind.WRITE, status=TaskStatus.DONE).count() < order.quantity:
+        return False
+    move_order(order, OrderStatus.READY_TO_SHIP, by=by)
+    return True
+
+
+class _Step(Protocol):
+    """Moves the order on and says so, or says that it is not time yet."""
+
+    def __call__(self, order: Order, *, by: str) -> bool: ...
+
+
+_STEPS: Final[dict[str, _Step]] = {
+    OrderStatus.PLACED: _from_placed,
+    OrderStatus.CREATING: _from_creating,
+    OrderStatus.DOWNLOADING: _from_downloading,
+    OrderStatus.WRITING: _from_writing,
+}
+
+
+def _task(order: Order, kind: Kind) -> Task | None:
+    return order.tasks.select_related("host", "channel").filter(kind=kind).first()
+
+
+def _create_download(order: Order, create: Task) -> None:
+    files: list[FileFacts] = [
+        {"name": file.name, "size": file.size, "sha256": file.sha256}
+        for file in warehouse.published_files(owner=order.pk)
+    ]
+    assert create.host is not None  # noqa: S101  # a task that is done was done by a host: the database says so
+    spec = {
+        "name": order.image_name,
+        "files": files,
+        "signing_key": create.host.signing_key,
+        "image_size": order.image_bytes,
+    }
+    tasks.create_task(
+        order,
+        Kind.DOWNLOAD,
+        channel=create.channel,
+        host=writer_host_for(create.channel),
+        spec=spec,
+        total_bytes=sum(file["size"] for file in files),
+        by=SYSTEM,
+    )
+
+
+def _create_writes(order: Order, download: Task) -> None:
+    """One task per card, on the host that has the image, waiting for its card."""
+    for unit in range(1, order.quantity + 1):
+        tasks.create_task(
+            order,
+            Kind.WRITE,
+            channel=download.channel,
+            unit=unit,
+            host=download.host,
+            spec=download.spec,
+            total_bytes=order.image_bytes,
+            status=TaskStatus.WAITING,
+            by=SYSTEM,
+        )
