@@ -82,6 +82,11 @@ class Layout:
         self.var.mkdir(parents=True, exist_ok=True)
         self.log("").parent.mkdir(exist_ok=True)
         for folder in (self.postgres, self.valkey):
+            if folder.is_symlink():
+                raise ServicesError(
+                    f"{folder} is a symbolic link, and what it points to would be given to the servers: "
+                    "put a real folder there, or choose another place for all of it with IMAGER_VAR."
+                )
             folder.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
             own(folder)
 

