@@ -53,7 +53,7 @@ class IsWarehouse(BasePermission):
         return isinstance(request.auth, Warehouse)
 
 
-class WarehouseScheme(OpenApiAuthenticationExtension):
+class WarehouseScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # theirs
     """How the API's schema describes it."""
 
     target_class = WarehouseAuthentication

@@ -8,7 +8,7 @@ import secrets
 import uuid
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
@@ -108,11 +108,10 @@ def open_file(stored: StoredFile) -> BinaryIO:
         file = _storage(stored).open(stored.path if stored.warehouse.local_root else stored.name)
     except OSError as error:
         raise _unavailable(stored) from error
-    opened: BinaryIO = file.file
     if file.size != stored.size:
-        opened.close()
+        file.close()
         raise _unavailable(stored)
-    return opened
+    return cast("BinaryIO", file)
 
 
 def set_secret(warehouse: Warehouse) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 
 from django.core.files.base import File
 from django.core.files.storage import FileSystemStorage, Storage
-from storages.backends.ftp import FTPStorage
+from storages.backends.ftp import FTPStorage  # type: ignore[import-untyped]
 from typing_extensions import Buffer
 
 from workers.contract import Ticket
@@ -78,7 +78,7 @@ class TicketFTPStorage(FTPStorage):  # type: ignore[misc]  # the library has no 
             raise io.UnsupportedOperation("published files are only read")
         size = self.size(name)
         file: File[bytes] = File(io.BufferedReader(RemoteFile(self, name, size), BUFFER), name)
-        file.size = size  # type: ignore[misc]  # a cached property: known, so that nobody seeks for it
+        file.size = size  # known: nobody has to seek for it
         return file
 
     def _save(self, name: str, content: Any) -> str:  # noqa: ARG002  # the storage interface

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from rest_framework import serializers
 
+from imager.accounts.services import Pair
+
 MAX_TOKEN = 4096
 
 
@@ -26,7 +28,7 @@ class VerifyInput(serializers.Serializer[None]):
     token = serializers.CharField(max_length=MAX_TOKEN, write_only=True)
 
 
-class PairOutput(serializers.Serializer[None]):
+class PairOutput(serializers.Serializer[Pair]):
     """A pair of tokens; `expires_in` is the life of the access token in seconds."""
 
     access = serializers.CharField()

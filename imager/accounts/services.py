@@ -85,7 +85,7 @@ def check(text: str) -> User:
     return account_of(token)
 
 
-def account_of(token: tokens.AccessToken | tokens.AnyToken) -> User:
+def account_of(token: stock.Token) -> User:
     """The active account of a verified token, if the token is of its present epoch. Raises Refused."""
     user = User.objects.select_related("organization__channel").filter(pk=token["sub"]).first()
     if user is None or not _current(user, token):
@@ -177,10 +177,10 @@ def _pair(user: User, issued: _Issued) -> Pair:
 
 def _decoded(token_class: type[T], text: str) -> T:
     try:
-        return token_class(text)
+        return tokens.decoded(token_class, text)
     except TokenError as error:
         raise Refused("token_not_valid") from error
 
 
-def _current(user: User, token: tokens.AccessToken | tokens.RefreshToken | tokens.AnyToken) -> bool:
+def _current(user: User, token: stock.Token) -> bool:
     return user.is_active and token["sub"] == str(user.pk) and token["epoch"] == user.token_epoch

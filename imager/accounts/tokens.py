@@ -8,20 +8,22 @@ from __future__ import annotations
 
 import uuid
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import jwt
 from django.conf import settings
 from django.utils import timezone
 from rest_framework_simplejwt import tokens as stock
 from rest_framework_simplejwt.backends import TokenBackend
-from rest_framework_simplejwt.exceptions import TokenBackendError, TokenBackendExpiredToken
+from rest_framework_simplejwt.exceptions import TokenBackendError, TokenBackendExpiredToken, TokenError
 from rest_framework_simplejwt.settings import api_settings
 
 from imager.accounts.keys import key_ring
 from imager.accounts.models import User
 
 ALGORITHM = "EdDSA"
+T = TypeVar("T", bound=stock.Token)
+
 NEEDED = ["iss", "aud", "sub", "exp", "iat", "jti", "typ", "epoch"]
 
 
@@ -44,9 +46,9 @@ class KeyRingBackend(TokenBackend):
             key = key_ring().public.get(kid) if isinstance(kid, str) else None
             if key is None:
                 raise TokenBackendError("The token names no key of ours.")
-            options: Any = {"require": NEEDED, "strict_aud": True}
-            expected = {"audience": self.audience, "issuer": self.issuer, "leeway": self.get_leeway()}
-            return jwt.decode(token, key, [ALGORITHM], options, **expected)
+            expected: dict[str, Any] = {"audience": self.audience, "issuer": self.issuer}
+            expected["options"] = {"require": NEEDED, "strict_aud": True}
+            return jwt.decode(token, key, [ALGORITHM], leeway=self.get_leeway(), **expected)
         except jwt.ExpiredSignatureError as error:
             raise TokenBackendExpiredToken("The token has expired.") from error
         except jwt.InvalidTokenError as error:
@@ -58,6 +60,12 @@ def sign(claims: dict[str, Any], *, audience: str, life: timedelta) -> str:
     now = timezone.now()
     times = {"iat": int(now.timestamp()), "exp": int((now + life).timestamp())}
     return _signed({**claims, **times, "jti": uuid.uuid4().hex, "iss": settings.JWT_ISSUER, "aud": audience})
+
+
+def decoded(token_class: type[T], text: str | bytes) -> T:
+    """The verified token in `text`. Raises simplejwt's TokenError."""
+    given: Any = text  # simplejwt's annotation names the class, and means its text
+    return token_class(given)
 
 
 def _signed(payload: dict[str, Any]) -> str:
@@ -99,3 +107,8 @@ class AnyToken(stock.UntypedToken):
     """An access or a refresh token of the API, whichever it is."""
 
     _token_backend = KeyRingBackend()
+
+    def verify_token_type(self) -> None:
+        """One of the two, and nothing that another use of our keys may have signed."""
+        if self.payload["typ"] not in {AccessToken.token_type, RefreshToken.token_type}:
+            raise TokenError("The token is of another type.")
