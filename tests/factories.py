@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import uuid
 from typing import Any
@@ -12,6 +13,7 @@ from imager.accounts.models import Channel, Organization, Role, User
 from orders.models import Configuration, Media, Order
 from tasks_app import services
 from tasks_app.models import Host, Slot, Task
+from warehouse.models import Warehouse
 from workers.contract import PROTOCOL, Claim, Kind, Report, Step
 
 PASSWORD = "correct horse battery"
@@ -101,3 +103,9 @@ def report_body(attempt: int = 1, **fields: Any) -> Report:
 
 def file_facts() -> list[dict[str, Any]]:
     return [{"name": name, "size": 10, "sha256": "cd" * 32} for name in FILES]
+
+
+def warehouse(**fields: Any) -> Warehouse:
+    """The warehouse that new images go to; its secret is “secret”."""
+    defaults = {"host": "127.0.0.1", "port": 2121, "secret_hash": hashlib.sha256(b"secret").hexdigest()}
+    return Warehouse.objects.get_or_create(slug="main", defaults={**defaults, **fields})[0]

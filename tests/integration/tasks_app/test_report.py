@@ -22,6 +22,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def running():
     """A create task that a host is working on."""
+    make.warehouse()
     task, host = make.task(), make.host()
     services.claim(task.pk, host, make.claim_body())
     task.refresh_from_db()

@@ -1,0 +1,142 @@
+"""The minute's sweep: what is lost comes back, what is pinned stays, bells are rung again."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.core import mail
+from django.utils import timezone
+
+from tasks_app import bells, outbox, services
+from tasks_app.lifecycle import TaskStatus
+from tasks_app.models import Attempt, Outbox, Task
+from tasks_app.services import sweeping
+from tests import factories as make
+from workers.contract import Kind
+
+pytestmark = pytest.mark.django_db
+
+LONG_AGO = timezone.now() - timedelta(days=3)
+LATER = timezone.now() + timedelta(days=3)
+
+
+class Broker:
+    """The double of the broker's edge: remembers bells, or is away."""
+
+    def __init__(self, away: bool = False) -> None:
+        self.bells: list[tuple[str, str, dict]] = []
+        self.away = away
+
+    def send_task(self, name, *, kwargs, queue, retry):
+        assert retry is False
+        if self.away:
+            raise OSError("away")
+        self.bells.append((queue, name, kwargs))
+
+
+def running(kind=Kind.CREATE, **fields):
+    host = make.host("creator" if kind is Kind.CREATE else "writer")
+    task = make.task(kind=kind, host=None if kind is Kind.CREATE else host)
+    services.claim(task.pk, host, make.claim_body())
+    Task.objects.filter(pk=task.pk).update(**fields)
+    task.refresh_from_db()
+    return task
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields", "status", "outcome"),
+    [
+        (Kind.CREATE, {}, "running", ""),
+        (Kind.CREATE, {"reclaim_at": LONG_AGO, "lease_expires_at": LONG_AGO}, "queued", "lost"),
+        (Kind.CREATE, {"reclaim_at": LONG_AGO, "lease_expires_at": LONG_AGO, "lost_attempts": 2}, "failed", "lost"),
+        (Kind.CREATE, {"deadline_at": LONG_AGO}, "queued", "timeout"),
+        (Kind.CREATE, {"progress_at": LONG_AGO}, "queued", "timeout"),
+        (Kind.DOWNLOAD, {"reclaim_at": LONG_AGO, "lease_expires_at": LONG_AGO}, "running", ""),  # pinned: silent, not moved
+        (Kind.DOWNLOAD, {"progress_at": LONG_AGO}, "queued", "timeout"),  # alive, but nothing moves
+        (Kind.DOWNLOAD, {"deadline_at": LONG_AGO}, "queued", "timeout"),
+        (Kind.CREATE, {"reclaim_at": LONG_AGO, "cancel_requested_at": LONG_AGO}, "canceled", "lost"),
+        (Kind.DOWNLOAD, {"reclaim_at": LONG_AGO, "cancel_requested_at": LONG_AGO}, "canceled", "lost"),
+    ],
+)
+def test_reclaim(kind, fields, status, outcome):
+    task = running(kind, **fields)
+
+    sweeping.reclaim()
+    sweeping.reclaim()
+
+    task.refresh_from_db()
+    assert task.status == status
+    assert Attempt.objects.get().outcome == outcome
+
+
+def test_a_download_without_host_gets_one_when_there_is_one():
+    task = make.task(kind=Kind.DOWNLOAD)
+    assert services.find_hosts() == 0
+
+    full, draining, free = make.host("writer"), make.host("writer", draining=True), make.host("writer")
+    make.task(kind=Kind.DOWNLOAD, host=full)
+
+    assert services.find_hosts() == 1
+    task.refresh_from_db()
+    assert task.host == free != draining
+
+
+def test_bells_ring_by_name_on_dedicated_queues_once_a_minute():
+    writer = make.host("writer", name="mali-1")
+    create = make.task()
+    download = make.task(create.order, Kind.DOWNLOAD, host=writer)
+    make.task(make.order(), Kind.DOWNLOAD)  # no host yet: no bell
+    make.task(create.order, Kind.WRITE, unit=1, host=writer, status=TaskStatus.WAITING)
+    broker = Broker()
+
+    assert bells.ring_tasks(broker) == 2
+    assert bells.ring_tasks(broker) == 0
+    assert sorted(broker.bells) == [
+        ("creator.main", "workers.create", {"task": str(create.pk), "protocol": 1}),
+        ("downloader.mali-1", "workers.download", {"task": str(download.pk), "protocol": 1}),
+    ]
+
+    Task.objects.update(rung_at=timezone.now() - timedelta(seconds=61))
+    assert bells.ring_tasks(broker) == 2
+
+
+def test_with_the_broker_away_nothing_counts_as_rung():
+    make.task()
+
+    with pytest.raises(OSError, match="away"):
+        bells.ring_tasks(Broker(away=True))
+
+    assert Task.objects.get().rung_at is None
+
+
+def test_a_backed_off_task_is_not_rung_before_its_time():
+    make.task()
+    Task.objects.update(not_before=LATER)
+
+    assert bells.ring_tasks(Broker()) == 0
+
+
+def test_mail_is_posted_once_and_delivered_once():
+    for _ in range(2):
+        outbox.post(outbox.MAIL, dedupe="order:1:placed", payload={"to": ["a@example.org"], "subject": "S", "body": "B"})
+    entry, broker = Outbox.objects.get(), Broker()
+
+    assert bells.ring_outbox(broker) == 1
+    assert broker.bells == [("server", "tasks_app.deliver", {"entry": entry.pk})]
+    assert [outbox.deliver(entry.pk) for _ in range(2)] == [True, False]
+    assert len(mail.outbox) == 1
+    assert mail.outbox[0].message()["Message-ID"] == "<order.1.placed@imager>"
+
+
+def test_a_mail_that_cannot_be_sent_is_tried_later(settings):
+    settings.EMAIL_BACKEND, settings.EMAIL_HOST, settings.EMAIL_PORT = "django.core.mail.backends.smtp.EmailBackend", "127.0.0.1", 1
+    outbox.post(outbox.MAIL, dedupe="x", payload={"to": ["a@example.org"], "subject": "S", "body": "B"})
+    entry = Outbox.objects.get()
+
+    assert outbox.deliver(entry.pk) is False
+
+    entry.refresh_from_db()
+    assert (entry.tries, entry.sent_at) == (1, None)
+    assert entry.not_before > timezone.now()
+    assert "ConnectionRefusedError" in entry.last_error
