@@ -73,32 +73,32 @@ class FaultyCard:
     def write(self, data: memoryview, offset: int) -> int:
         self._move(len(data))
         _fail(self.write_errors, offset, len(data))
-        if self.stops_at is not None and offset + len(data) > self.stops_at:
-            data = data[: max(0, self.stops_at - offset)]
-        data = data[: self.at_most]
-        if self.silently_read_only or not data:
-            return len(data)
-        for start, place, length in self._real(offset, len(data)):
+        count = len(data) if self.at_most is None else min(len(data), self.at_most)
+        if self.stops_at is not None:
+            count = max(0, min(count, self.stops_at - offset))
+        if self.silently_read_only:
+            return count
+        for start, place, length in self._real(offset, count // self.block * self.block):
             piece = aligned(length)
             piece[:] = data[start : start + length]
             self.inner.write(piece, place)
-        return len(data)
+        return count
 
     def read_into(self, buffer: memoryview, offset: int) -> int:
         if self._is_gone():
             return 0  # what the kernel does
         self._move(len(buffer))
         _fail(self.read_errors, offset, len(buffer))
-        buffer = buffer[: self.at_most]
-        buffer[:] = bytes(len(buffer))
-        for start, place, length in self._real(offset, len(buffer)):
+        count = len(buffer) if self.at_most is None else min(len(buffer), self.at_most)
+        buffer[:count] = bytes(count)
+        for start, place, length in self._real(offset, count // self.block * self.block):
             piece = aligned(length)
             self.inner.read_into(piece, place)
             buffer[start : start + length] = piece
         for spot in self.flips:
-            if spot.hit(offset, len(buffer)):
+            if spot.hit(offset, count):
                 buffer[max(0, spot.offset - offset)] ^= 0x10
-        return len(buffer)
+        return count
 
     def flush(self) -> None:
         if self._is_gone():
@@ -125,7 +125,7 @@ class FaultyCard:
     def _real(self, offset: int, length: int) -> Iterable[tuple[int, int, int]]:
         """(start in the buffer, real offset, length): where bytes end up on a forged card."""
         if self.capacity is None:
-            return [(0, offset, length)]
+            return [(0, offset, length)] if length else []
         parts = []
         start = 0
         while start < length:

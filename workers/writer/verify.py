@@ -32,6 +32,7 @@ from workers.writer.guards import must_hold
 from workers.writer.opening import open_for_reading
 from workers.writer.plan import Piece, make_plan
 from workers.writer.terms import add_image_arguments, key_of
+from workers.writer.transfer import settle
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +88,7 @@ def verify(source: Source, card: Card, report: Report) -> Verdict:
     must_hold(card.size(), source.image_size, card.name)
     plan = make_plan(source.ranges, image_size=source.image_size, card_size=card.size(), block=card.block)
     expected = _expected(source, plan.mapped, report)
+    settle(card)
     report.step(Step.READING_BACK, sum(piece.length for piece in plan.mapped))
     began = time.perf_counter()
     found = compare(card, plan.mapped, expected, report)
