@@ -48,10 +48,10 @@ class Depot:
 
     def check(self, visit: Visit) -> None:
         """Raise `Refused` when the visit has to end in the middle of its work."""
-        if visit.leave.is_set():
-            raise Refused(GOING_AWAY, "This attempt has ended.")
         if self.stopping.is_set():
             raise Refused(GOING_AWAY, "The warehouse is stopping; try again later.")
+        if visit.leave.is_set():
+            raise Refused(GOING_AWAY, "This attempt has ended.")
 
     def incoming(self, user: str) -> Incoming:
         """The private folder of an attempt; the same object for all its sessions."""

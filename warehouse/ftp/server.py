@@ -18,7 +18,7 @@ from warehouse.ftp.session import PlainSession, Session, TLSSession
 from warehouse.ftp.watch import NAME as WATCH
 from warehouse.ftp.watch import Watch
 
-POLL: Final = 0.5
+POLL: Final = 0.2
 GOODBYE: Final = 5.0
 
 

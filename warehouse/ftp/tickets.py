@@ -81,7 +81,7 @@ def _kid(token: str) -> str:
 def _ticket(claims: dict[str, Any]) -> Ticket:
     task, order = claims.get("task"), claims.get("order")
     attempt: Any = claims.get("attempt")
-    right, size = claims.get("right"), claims.get("max_bytes", 0)
+    right, size = str(claims.get("right")), claims.get("max_bytes", 0)
     good = is_uuid(task) and is_uuid(order) and type(attempt) is int and is_attempt(f"{task}.{attempt}")
     if not good or right not in set(Right) or type(size) is not int or not 0 <= size <= LARGEST:
         raise _no("incomplete: task, attempt, order, right or max_bytes is wrong")

@@ -1,4 +1,4 @@
-"""The warehouse's surroundings in tests: a small real HTTP server for the web side, and the real FTP process."""
+"""The warehouse's surroundings in tests: a small real HTTP server for the web side, the real FTP process."""
 
 from __future__ import annotations
 
@@ -145,7 +145,9 @@ class Web:
             def _serve(self) -> None:
                 content = self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 body = json.loads(content) if content else {}
-                status, answer = web.answer(self.command, self.path, body, self.headers.get("Authorization", ""))
+                status, answer = web.answer(
+                    self.command, self.path, body, self.headers.get("Authorization", "")
+                )
                 data = json.dumps(answer).encode()
                 self.send_response(status)
                 self.send_header("Content-Type", "application/json")
@@ -217,8 +219,12 @@ class Warehouse:
         return int(self.port_file.read_text())
 
     def connect(self, ftp: ftplib.FTP | None = None) -> ftplib.FTP:
-        ftp = ftp or ftplib.FTP(timeout=30)
-        ftp.connect("127.0.0.1", self.port)
+        ftp = ftp or ftplib.FTP(timeout=30)  # noqa: S321 - the protocol under test
+        try:
+            ftp.connect("127.0.0.1", self.port)
+        except ftplib.Error:
+            ftp.close()
+            raise
         return ftp
 
     def events(self, event: str) -> list[dict[str, Any]]:

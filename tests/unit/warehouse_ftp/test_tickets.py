@@ -1,0 +1,117 @@
+"""Tickets: one claim changed at a time."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from typing import Any
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from warehouse.ftp.refusal import Refused
+from warehouse.ftp.tickets import Ticket, verify
+from workers.contract import Right
+
+KEY = Ed25519PrivateKey.generate()
+TASK, ORDER = str(uuid.uuid4()), str(uuid.uuid4())
+
+
+def _claims(**changes: Any) -> dict[str, Any]:
+    claims = {
+        "iss": "imager",
+        "aud": "warehouse",
+        "exp": int(time.time()) + 600,
+        "task": TASK,
+        "attempt": 3,
+        "order": ORDER,
+        "right": "store",
+        "folder": f"{TASK}.3",
+        "max_bytes": 1000,
+        **changes,
+    }
+    return {name: value for name, value in claims.items() if value is not ...}
+
+
+def _verify(headers: dict[str, Any] | None = None, **changes: Any) -> Ticket:
+    token = jwt.encode(_claims(**changes), KEY, algorithm="EdDSA", headers=headers or {"kid": "k"})
+    return verify(token, user=f"{TASK}.3", find_key={"k": KEY.public_key()}.get)
+
+
+def test_a_good_ticket() -> None:
+    assert _verify() == Ticket(task=TASK, attempt=3, order=ORDER, right=Right.STORE, max_bytes=1000)
+    read = _verify(right="read", folder=ORDER, max_bytes=...)
+    assert (read.right, read.folder, read.max_bytes) == (Right.READ, ORDER, 0)
+
+
+def test_two_clocks_may_differ_by_half_a_minute() -> None:
+    assert _verify(exp=int(time.time()) - 20).attempt == 3
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"aud": "api"},
+        {"aud": ["warehouse", "api"]},
+        {"aud": ...},
+        {"iss": "somebody"},
+        {"iss": ...},
+        {"exp": ...},
+        {"exp": int(time.time()) - 40},
+        {"exp": "soon"},
+        {"nbf": int(time.time()) + 300},
+        {"iat": int(time.time()) + 300},
+        {"task": ...},
+        {"task": TASK.upper(), "folder": f"{TASK.upper()}.3"},
+        {"task": "../../etc"},
+        {"task": TASK + "\n"},
+        {"task": str(uuid.uuid4())},
+        {"attempt": "3"},
+        {"attempt": 0},
+        {"attempt": -3},
+        {"attempt": True},
+        {"attempt": 3.0},
+        {"attempt": 4, "folder": f"{TASK}.4"},
+        {"order": ...},
+        {"order": ".."},
+        {"right": "write"},
+        {"right": ...},
+        {"right": ["store"]},
+        {"right": "read"},
+        {"folder": ...},
+        {"folder": ORDER},
+        {"folder": "."},
+        {"max_bytes": -1},
+        {"max_bytes": "1000"},
+        {"max_bytes": True},
+        {"max_bytes": 1e18},
+    ],
+    ids=str,
+)
+def test_one_wrong_claim_is_enough(changes: dict[str, Any]) -> None:
+    with pytest.raises(Refused, match="The ticket is") as caught:
+        _verify(**changes)
+    assert caught.value.code == 530
+
+
+@pytest.mark.parametrize("headers", [{"kid": "other"}, {"kid": "../k"}, {"typ": "JWT"}], ids=str)
+def test_the_key_must_be_named_and_known(headers: dict[str, Any]) -> None:
+    with pytest.raises(Refused, match="The ticket is"):
+        _verify(headers)
+
+
+@pytest.mark.parametrize("token", ["", "a.b.c", "....", "x" * 5000, "\u00e9.\u00e9.\u00e9"])
+def test_what_is_no_token_at_all(token: str) -> None:
+    with pytest.raises(Refused, match="not in the form of a ticket"):
+        verify(token, user=f"{TASK}.3", find_key={"k": KEY.public_key()}.get)
+
+
+@pytest.mark.parametrize("part", [0, 1, 2])
+@pytest.mark.parametrize("place", [0, 5, 11])
+def test_a_token_that_was_touched(part: int, place: int) -> None:
+    pieces = jwt.encode(_claims(), KEY, algorithm="EdDSA", headers={"kid": "k"}).split(".")
+    piece = pieces[part]
+    pieces[part] = piece[:place] + ("A" if piece[place] != "A" else "B") + piece[place + 1 :]
+    with pytest.raises(Refused, match="The ticket is"):
+        verify(".".join(pieces), user=f"{TASK}.3", find_key={"k": KEY.public_key()}.get)
