@@ -35,14 +35,15 @@ test: $(SYNCED)
 
 # All parts run, so that one failure does not hide the next.
 lint: $(SYNCED)
-	@failed=; part() { echo "== $$*"; "$$@" || failed="$$failed $$1"; }; \
+	@failed=; \
+	part() { name=$$1; shift; echo "== $$name: $$*"; "$$@" || failed="$$failed $$name"; }; \
 	export $(NO_SERVERS); \
-	part $(VENV)/bin/ruff check .; \
-	part $(VENV)/bin/ruff format --check .; \
-	part $(RUN) -m mypy $(SOURCES); \
-	part $(VENV)/bin/lint-imports; \
-	part $(RUN) -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run; \
-	part $(RUN) .ci/catalogs.py check; \
+	part ruff $(VENV)/bin/ruff check --output-format concise .; \
+	part format $(VENV)/bin/ruff format --check --output-format concise .; \
+	part types $(RUN) -m mypy $(SOURCES); \
+	part walls $(VENV)/bin/lint-imports; \
+	part migrations $(RUN) -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run; \
+	part catalogues $(RUN) .ci/catalogs.py check; \
 	if [ -n "$$failed" ]; then echo "make lint: failed:$$failed" >&2; exit 1; fi
 
 messages: $(SYNCED)
