@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import asdict, dataclass
+from pathlib import PurePosixPath
 from typing import Final
 
 from django.conf import settings
@@ -180,7 +181,16 @@ def _configuration_errors(configuration: Configuration, contents: list[Content],
             _("No longer available: %(titles)s. Remove them from the configuration.")
             % {"titles": ", ".join(gone)}
         )
-    return errors
+    return errors + _path_errors({content.path for content in contents})
+
+
+def _path_errors(paths: set[str]) -> list[str]:
+    """No content where another one needs a folder."""
+    files = {above for path in paths for above in map(str, PurePosixPath(path).parents)} & paths
+    return [
+        _("%(path)s cannot be a file and a folder. Remove one of the contents that use it.") % {"path": path}
+        for path in sorted(files)
+    ]
 
 
 def _quantity_errors(kind: str, quantity: int) -> list[str]:

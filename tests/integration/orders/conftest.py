@@ -89,7 +89,12 @@ class Line:
         confirmed = tasks.confirm(slot, diskseq=slot.diskseq, boot_id=slot.boot_id, by="operator")
         assert (confirmed.order_id, confirmed.unit) == (order.pk, unit)
         task = self.claim(confirmed)
-        body = {"slot": slot.name, "diskseq": slot.diskseq, "boot_id": slot.boot_id, "card_bytes": slot.card_bytes}
+        body = {
+            "slot": slot.name,
+            "diskseq": slot.diskseq,
+            "boot_id": slot.boot_id,
+            "card_bytes": slot.card_bytes,
+        }
         tasks.permit(task.pk, self.writer, {"event_id": str(uuid.uuid4()), "attempt": task.attempt, **body})
         return task
 
