@@ -9,12 +9,10 @@ import sys
 import threading
 import uuid
 from collections.abc import Callable
-from types import FrameType
-from typing import NoReturn
 
 import structlog
 
-from workers import courier, logs, places, reconcile
+from workers import courier, logs, machine, places, reconcile
 from workers.api import Patience
 from workers.bench import Bench
 from workers.config import Config, ConfigError, load
@@ -24,6 +22,7 @@ from workers.host import WORKERS, Host, open_host
 from workers.locks import held
 from workers.presence import Presence
 from workers.run import exit_code, run
+from workers.signals import ENDING, wait_for_signal
 
 _log = structlog.get_logger()
 
@@ -32,6 +31,8 @@ def main(arguments: list[str] | None = None) -> int:
     """The exit code says whose fault a failure was."""
     options = _parser().parse_args(arguments)
     kind = WORKERS[options.worker]
+    if options.parent:
+        machine.end_with(options.parent, signal.SIGTERM)
     try:
         config = load()
         _check(config, kind)
@@ -53,6 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--once", metavar="TASK_ID", type=_task_id, help="run this task in the foreground, then end"
     )
+    parser.add_argument("--parent", type=int, help=argparse.SUPPRESS)  # end when that process is gone
     return parser
 
 
@@ -75,7 +77,7 @@ def _check(config: Config, kind: Kind) -> None:
 
 def _once(host: Host, task: str) -> int:
     """One task, without a bell; ends when the server has the last report."""
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in ENDING:
         signal.signal(number, lambda *_: host.stopping.set())
     reconcile.bury(host, running=())
     ending = run(task, host)
@@ -108,30 +110,12 @@ def _serve(host: Host) -> int:
 
 def _listen(host: Host, bench: Bench, stop: Callable[[], None]) -> int:
     if not host.config.broker_url:
-        return _wait_for_signal()
+        wait_for_signal()
+        return 0
     from workers import celery
 
     app = celery.bell(host.config, host.kind, bench.run)
     return celery.listen(app, celery.queue(host.config, host.kind), bench.places, stop)
-
-
-class _Signaled(BaseException):
-    """A signal arrived. Raised, not flagged: a flag could be set just before the pause begins."""
-
-
-def _wait_for_signal() -> int:
-    def wake(_number: int, _frame: FrameType | None) -> NoReturn:
-        for again in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(again, signal.SIG_IGN)
-        raise _Signaled
-
-    try:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, wake)
-        while True:
-            signal.pause()
-    except _Signaled:
-        return 0
 
 
 def _end_gracefully(failure: threading.ExceptHookArgs) -> None:

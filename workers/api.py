@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -31,6 +32,7 @@ from workers.links import is_loopback
 from workers.tokens import Grant, Tokens
 
 TIMEOUT = (5.0, 20.0)  # seconds to connect, seconds between two bytes of the answer
+_ERRNO = re.compile(r"\[Errno -?\d+\] ([^\"')]+)")
 _AWAY = frozenset({408, 429, 500, 502, 503, 504})
 
 
@@ -204,9 +206,10 @@ class Api:
 
 
 def _cause(error: BaseException) -> str:
-    """The innermost reason: `requests` wraps it three times in representations."""
+    """The system's own words, out of the three representations that `requests` wraps around them."""
+    words = _ERRNO.search(str(error))
     reason = getattr(error.args[0], "reason", None) if error.args else None
-    return type(reason or error).__name__
+    return words[1] if words else type(reason or error).__name__
 
 
 def _body(reply: requests.Response) -> dict[str, Any]:

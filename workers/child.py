@@ -150,7 +150,7 @@ def _spawn(events: int, claim_id: str) -> subprocess.Popen[bytes]:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         pass_fds=(events,),
-        env={**os.environ, MARK: claim_id, "PYTHONPATH": _import_path()},
+        env={**os.environ, MARK: claim_id, "PYTHONPATH": import_path()},
         start_new_session=True,
     )
 
@@ -161,7 +161,7 @@ def _there(stream: IO[bytes] | None) -> IO[bytes]:
     return stream
 
 
-def _import_path() -> str:
+def import_path() -> str:
     """So that the child finds `workers` whatever folder the parent was started in."""
     here = str(Path(__file__).resolve().parent.parent)
     return os.pathsep.join(filter(None, [here, os.environ.get("PYTHONPATH", "")]))

@@ -65,7 +65,7 @@ def work(job: Job, report: Report) -> dict[str, Any]:
 def main(arguments: list[str]) -> int:
     """Run the job that stdin names; exit code by fault."""
     events, parent = map(int, arguments)
-    machine.die_with(parent)
+    machine.end_with(parent, signal.SIGKILL)
     os.set_inheritable(events, False)
     report = PipeReport(events)
     signal.signal(signal.SIGTERM, lambda *_: report.cancel())

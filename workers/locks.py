@@ -35,3 +35,18 @@ def _wait(lock: int, patience: float, busy: str) -> None:
             time.sleep(0.02)
         else:
             return
+
+
+def is_held(path: Path) -> bool:
+    """Does some process hold the lock now?"""
+    try:
+        lock = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(lock)
+    return False

@@ -34,13 +34,13 @@ def started(pid: int) -> int | None:
     return int(text.rpartition(")")[2].split()[_STARTTIME])
 
 
-def die_with(parent: int) -> None:
-    """Have the kernel kill this process when the thread that started it ends, or now if that was before."""
+def end_with(parent: int, number: signal.Signals) -> None:
+    """Get `number` when the thread of `parent` that started us ends, or now if that was before."""
     libc = ctypes.CDLL(None, use_errno=True)
-    if libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
+    if libc.prctl(_PR_SET_PDEATHSIG, number, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
     if os.getppid() != parent:
-        os.kill(os.getpid(), signal.SIGKILL)
+        os.kill(os.getpid(), number)
 
 
 def kill_marked(variable: str, value: str) -> list[int]:

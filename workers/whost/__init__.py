@@ -1,0 +1,1 @@
+"""The host configurator: `python -m workers.whost`."""
