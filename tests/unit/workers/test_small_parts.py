@@ -1,0 +1,302 @@
+"""Pace, schedule, limits, transcript, bench, places, scrubber, machine: each with nothing around it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from workers import machine, places
+from workers.backoff import Backoff
+from workers.bench import Bench
+from workers.child import State
+from workers.contract import BUILD_STALL_LIMIT, MAX_LOG_KEPT, REPORT_EVERY, STALL_LIMIT, Step
+from workers.errors import HostError, JobError
+from workers.limits import Limits
+from workers.links import is_loopback
+from workers.locks import held, is_held
+from workers.logs import Scrubber
+from workers.pace import Pace, Schedule
+from workers.transcript import PIECE, Transcript
+
+TASK = "3f0e9a52-8d5a-4b5c-9a6b-0c5f8f6f1a11"
+
+
+class TestPace:
+    def test_a_steady_rate_gives_the_time_that_is_left(self) -> None:
+        pace = Pace(1000, 0.0)
+        for second in range(1, 11):
+            pace.update(second * 50, float(second))
+        progress = pace.progress(500)
+        assert progress == {"done": 500, "total": 1000, "rate": pytest.approx(50), "eta": pytest.approx(10)}
+
+    def test_one_slow_second_moves_it_a_little(self) -> None:
+        pace = Pace(None, 0.0)
+        for second in range(1, 61):
+            pace.update(second * 100, float(second))
+        pace.update(6000, 61.0)
+        rate = pace.progress(6000)["rate"]
+        assert rate is not None
+        assert 90 < rate < 100
+
+    def test_nothing_is_known_at_first(self) -> None:
+        assert Pace(None, 0.0).progress(0) == {"done": 0, "total": None, "rate": None, "eta": None}
+        standing = Pace(10, 0.0)
+        standing.update(0, 5.0)
+        assert standing.progress(0)["eta"] is None
+
+    def test_going_back_is_no_negative_rate(self) -> None:
+        pace = Pace(100, 0.0)
+        pace.update(50, 1.0)
+        pace.update(10, 2.0)
+        rate = pace.progress(10)["rate"]
+        assert rate is not None
+        assert rate >= 0
+
+
+class TestSchedule:
+    def test_a_change_is_told_after_a_second(self) -> None:
+        schedule = Schedule(REPORT_EVERY, 100.0)
+        assert schedule.due(100.0, changed=True)
+        schedule.sent(100.0, taken=True)
+        assert not schedule.due(100.9, changed=True)
+        assert schedule.due(101.0, changed=True)
+
+    def test_without_a_change_within_a_fifth_of_the_time(self) -> None:
+        for _ in range(50):
+            schedule = Schedule(15, 0.0)
+            schedule.sent(0.0, taken=True)
+            assert not schedule.due(11.9, changed=False)
+            assert schedule.due(18.0, changed=False)
+
+    def test_while_nobody_answers_the_pauses_grow_but_end(self) -> None:
+        schedule, now, gaps = Schedule(15, 0.0), 0.0, []
+        for _ in range(12):
+            schedule.sent(now, taken=False)
+            before = now
+            while not schedule.due(now, changed=True):
+                now += 0.25
+            gaps.append(now - before)
+        assert gaps[0] <= 1.25
+        assert 15 <= max(gaps) <= 30.25
+        schedule.sent(now, taken=True)
+        assert schedule.due(now + 1, changed=True)
+
+
+class TestLimits:
+    def test_the_hard_limit(self) -> None:
+        limits = Limits(3600, 0.0)
+        assert limits.exceeded(State(Step.BUILDING, 10, 1), 3600.0) is None
+        trouble = limits.exceeded(State(Step.BUILDING, 10, 2), 3601.0)
+        assert trouble is not None
+        assert (trouble["code"], "1.0 h" in trouble["message"]) == ("too_slow", True)
+
+    @pytest.mark.parametrize(("step", "limit"), [(Step.WRITING, STALL_LIMIT), (Step.BUILDING, BUILD_STALL_LIMIT)])
+    def test_standing_still(self, step: Step, limit: int) -> None:
+        limits = Limits(0, 0.0)
+        assert limits.exceeded(State(step, 10, 1), 50.0) is None
+        assert limits.exceeded(State(step, 10, 1), 50.0 + limit) is None
+        trouble = limits.exceeded(State(step, 10, 1), 51.0 + limit)
+        assert trouble is not None
+        assert trouble["code"] == "stalled"
+        assert limits.exceeded(State(step, 10, 2), 52.0 + limit) is None
+
+
+class TestTranscript:
+    def test_pieces_by_offset_make_the_whole(self) -> None:
+        transcript = Transcript(lambda line: line)
+        for number in range(9000):
+            transcript.add(f"line {number} é€𝄞")
+        told = ""
+        while len(told) < len(transcript):
+            piece = transcript.piece(len(told))
+            assert piece["offset"] == len(told)
+            assert 0 < len(piece["text"]) <= PIECE
+            told += piece["text"]
+        assert told == "".join(f"line {number} é€𝄞\n" for number in range(9000))
+
+    def test_the_last_piece_loses_the_middle_only(self) -> None:
+        transcript = Transcript(lambda line: line)
+        for number in range(9000):
+            transcript.add(f"line {number}")
+        text = transcript.last_piece(7)["text"]
+        assert text.startswith("line 1\n")
+        assert text.endswith("line 8999\n")
+        assert "characters cut" in text
+        assert len(text) <= PIECE
+
+    def test_it_never_outgrows_its_limit(self) -> None:
+        transcript = Transcript(lambda line: line)
+        for _ in range(1100):
+            transcript.add("x" * 1000)
+        assert len(transcript) <= MAX_LOG_KEPT // 4 + 100
+        assert "the log is full" in transcript.last_piece(len(transcript) - 80)["text"]
+
+    def test_what_no_database_takes_is_replaced(self) -> None:
+        transcript = Transcript(lambda line: line)
+        transcript.add("a\0b\udcffc")
+        assert transcript.piece(0)["text"] == "a\ufffdb?c\n"
+
+    def test_every_line_passes_the_scrubber(self) -> None:
+        transcript = Transcript(Scrubber(["hunter22"]))
+        transcript.add("login with hunter22 failed")
+        assert "hunter22" not in transcript.piece(0)["text"] + transcript.tail()
+
+
+class TestScrubber:
+    def test_known_secrets_and_tokens_go(self) -> None:
+        scrub = Scrubber(["short", "shorter-secret", "abc"])
+        text = scrub("shorter-secret short abc eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiIxMjM0In0.c2lnbmF0dXJl.")
+        assert text == "[secret] [secret] abc [token]."
+
+    def test_without_secrets(self) -> None:
+        assert Scrubber()("plain words") == "plain words"
+
+
+class TestBench:
+    def test_a_task_that_rings_twice_runs_once(self) -> None:
+        ran, go = [], threading.Event()
+
+        def work(task: str) -> None:
+            ran.append(task)
+            go.wait(10)
+
+        bench = Bench(2, work)
+        assert bench.start("a")
+        assert not bench.run("a")
+        assert not bench.start("a")
+        assert bench.start("b")
+        assert not bench.start("c"), "no place is free"
+        assert sorted(bench.running()) == ["a", "b"]
+        go.set()
+        bench.wait()
+        assert sorted(ran) == ["a", "b"]
+        assert bench.run("c")
+        assert bench.running() == []
+
+    def test_closed(self) -> None:
+        bench = Bench(1, lambda _: None)
+        bench.close()
+        assert not bench.run("a")
+        assert not bench.start("a")
+        bench.wait()
+
+    def test_a_place_is_free_again_after_a_failure(self) -> None:
+        bench = Bench(1, lambda _: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            bench.run("a")
+        assert bench.running() == []
+
+
+class TestPlaces:
+    @pytest.mark.parametrize("bad", ["", "..", "../x", "/etc", "a/b", "3f0e9a52", f"{TASK}/..", None, 7])
+    def test_an_id_that_is_no_uuid_becomes_no_folder(self, tmp_path: Path, bad: str) -> None:
+        with pytest.raises(JobError, match="is not a task or order id"):
+            places.images_folder(tmp_path, bad)
+        with pytest.raises(JobError):
+            places.work_folder(tmp_path, bad, 1)
+
+    @pytest.mark.parametrize("bad", ["x", "../demo.img.zst", "/demo.img.zst", ".img.zst", "a b.img.zst", "demo.img.zst\n", "é.img.zst"])
+    def test_a_name_that_leads_elsewhere_is_refused(self, tmp_path: Path, bad: str) -> None:
+        with pytest.raises(JobError, match="names no file of an image"):
+            places.artifact(tmp_path, bad)
+
+    def test_names_of_an_image(self, tmp_path: Path) -> None:
+        assert places.artifact(tmp_path, "demo.manifest.json.sig") == tmp_path / "demo.manifest.json.sig"
+
+    def test_clearing(self, tmp_path: Path) -> None:
+        work = places.work_folder(tmp_path, TASK, 2)
+        (work / "deep").mkdir(parents=True)
+        places.clear_work(tmp_path, TASK, 2)
+        places.clear_work(tmp_path, TASK, 2)
+        assert not work.exists()
+        images = places.images_folder(tmp_path, TASK)
+        images.mkdir(parents=True)
+        (images / "demo.img.zst.part").touch()
+        (images / "demo.img.bmap").touch()
+        places.clear_unfinished(tmp_path, TASK)
+        assert [path.name for path in images.iterdir()] == ["demo.img.bmap"]
+        (images / "demo.img.bmap").unlink()
+        places.clear_unfinished(tmp_path, TASK)
+        assert not images.exists()
+        places.clear_unfinished(tmp_path, TASK)
+
+    def test_pruning_keeps_what_is_needed(self, tmp_path: Path) -> None:
+        assert places.prune(tmp_path, {TASK}) == []
+        other = TASK.replace("3", "4")
+        for order in (TASK, other):
+            folder = places.images_folder(tmp_path, order)
+            folder.mkdir(parents=True)
+            (folder / "demo.img.zst").touch()
+        assert places.prune(tmp_path, {TASK}) == [other]
+        assert (places.images_folder(tmp_path, TASK) / "demo.img.zst").exists()
+
+
+class TestMachine:
+    def test_a_process_is_named_by_pid_and_start(self) -> None:
+        assert machine.started(os.getpid()) == machine.started(os.getpid())
+        assert machine.started(2**22 + 1) is None
+        assert machine.boot_id() == machine.boot_id() != ""
+
+    def test_a_group_is_killed_only_when_it_is_the_same_process(self) -> None:
+        sleeper = subprocess.Popen(["sleep", "60"], start_new_session=True)
+        start = machine.started(sleeper.pid)
+        assert start is not None
+        assert not machine.kill_group(sleeper.pid, start + 1)
+        assert sleeper.poll() is None
+        assert machine.kill_group(sleeper.pid, start)
+        assert sleeper.wait() == -9
+        assert not machine.kill_group(sleeper.pid, start)
+
+    def test_marked_processes_and_their_children_are_found(self) -> None:
+        script = "import subprocess, time; p = subprocess.Popen(['sleep', '60']); print(p.pid, flush=True); time.sleep(60)"
+        env = {**os.environ, "IMAGER_CLAIM": "claim-1"}
+        parent = subprocess.Popen([sys.executable, "-c", script], env=env, stdout=subprocess.PIPE, text=True)
+        other = subprocess.Popen(["sleep", "60"], env={**os.environ, "IMAGER_CLAIM": "claim-2"})
+        assert parent.stdout is not None
+        grandchild = int(parent.stdout.readline())
+        assert set(machine.kill_marked("IMAGER_CLAIM", "claim-1")) == {parent.pid, grandchild}
+        assert parent.wait() == -9
+        parent.stdout.close()
+        assert other.poll() is None
+        other.kill()
+        other.wait()
+
+
+def test_backoff_doubles_and_spreads() -> None:
+    delays = Backoff(first=1.0, most=10.0).delays()
+    for ceiling in (1, 2, 4, 8, 10, 10):
+        assert ceiling / 2 <= next(delays) <= ceiling
+
+
+def test_a_lock_is_one_holder_s(tmp_path: Path) -> None:
+    lock = tmp_path / "locks" / "writer.lock"
+    assert not is_held(lock)
+    with held(lock, patience=0, busy="first"):
+        assert is_held(lock)
+        with pytest.raises(HostError, match="somebody has it"), held(lock, patience=0, busy="somebody has it"):
+            pytest.fail("two holders")
+    assert not is_held(lock)
+    with held(lock, patience=0, busy="again"):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("url", "here"),
+    [
+        ("http://localhost", True),
+        ("http://127.9.9.9:80/x", True),
+        ("http://[::1]:8000", True),
+        ("http://localhost.example", False),
+        ("http://127.0.0.1@evil.example", False),
+        ("http://[::1", False),
+        ("http://10.0.0.1", False),
+        ("", False),
+    ],
+)
+def test_loopback(url: str, here: bool) -> None:
+    assert is_loopback(url) is here
