@@ -54,7 +54,7 @@ class _Super:
             return True
         if self.backups:
             return group in self.backups
-        return group == 1 or any(_is_power(group, base) for base in (3, 5, 7))
+        return any(_is_power(group, base) for base in (3, 5, 7))  # 1 is a power of each
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,6 +80,7 @@ def test_holes_are_told_from_data() -> None:
     data = [Range(FRAME - 1, 2), Range(5 * FRAME, 1)]
     assert [hole for _, hole in _offsets(7 * FRAME, data)] == [False, False, True, True, True, False, True]
     assert [hole for _, hole in _offsets(FRAME + 1, [])] == [True, True]
+    assert [hole for _, hole in _offsets(3 * FRAME, [Range(FRAME, FRAME)])] == [True, False, True]
 
 
 def test_a_big_empty_image_packs_small(tmp_path: Path) -> None:
@@ -186,6 +187,36 @@ def test_a_reader_gives_the_image_or_an_error(tiny: tuple[Path, ContainerFacts])
         except JobError:
             refused += 1
     assert refused > len(good) * 0.7  # the rest: records beside the data, of which the index holds a copy
+
+
+@pytest.mark.parametrize(
+    ("at", "why"),
+    [
+        (0, "misplaces frame 0"),
+        (layout.ENTRY_SIZE + 2, "misplaces frame 1"),
+        (8, "record 0 does not describe"),
+        (layout.ENTRY_SIZE - 1, "root"),
+        (2 * layout.ENTRY_SIZE, "root"),
+        (2 * layout.ENTRY_SIZE + 32, "end with its index"),
+    ],
+)
+def test_a_damaged_index_is_named(tiny: tuple[Path, ContainerFacts], at: int, why: str) -> None:
+    out, facts = tiny
+    data = bytearray(out.read_bytes())
+    data[facts.size - layout.index_length(facts.image_size) + at] ^= 1
+    out.write_bytes(data)
+    with pytest.raises(JobError, match=why):
+        Reader(out)
+
+
+def test_zeros_with_another_digest_are_refused() -> None:
+    """Also where the same zeros were opened before."""
+    packed_zeros = zstandard.compress(bytes(FRAME))
+    opener = layout.Opener()
+    digest = hashlib.sha256(bytes(FRAME)).digest()
+    assert not any(opener.open(container.Frame(0, FRAME, len(packed_zeros), True, digest), packed_zeros))
+    with pytest.raises(JobError, match="SHA-256"):
+        opener.open(container.Frame(FRAME, FRAME, len(packed_zeros), True, digest[::-1]), packed_zeros)
 
 
 def test_bytes_behind_the_index_are_refused(tiny: tuple[Path, ContainerFacts]) -> None:

@@ -205,6 +205,20 @@ def test_a_flipped_bit_is_found_before_it_is_handed_out(made: Path, name: str, k
     assert code_of(lambda: read_all(path, signing_key=key)) == "bad_image"
 
 
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("length", [GRID, 4096])
+def test_a_range_with_another_digest_is_refused(tmp_path: Path, name: str, length: int) -> None:
+    image = sparse(tmp_path / "a.img", 2 * GRID, {GRID: b"x" * GRID})
+    container.pack(image, tmp_path / "a.img.zst")
+    wrong = Bmap(2 * GRID, (Range(GRID, length, "ab" * 32),))
+    (tmp_path / "a.img.bmap").write_bytes(bmap.dumps(wrong))
+    source = open_source(tmp_path / name)
+    with pytest.raises(JobError, match=f"at byte {GRID}") as error:
+        source.read(wrong.ranges[0])
+    assert error.value.code == "bad_image"
+    source.close()
+
+
 def test_a_shrunk_image_is_found(made: Path) -> None:
     source = open_source(made / "a.img")
     os.truncate(made / "a.img", GRID)
