@@ -110,6 +110,7 @@ class MoveInline(ReadOnly, admin.TabularInline):  # type: ignore[type-arg]  # no
     model = OrderMove
     verbose_name_plural = gettext_lazy("history")
     fields = ["at", "came_from", "went_to", "by", "note"]
+    readonly_fields = ["at"]
 
 
 class TaskInline(ReadOnly, admin.TabularInline):  # type: ignore[type-arg]  # not generic at run time
@@ -130,6 +131,7 @@ class CardInline(ReadOnly, admin.TabularInline):  # type: ignore[type-arg]  # no
     model = Card
     show_change_link = True
     fields = ["serial", "unit", "verdict", "host", "slot", "permitted_at", "ended_at"]
+    readonly_fields = ["permitted_at"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Card]:
         return super().get_queryset(request).select_related("host", "slot__host")
@@ -211,11 +213,11 @@ class OrderAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at 
         *(f"recipient_{field}" for field in services.Recipient.__dataclass_fields__),
     ]
 
-    def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002
+    def has_add_permission(self, request: HttpRequest) -> bool:
         """Orders are placed by the form or the API, which check them."""
         return False
 
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:  # noqa: ARG002
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         """Orders are history."""
         return False
 

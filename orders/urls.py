@@ -15,7 +15,7 @@ router.register("contents", api_views.ContentViewSet, basename="api-content")
 
 pages = [
     path("orders/<uuid:pk>/", RedirectView.as_view(pattern_name="api-order-detail"), name="order"),
-    path("d/<str:token>/<str:name>", downloads.download, name="download"),
+    path("d/<slug:token>/<str:name>", downloads.download, name="download"),
 ]
 
 api = router.urls

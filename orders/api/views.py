@@ -6,6 +6,7 @@ import hashlib
 import json
 from typing import Any
 
+from django.core.exceptions import NON_FIELD_ERRORS
 from django.core.exceptions import ValidationError as Refused
 from django.db.models import QuerySet
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
@@ -15,7 +16,7 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.filters import OrderingFilter
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.serializers import BaseSerializer, as_serializer_error
+from rest_framework.serializers import BaseSerializer
 from rest_framework.settings import api_settings
 
 from imager.accounts.models import User
@@ -42,7 +43,9 @@ def person(request: Request) -> User:
 
 def refusal(error: Refused) -> ValidationError:
     """A service's refusal as an answer with an error per field."""
-    return ValidationError(as_serializer_error(error))
+    named = {field: words for field, words in error.message_dict.items() if field != NON_FIELD_ERRORS}
+    general = error.message_dict.get(NON_FIELD_ERRORS)
+    return ValidationError(named | ({api_settings.NON_FIELD_ERRORS_KEY: general} if general else {}))
 
 
 class OrderViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Order]):
@@ -99,13 +102,13 @@ class OrderViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.Ge
 
     @extend_schema(request=None, responses={200: serializers.OrderDetailSerializer, 409: CONFLICT})
     @action(detail=True, methods=["post"])
-    def cancel(self, request: Request, pk: str) -> Response:  # noqa: ARG002  # `get_object` reads pk
+    def cancel(self, request: Request, pk: str) -> Response:  # `get_object` reads pk
         """Cancel an order that is not over."""
         return self._detail(services.cancel(self.get_object(), by=person(request)))
 
     @extend_schema(request=None, responses={200: serializers.OrderDetailSerializer, 409: CONFLICT})
     @action(detail=True, methods=["post"])
-    def retry(self, request: Request, pk: str) -> Response:  # noqa: ARG002
+    def retry(self, request: Request, pk: str) -> Response:
         """Take a failed order up again where it stopped."""
         return self._detail(services.retry(self.get_object(), by=person(request)))
 
@@ -114,7 +117,7 @@ class OrderViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.Ge
         responses={200: serializers.OrderDetailSerializer, 409: CONFLICT},
     )
     @action(detail=True, methods=["post"], permission_classes=[IsStaff])
-    def ship(self, request: Request, pk: str) -> Response:  # noqa: ARG002
+    def ship(self, request: Request, pk: str) -> Response:
         """The cards were sent (staff)."""
         body = serializers.ShipInputSerializer(data=request.data)
         body.is_valid(raise_exception=True)

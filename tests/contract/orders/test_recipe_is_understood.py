@@ -43,9 +43,22 @@ def test_the_creator_reads_what_the_orders_write(settings, wifi_password, digest
 
 @pytest.mark.parametrize(
     "path",
-    ["/data", "/data/", "/etc/x", "/data/../x", "/data/./x", "/data//x", "/data/a\nb", "/data/lost+found", "data/x",
-     "/data/" + "x" * 256, "/database/x", "", "/data/x/"],
-)  # fmt: skip
+    [
+        "/data",
+        "/data/",
+        "/etc/x",
+        "/data/../x",
+        "/data/./x",
+        "/data//x",
+        "/data/a\nb",
+        "/data/lost+found",
+        "data/x",
+        "/data/" + "x" * 256,
+        "/database/x",
+        "",
+        "/data/x/",
+    ],
+)
 def test_what_the_creator_refuses_the_catalogue_refuses_too(path):
     from django.core.exceptions import ValidationError
 

@@ -113,11 +113,15 @@ def school(db, settings) -> School:
     organization = make.organization(name="École", email="ecole@example.org")
     contents = [
         Content.objects.create(
-            ident=f"kiwix:{name}", title=name.title(), url=f"https://zim.example/{name}.zim", size=1_000_000,
-            path=f"/data/zims/{name}.zim", sha256="ab" * 32,
+            ident=f"kiwix:{name}",
+            title=name.title(),
+            url=f"https://zim.example/{name}.zim",
+            size=1_000_000,
+            path=f"/data/zims/{name}.zim",
+            sha256="ab" * 32,
         )
         for name in ("wikipedia", "gutenberg")
-    ]  # fmt: skip
+    ]
     configuration = make.configuration(
         organization, name="Library", wifi_password="wifi-canary-1", admin_password="admin-canary-2"
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import yaml
@@ -280,24 +281,18 @@ def test_a_key_that_is_too_long(school):
 
 @pytest.mark.django_db(transaction=True)
 def test_twenty_requests_with_one_key_make_one_order(school):
-    start, placed, errors = threading.Barrier(20), [], []
+    start = threading.Barrier(20)
 
     def run():
+        start.wait(30)
         try:
-            start.wait(30)
-            placed.append(keyed(school))
-        except Exception as error:
-            errors.append(error)
+            return keyed(school)
         finally:
             connection.close()
 
-    threads = [threading.Thread(target=run) for _ in range(20)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
+    with ThreadPoolExecutor(20) as pool:
+        placed = [future.result(60) for future in [pool.submit(run) for _ in range(20)]]
 
-    assert errors == []
     assert len({order.pk for order, _ in placed}) == 1
     assert [created for _, created in placed].count(True) == 1
     assert (Order.objects.count(), Task.objects.count(), Outbox.objects.count()) == (1, 1, 1)

@@ -47,11 +47,14 @@ offspot:
 
 CONTENTS = [
     Content(
-        title="Wikipédia", url="https://zim.example/wikipedia.zim", path="/data/zims/wikipedia.zim", size=1_000_000,
+        title="Wikipédia",
+        url="https://zim.example/wikipedia.zim",
+        path="/data/zims/wikipedia.zim",
+        size=1_000_000,
         sha256="ab" * 32,
     ),
     Content(title="Notes", url="https://zim.example/notes.txt", path="/data/notes.txt", size=0),
-]  # fmt: skip
+]
 
 INJECTIONS = [
     "a: b",
@@ -82,9 +85,13 @@ INJECTIONS = [
 
 def configuration(**fields) -> Configuration:
     defaults = {
-        "ssid": "École", "domain": "ecole", "wifi_password": "bonjour le monde", "admin_password": "admin-password",
-        "language": "fr", "timezone": "Africa/Bamako",
-    }  # fmt: skip
+        "ssid": "École",
+        "domain": "ecole",
+        "wifi_password": "bonjour le monde",
+        "admin_password": "admin-password",
+        "language": "fr",
+        "timezone": "Africa/Bamako",
+    }
     return Configuration(**{**defaults, **fields})
 
 

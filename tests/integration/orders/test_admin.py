@@ -1,0 +1,199 @@
+"""The admin: everything loads, can be searched, shows no secret, and acts only after asking."""
+
+from __future__ import annotations
+
+import importlib
+
+import pytest
+from django.apps import apps
+from django.urls import reverse
+
+from imager.accounts.models import Role, User
+from orders.models import Configuration, Media, Order
+from tests import factories as make
+from workers.contract import Kind
+
+LIST = "/admin/orders/order/"
+
+
+@pytest.fixture
+def staff(client, school) -> User:
+    client.force_login(school.staff)
+    return school.staff
+
+
+def act(client, action: str, *orders: Order, confirmed: bool):
+    data = {"action": action, "_selected_action": [str(order.pk) for order in orders]}
+    return client.post(LIST, {**data, **({"confirmed": "1"} if confirmed else {})}, follow=True)
+
+
+@pytest.mark.parametrize("model", ["order", "configuration", "content", "media"])
+def test_lists_load_and_search(client, staff, school, line, model):
+    order = school.place()
+    line.build(order)
+
+    url = reverse(f"admin:orders_{model}_changelist")
+    assert client.get(url).status_code == 200
+    for words in ("library", "wiki", "1001", "\u00e9", "%", "'"):
+        assert client.get(url, {"q": words}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "words", ["{number}", "Library", "Awa", "awa@example.org", "École", "amina@example.org", "{image}"]
+)
+def test_orders_are_found(client, staff, school, words):
+    order = school.place()
+    make.order()
+
+    answer = client.get(LIST, {"q": words.format(number=order.number, image=order.image_name)})
+
+    assert [row.pk for row in answer.context["cl"].result_list] == [order.pk]
+
+
+@pytest.mark.parametrize(
+    "query", ["status=failed", "kind=physical", "media__id__exact=1", "organization__id__exact=1"]
+)
+def test_filters(client, staff, school, query):
+    school.place()
+
+    assert client.get(f"{LIST}?{query}", follow=True).status_code == 200
+
+
+def test_an_order_with_everything_loads_and_cannot_be_edited(client, staff, school, line):
+    order = school.place(quantity=2)
+    line.build(order)
+    line.download(order)
+    line.write(order, 1)
+    line.fail(line.insert(order, 2), "The reader is gone.")
+    url = reverse("admin:orders_order_change", args=[order.pk])
+
+    text = client.get(url).content.decode()
+
+    for shown in (
+        "Wikipedia",
+        "The reader is gone.",
+        "verified",
+        "writing",
+        order.get_absolute_url(),
+        "Awa Diop",
+    ):
+        assert shown in text
+    assert "canary" not in text
+    assert order.download_token not in text
+    client.post(url, {"status": "shipped", "quantity": 9, "name": "changed", "recipe": "x"})
+    order.refresh_from_db()
+    assert (order.status, order.quantity, order.name) == ("failed", 2, "Library")
+
+
+def test_orders_are_neither_added_nor_deleted_here(client, staff, school):
+    order = school.place()
+
+    assert client.get(reverse("admin:orders_order_add")).status_code == 403
+    assert (
+        client.post(reverse("admin:orders_order_delete", args=[order.pk]), {"post": "yes"}).status_code == 403
+    )
+    act(client, "delete_selected", order, confirmed=True)
+    assert Order.objects.count() == 1
+
+
+def test_cancel_asks_first(client, staff, school):
+    orders = [school.place(), school.place()]
+
+    page = act(client, "cancel_orders", *orders, confirmed=False)
+    assert "cannot be undone" in page.content.decode()
+    assert set(Order.objects.values_list("status", flat=True)) == {"placed"}
+
+    act(client, "cancel_orders", *orders, confirmed=True)
+    assert set(Order.objects.values_list("status", flat=True)) == {"canceled"}
+    assert orders[0].moves.last().by == staff.email
+
+
+def test_what_is_not_possible_is_said_per_order(client, staff, school, line):
+    placed, failed = school.place(), school.place()
+    line.fail(line.claim(line.task(failed, Kind.CREATE)))
+
+    text = act(client, "retry_orders", placed, failed, confirmed=True).content.decode()
+
+    assert f"{placed} has not failed" in text
+    assert "1 order." in text
+    assert list(Order.objects.order_by("number").values_list("status", flat=True)) == ["placed", "creating"]
+
+
+def test_members_have_no_admin(client, school):
+    client.force_login(school.member)
+
+    assert client.get(LIST).status_code == 302
+
+
+def test_staff_without_permission_neither_see_nor_act(client, school):
+    order = school.place()
+    client.force_login(make.user(role=Role.STAFF))
+
+    assert client.get(LIST).status_code == 403
+    assert act(client, "cancel_orders", order, confirmed=True).status_code == 403
+    order.refresh_from_db()
+    assert order.status == "placed"
+
+
+def configuration_data(school, **fields) -> dict:
+    return {
+        "organization": school.organization.pk,
+        "name": "Hall",
+        "ssid": "Hall",
+        "domain": "hall",
+        "admin_account": "admin",
+        "wifi_password": "",
+        "admin_password": "",
+        "language": "en",
+        "timezone": "UTC",
+        **fields,
+    }
+
+
+def test_configurations_hide_and_keep_their_passwords(client, staff, school):
+    url = reverse("admin:orders_configuration_change", args=[school.configuration.pk])
+    assert "canary" not in client.get(url).content.decode()
+    assert "canary" not in client.get(reverse("admin:orders_configuration_changelist")).content.decode()
+
+    answer = client.post(url, configuration_data(school))
+
+    assert answer.status_code == 302, answer.context["errors"]
+    kept = Configuration.objects.get()
+    assert (kept.name, kept.wifi_password, kept.admin_password) == ("Hall", "wifi-canary-1", "admin-canary-2")
+
+
+def test_a_configuration_can_be_added(client, staff, school):
+    url = reverse("admin:orders_configuration_add")
+    assert client.post(url, configuration_data(school)).status_code == 200  # the admin password is missing
+    assert Configuration.objects.count() == 1
+
+    client.post(url, configuration_data(school, admin_password="secret-1"))
+
+    assert Configuration.objects.get(name="Hall").created_by == staff
+
+
+def test_the_sizes_of_the_first_day(db):
+    migration = importlib.import_module("orders.migrations.0002_media")
+    Media.objects.all().delete()
+
+    migration.add(apps, None)
+    migration.add(apps, None)
+
+    assert list(
+        Media.objects.filter(kind="physical").values_list("name", "gigabytes", "bytes", "units_per_gigabyte")
+    ) == [
+        ("8GB microSD", 8, 7_760_000_000, 10),
+        ("16GB microSD", 16, 15_520_000_000, 10),
+        ("32GB microSD", 32, 30_720_000_000, 10),
+        ("64GB microSD", 64, 61_440_000_000, 10),
+        ("128GB microSD", 128, 122_880_000_000, 10),
+        ("200GB microSD", 200, 192_000_000_000, 10),
+        ("256GB microSD", 256, 245_760_000_000, 10),
+        ("512GB microSD", 512, 496_000_000_000, 10),
+        ("1TB microSD", 1024, 993_000_000_000, 10),
+    ]
+    virtual = Media.objects.filter(kind="virtual")
+    assert [(row.units, row.bytes) for row in virtual][:2] == [(8, 7_760_000_000), (16, 15_520_000_000)]
+    assert virtual.count() == 9
+    migration.remove(apps, None)
+    assert Media.objects.count() == 0

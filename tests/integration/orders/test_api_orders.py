@@ -1,0 +1,343 @@
+"""Orders over HTTP: placing, seeing, stopping — and who may."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+
+import pytest
+from django.db import connection
+from rest_framework.test import APIClient
+
+from imager.accounts.models import Role
+from orders import services
+from orders.models import Order
+from tests import factories as make
+from workers.contract import Kind
+
+URL = "/api/v1/orders/"
+
+
+def body(school, **fields) -> dict:
+    return {
+        "configuration": school.configuration.pk,
+        "kind": "physical",
+        "media": school.card.pk,
+        "quantity": 2,
+        "recipient_name": "Awa Diop",
+        "recipient_address": "Rue 17",
+        "recipient_country": "ML",
+        **fields,
+    }
+
+
+def test_placing(school, api):
+    answer = api(school.member).post(URL, body(school))
+
+    assert answer.status_code == 201, answer.data
+    order = Order.objects.get()
+    assert answer["Location"] == f"http://testserver{URL}{order.pk}/"
+    expected = {
+        "id": str(order.pk),
+        "number": order.number,
+        "status": "placed",
+        "organization": school.organization.slug,
+        "kind": "physical",
+        "media": school.card.pk,
+        "quantity": 2,
+        "configuration": school.configuration.pk,
+        "name": "Library",
+        "download_url": None,
+        "recipient_name": "Awa Diop",
+        "recipient_country": "ML",
+    }
+    assert {name: answer.data[name] for name in expected} == expected
+    assert [(stage["kind"], stage["status"], stage["position"]) for stage in answer.data["stages"]] == [
+        ("create", "queued", 1)
+    ]
+    assert [move["went_to"] for move in answer.data["history"]] == ["placed"]
+    assert [content["title"] for content in answer.data["contents"]] == ["Gutenberg", "Wikipedia"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "named"),
+    [
+        ({"quantity": 0}, "quantity"),
+        ({"quantity": 11}, "quantity"),
+        ({"quantity": "many"}, "quantity"),
+        ({"quantity": None}, "quantity"),
+        ({"quantity": 10**30}, "quantity"),
+        ({"kind": "punched"}, "kind"),
+        ({"kind": "virtual"}, "media"),
+        ({"media": 999999}, "media"),
+        ({"media": "x"}, "media"),
+        ({"configuration": 999999}, "configuration"),
+        ({"configuration": None}, "configuration"),
+        ({"recipient_country": "XX"}, "recipient_country"),
+        ({"recipient_country": ""}, "recipient_country"),
+        ({"recipient_name": "\0"}, "recipient_name"),
+        ({"recipient_email": "x"}, "recipient_email"),
+        ({"status": "shipped"}, "status"),
+        ({"organization": "other"}, "organization"),
+        ({"recipe": "base: x"}, "recipe"),
+        ({"created_by": 1}, "created_by"),
+    ],
+)
+def test_bad_bodies_are_refused_by_field(school, api, fields, named):
+    answer = api(school.member).post(URL, body(school, **fields))
+
+    assert answer.status_code == 400, answer.data
+    assert answer["Content-Type"] == "application/problem+json"
+    assert named in answer.data["errors"]
+    assert answer.data["code"] == "invalid"
+    assert Order.objects.count() == 0
+
+
+@pytest.mark.parametrize("data", [[], "x", None, 5])
+def test_bodies_that_are_no_objects(school, api, data):
+    assert api(school.member).post(URL, data).status_code == 400
+
+
+def test_errors_of_the_whole_order(school, api, settings):
+    settings.BASE_IMAGE_URL = ""
+
+    answer = api(school.member).post(URL, body(school))
+
+    assert answer.status_code == 400
+    assert "BASE_IMAGE_URL" in answer.data["errors"]["non_field_errors"][0]
+
+
+def test_a_key_makes_repeating_harmless(school, api):
+    client, headers = api(school.member), {"Idempotency-Key": "k1"}
+
+    first = client.post(URL, body(school), headers=headers)
+    again = client.post(URL, dict(reversed(body(school).items())), headers=headers)
+    other = client.post(URL, body(school, quantity=3), headers=headers)
+
+    assert (first.status_code, again.status_code, other.status_code) == (201, 200, 422)
+    assert first.data["id"] == again.data["id"]
+    assert other.data["code"] == "idempotency_conflict"
+    assert Order.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_twenty_parallel_requests_with_one_key_make_one_order(school):
+    start, answers = threading.Barrier(20), []
+
+    def run():
+        try:
+            client = APIClient()
+            client.force_authenticate(school.member)
+            start.wait(30)
+            answers.append(client.post(URL, body(school), headers={"Idempotency-Key": "k1"}))
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=run) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+
+    assert sorted(answer.status_code for answer in answers) == [200] * 19 + [201]
+    assert len({answer.data["id"] for answer in answers}) == 1
+    assert Order.objects.count() == 1
+
+
+def test_progress_cards_and_history(school, api, line):
+    order = school.place(quantity=2)
+    line.build(order)
+    line.download(order)
+    line.write(order, 1)
+    running = line.insert(order, 2)
+    line.report(running, step="writing", progress={"done": 25, "total": 100, "rate": 5.0, "eta": 15.0})
+
+    data = api(school.member).get(f"{URL}{order.pk}/").data
+
+    assert [(s["kind"], s["unit"], s["status"], s["percent"]) for s in data["stages"]] == [
+        ("create", 0, "done", 100),
+        ("download", 0, "done", 100),
+        ("write", 1, "done", 100),
+        ("write", 2, "running", 25),
+    ]
+    stage = data["stages"][3]
+    assert (stage["step"], stage["done"], stage["rate"], stage["eta"]) == ("writing", 25, 5.0, 15.0)
+    assert stage["host"] == line.writer.name
+    assert [(card["unit"], card["verdict"]) for card in data["cards"]] == [(2, "writing"), (1, "accepted")]
+    assert [move["went_to"] for move in data["history"]] == ["placed", "creating", "downloading", "writing"]
+
+
+def test_a_finished_download_has_its_link(school, api, line):
+    order = school.place(kind="virtual")
+    assert api(school.member).get(f"{URL}{order.pk}/").data["download_url"] is None
+
+    line.build(order)
+
+    order.refresh_from_db()
+    link = api(school.member).get(f"{URL}{order.pk}/").data["download_url"]
+    assert link.endswith(f"/d/{order.download_token}/{order.image_name}.img.zst")
+    services.expire(order)
+    assert api(school.member).get(f"{URL}{order.pk}/").data["download_url"] is None
+
+
+def test_passwords_and_tokens_never_leave(school, api):
+    order = school.place()
+
+    text = api(school.staff).get(f"{URL}{order.pk}/").content + api(school.staff).get(URL).content
+
+    assert b"canary" not in text
+    assert order.download_token.encode() not in text
+
+
+def test_cancel(school, api):
+    order = school.place()
+
+    answer = api(school.member).post(f"{URL}{order.pk}/cancel/")
+    again = api(school.member).post(f"{URL}{order.pk}/cancel/")
+
+    assert (answer.status_code, answer.data["status"]) == (200, "canceled")
+    assert answer.data["history"][-1]["by"] == "amina@example.org"
+    assert (again.status_code, again.data["code"]) == (409, "conflict")
+
+
+def test_retry(school, api, line):
+    order = school.place()
+    assert api(school.member).post(f"{URL}{order.pk}/retry/").status_code == 409
+    line.fail(line.claim(line.task(order, Kind.CREATE)))
+
+    answer = api(school.member).post(f"{URL}{order.pk}/retry/")
+
+    assert (answer.status_code, answer.data["status"], answer.data["failure"]) == (200, "creating", "")
+
+
+def test_ship(school, api):
+    order = school.place()
+    client, url = api(school.staff), f"{URL}{order.pk}/ship/"
+    assert client.post(url, {"tracking": "DHL"}).status_code == 409
+    Order.objects.update(status="ready_to_ship")
+
+    assert api(school.member).post(url, {"tracking": "DHL"}).status_code == 403
+    assert list(client.post(url, {"tracking": " "}).data["errors"]) == ["tracking"]
+    assert list(client.post(url, {"tracking": "DHL", "status": "x"}).data["errors"]) == ["status"]
+    answer = client.post(url, {"tracking": "DHL"})
+
+    assert (answer.status_code, answer.data["status"], answer.data["tracking"]) == (200, "shipped", "DHL")
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("get", ""), ("post", "cancel/"), ("post", "retry/"), ("put", ""), ("patch", ""), ("delete", "")],
+)
+def test_orders_of_others_do_not_exist(school, api, stranger, method, path):
+    order = school.place()
+
+    answer = getattr(api(stranger), method)(f"{URL}{order.pk}/{path}", {})
+
+    assert answer.status_code == (405 if method in {"put", "patch", "delete"} else 404)
+    order.refresh_from_db()
+    assert order.status == "placed"
+
+
+def test_configurations_of_others_cannot_be_ordered(school, api, stranger):
+    answer = api(stranger).post(URL, body(school))
+
+    assert (answer.status_code, list(answer.data["errors"])) == (400, ["configuration"])
+
+
+@pytest.mark.parametrize("order_id", ["x", "1", str(uuid.uuid4()), "%00"])
+def test_unknown_orders(school, api, order_id):
+    assert api(school.staff).get(f"{URL}{order_id}/").status_code == 404
+
+
+def test_lists_hold_the_own_orders_alone(school, api, stranger):
+    order = school.place()
+    other = make.order()
+
+    def seen(user) -> set[str]:
+        return {row["id"] for row in api(user).get(URL).data["results"]}
+
+    assert seen(school.member) == {str(order.pk)}
+    assert seen(stranger) == set()
+    assert seen(school.staff) == {str(order.pk), str(other.pk)}
+    assert seen(make.user(organization=None)) == set()
+
+
+PATHS = [
+    "orders/",
+    "orders/{order}/",
+    "configurations/",
+    "configurations/{configuration}/",
+    "media/",
+    "contents/",
+]
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("role", [Role.CREATOR, Role.WRITER])
+def test_hosts_are_refused(school, api, line, path, role):
+    path = path.format(order=school.place().pk, configuration=school.configuration.pk)
+    host = line.creator if role == Role.CREATOR else line.writer
+
+    assert api(host.account).get(f"/api/v1/{path}").status_code == 403
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_nobody_is_refused(school, path):
+    path = path.format(order=school.place().pk, configuration=school.configuration.pk)
+
+    answer = APIClient().get(f"/api/v1/{path}")
+
+    assert (answer.status_code, answer["Content-Type"]) == (401, "application/problem+json")
+
+
+def test_filters_and_ordering(school, api):
+    orders = [school.place(), school.place(kind="virtual"), school.place()]
+    services.cancel(orders[2], by=school.member)
+    numbers = [order.number for order in orders]
+
+    def seen(query: str) -> list[int]:
+        answer = api(school.member).get(f"{URL}?{query}")
+        assert answer.status_code == 200, answer.data
+        return [row["number"] for row in answer.data["results"]]
+
+    assert seen("") == numbers[::-1]
+    assert seen("ordering=number") == numbers
+    assert seen("status=canceled") == numbers[2:]
+    assert seen("status__in=canceled,placed&ordering=number") == numbers
+    assert seen("kind=virtual") == [numbers[1]]
+    assert seen("ordering=recipe") == numbers[::-1]
+    assert api(school.member).get(f"{URL}?status=nonsense").status_code == 400
+
+
+def test_pages_have_a_bound(school, api):
+    for _ in range(3):
+        make.order(organization=school.organization)
+
+    answer = api(school.member).get(URL, {"page_size": 2}).data
+    assert (answer["count"], len(answer["results"])) == (3, 2)
+    assert answer["next"]
+    assert len(api(school.member).get(URL, {"page_size": 10**9}).data["results"]) == 3
+    assert api(school.member).get(URL, {"page": 99}).status_code == 404
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+def test_a_list_takes_two_queries(school, api, django_assert_num_queries, rows):
+    for _ in range(rows):
+        school.place()
+    client = api(school.member)
+
+    with django_assert_num_queries(2):  # count, rows
+        assert len(client.get(URL).data["results"]) == rows
+
+
+@pytest.mark.parametrize("quantity", [1, 3])
+def test_an_order_takes_five_queries(school, api, line, django_assert_num_queries, quantity):
+    order = school.place(quantity=quantity)
+    line.build(order)
+    line.download(order)
+    for unit in range(1, quantity + 1):
+        line.write(order, unit)
+    client = api(school.member)
+
+    with django_assert_num_queries(6):  # order, moves, cards, their hosts, their slots, tasks
+        assert len(client.get(f"{URL}{order.pk}/").data["cards"]) == quantity
