@@ -34,11 +34,14 @@ class Layout:
         self._trash = root / "trash"
 
     def prepare(self) -> None:
-        """Create what is missing; finish deletions that were cut."""
+        """Create what is missing."""
         for folder in (self.incoming, self.images, self.unconfirmed, self._refused, self._trash):
             folder.mkdir(parents=True, exist_ok=True)
-        for leftover in self._trash.iterdir():
-            shutil.rmtree(leftover)
+
+    def finish_removals(self) -> None:
+        """Finish deletions that were cut. Only for who holds the root."""
+        for doomed in self._trash.iterdir():
+            _delete(doomed)
 
     @contextmanager
     def alone(self) -> Iterator[None]:
@@ -79,25 +82,32 @@ class Layout:
             path.rename(doomed)
         except FileNotFoundError:
             return
-        if doomed.is_symlink() or not doomed.is_dir():
-            doomed.unlink()
-        else:
-            shutil.rmtree(doomed)
+        _delete(doomed)
 
     def reap(self, in_use: Callable[[str], bool]) -> list[str]:
         """Delete attempts and refused images that nobody touched for 48 hours; the names that went."""
         gone = []
         oldest = time.time() - UNTOUCHED
-        for folder in [*self.incoming.iterdir(), *self._refused.iterdir()]:
-            known = folder.parent == self._refused or is_attempt(folder.name)
-            if known and _last_touched(folder) < oldest and not in_use(folder.name):
+        attempts = [folder for folder in self.incoming.iterdir() if is_attempt(folder.name)]
+        for folder in [*attempts, *self._refused.iterdir()]:
+            if _last_touched(folder) < oldest and not in_use(folder.name):
                 self.remove(folder)
                 gone.append(folder.name)
         return gone
 
 
+def _delete(doomed: Path) -> None:
+    if doomed.is_symlink() or not doomed.is_dir():
+        doomed.unlink()
+    else:
+        shutil.rmtree(doomed)
+
+
 def _last_touched(folder: Path) -> float:
-    newest = folder.lstat().st_mtime
-    if folder.parent.name == "refused" or folder.is_symlink() or not folder.is_dir():
-        return newest
-    return max([newest, *(entry.lstat().st_mtime for entry in folder.iterdir())])
+    try:
+        touched = folder.lstat().st_mtime
+        if folder.is_symlink() or not folder.is_dir():
+            return touched
+        return max([touched, *(entry.lstat().st_mtime for entry in folder.iterdir())])
+    except FileNotFoundError:
+        return time.time()  # published or removed at this very moment

@@ -41,6 +41,7 @@ def serve(config: Config) -> int:
     layout = Layout(config.root)
     layout.prepare()
     with layout.alone():
+        layout.finish_removals()
         depot = Depot(config, layout)
         failed = _stop_when_the_watch_dies(depot)
         _stop_on_signals(depot)

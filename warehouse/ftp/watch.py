@@ -30,7 +30,12 @@ class Watch(threading.Thread):
     def run(self) -> None:
         """Make rounds until the server stops."""
         while not self._depot.stopping.is_set():
-            self.round()
+            try:
+                self.round()
+                self._tidy()
+            except OSError:
+                # The disk: running transfers meet it too and say so; what is left undone comes round again.
+                self._log.exception("round broken off")
             self._depot.stopping.wait(self._depot.config.poll_seconds)
 
     def round(self) -> None:
@@ -47,7 +52,13 @@ class Watch(threading.Thread):
                 self._log.info("the server answers again")
             self._away = False
             self._renew_keys()
-        self._reap()
+
+    def _tidy(self) -> None:
+        if time.monotonic() < self._reap_due:
+            return
+        self._reap_due = time.monotonic() + REAP_EVERY
+        for name in self._depot.layout.reap(self._depot.visits.is_storing):
+            self._log.info("left untouched for 48 hours, removed", folder=name)
 
     def _ask(self) -> None:
         depot = self._depot
@@ -88,10 +99,3 @@ class Watch(threading.Thread):
         if time.monotonic() >= self._keys_due:
             self._keys_due = time.monotonic() + KEYS_EVERY
             self._depot.keys.refresh()
-
-    def _reap(self) -> None:
-        if time.monotonic() < self._reap_due:
-            return
-        self._reap_due = time.monotonic() + REAP_EVERY
-        for name in self._depot.layout.reap(self._depot.visits.is_storing):
-            self._log.info("left untouched for 48 hours, removed", folder=name)

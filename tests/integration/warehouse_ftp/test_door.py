@@ -117,7 +117,9 @@ def test_a_planted_link_is_followed_by_nobody(house: Warehouse, web: Web, attemp
     victim.write_bytes(b"precious")
     attempt.incoming(house).mkdir()
     (attempt.incoming(house) / "demo.img.zst.part").symlink_to(victim)
-    os.link(victim, attempt.incoming(house) / "demo.img.bmap.part")
+    twin = house.root / "twin.img.bmap"
+    twin.write_bytes(b"precious too")
+    os.link(twin, attempt.incoming(house) / "demo.img.bmap.part")
     with attempt.login(house) as ftp:
         for name in ("demo.img.zst", "demo.img.bmap"):
             with pytest.raises(ftplib.error_perm, match=r"550 .*no regular file"):
@@ -132,6 +134,7 @@ def test_a_planted_link_is_followed_by_nobody(house: Warehouse, web: Web, attemp
                 ftp.retrbinary(f"RETR {name}", print)
         assert ftp.nlst() == []
     assert victim.read_bytes() == b"precious"
+    assert twin.read_bytes() == b"precious too"
 
 
 def test_a_folder_that_is_a_link_is_no_folder(house: Warehouse, attempt: Attempt) -> None:

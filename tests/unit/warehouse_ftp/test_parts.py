@@ -19,6 +19,7 @@ from warehouse.ftp import folders, names, statefile, web
 from warehouse.ftp.ended import REMEMBERED, STALE_AFTER, EndedList
 from warehouse.ftp.incoming import Incoming
 from warehouse.ftp.keys import Keys
+from warehouse.ftp.layout import Layout, RootBusy
 from warehouse.ftp.publication import Publication
 from warehouse.ftp.publication import read as read_record
 from warehouse.ftp.refusal import Refused, one_line
@@ -98,6 +99,32 @@ def test_a_state_file_that_broke_counts_as_none(tmp_path: Path, content: bytes) 
     assert statefile.read(tmp_path / "state") == {}
     statefile.write(tmp_path / "state", {"a": 1})
     assert statefile.read(tmp_path / "state") == {"a": 1}
+
+
+def test_removals_follow_no_link_and_are_finished_at_the_next_start(tmp_path: Path) -> None:
+    layout = Layout(tmp_path)
+    layout.prepare()
+    precious = tmp_path / "precious"
+    precious.mkdir()
+    (precious / "file").touch()
+    layout.image("order").symlink_to(precious)
+    layout.remove(layout.image("order"))
+    layout.remove(layout.image("nothing"))
+    (tmp_path / "trash" / "file").touch()
+    (tmp_path / "trash" / "folder").mkdir()
+    (tmp_path / "trash" / "link").symlink_to(precious)
+    layout.finish_removals()
+    assert list((tmp_path / "trash").iterdir()) == []
+    assert (precious / "file").exists()
+
+
+def test_a_root_has_one_owner(tmp_path: Path) -> None:
+    layout = Layout(tmp_path)
+    layout.prepare()
+    with layout.alone(), pytest.raises(RootBusy, match="stop it first"), layout.alone():
+        pass
+    with layout.alone():
+        pass
 
 
 def _key_set(*kids: str) -> dict[str, Any]:
