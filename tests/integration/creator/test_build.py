@@ -1,4 +1,4 @@
-"""Whole builds: what is asked for is in the image, the same bytes each time; failures leave nothing behind."""
+"""Whole builds: what is asked for is in the image, always the same; failures leave nothing behind."""
 
 import errno
 import hashlib
