@@ -34,7 +34,9 @@ class Problem(APIException):
 def problem(error: Exception, context: dict[str, Any]) -> Response | None:
     """DRF's exception handler: every error leaves as `application/problem+json`."""
     if isinstance(error, IllegalMove | LostRace):
-        error = Problem(status.HTTP_409_CONFLICT, "conflict", _("That is no longer possible: %(what)s") % {"what": error})
+        error = Problem(
+            status.HTTP_409_CONFLICT, "conflict", _("That is no longer possible: %(what)s") % {"what": error}
+        )
     response = exception_handler(error, context)
     if response is None:
         return None

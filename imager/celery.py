@@ -1,4 +1,4 @@
-"""The server's own Celery: rings the hosts' queues by name, and runs server-side work on the queue `server`."""
+"""The server's own Celery: rings the hosts' queues by name, works on the queue `server`."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ def required(name: str, hint: str) -> str:
 
 
 def kept_secret(path: Path, size: int = 32) -> str:
-    """A random secret in hex (`size` bytes), made once and kept at `path`, mode 0600. For development only."""
+    """A random secret in hex (`size` bytes), made once and kept at `path` (0600). For development only."""
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         new = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

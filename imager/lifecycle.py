@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from typing import Any, Protocol, TypeVar
 
 from django.db import models, transaction
@@ -25,14 +26,15 @@ class Moving(Protocol):
 
 S = TypeVar("S", bound=models.Model)
 
-Table = Mapping[str, Set[str]]
+Table = Mapping[str, AbstractSet[str]]
 
 
 def move(subject: S, went_to: str, *, table: Table, by: str, note: str = "", **fields: Any) -> S:
     """Move `subject` to the status `went_to`, with its history row and `fields`, or refuse.
 
-    Compare-and-set against the status that was read, so that two movers cannot both win. Returns the subject, updated.
-    Raises IllegalMove (not in `table`) or LostRace (no longer in the status that was read); then nothing was changed.
+    Compare-and-set against the status that was read, so that two movers cannot both win. Returns the subject,
+    updated. Raises IllegalMove (not in `table`) or LostRace (no longer in the status that was read); then
+    nothing was changed.
     """
     came_from: str = subject.status  # type: ignore[attr-defined]
     if went_to not in table[came_from]:
@@ -48,7 +50,7 @@ def move(subject: S, went_to: str, *, table: Table, by: str, note: str = "", **f
 
 
 class Move(models.Model):
-    """A row of history. Each lifecycle has its own table with a foreign key named `subject`, `related_name="moves"`."""
+    """A row of history. Each lifecycle has its own table, with a key `subject` (`related_name="moves"`)."""
 
     came_from = models.CharField(max_length=20)
     went_to = models.CharField(max_length=20)

@@ -26,7 +26,10 @@ def main() -> int:
     except (StackError, services.ServicesError) as error:
         console.print(f"[red]{error}[/red]")
         return 1
-    console.print(f"[green]Up:[/green] {line.url}   logs: {line.logs}\nFirst account: IMAGER_VAR={var} .venv/bin/python manage.py create_user you@example.org --role staff --superuser")
+    console.print(
+        f"[green]Up:[/green] {line.url}   logs: {line.logs}\nFirst account: "
+        f"IMAGER_VAR={var} .venv/bin/python manage.py create_user you@example.org --role staff --superuser"
+    )
     try:
         while True:
             line.processes.check()

@@ -37,7 +37,9 @@ class Media(models.Model):
         ordering = ["kind", "bytes"]
         verbose_name = _("media")
         verbose_name_plural = _("media")
-        constraints = [models.UniqueConstraint(fields=["kind", "gigabytes"], name="media_once_per_kind_and_size")]
+        constraints = [
+            models.UniqueConstraint(fields=["kind", "gigabytes"], name="media_once_per_kind_and_size")
+        ]
 
     def __str__(self) -> str:
         return self.name
@@ -70,7 +72,9 @@ class Content(models.Model):
         ordering = ["title"]
         verbose_name = _("content")
         verbose_name_plural = _("contents")
-        constraints = [models.UniqueConstraint(fields=["path"], condition=Q(active=True), name="content_path_once")]
+        constraints = [
+            models.UniqueConstraint(fields=["path"], condition=Q(active=True), name="content_path_once")
+        ]
 
     def __str__(self) -> str:
         return self.title
@@ -81,20 +85,36 @@ class Configuration(models.Model):
 
     organization = models.ForeignKey(Organization, models.PROTECT, related_name="configurations")
     name = models.CharField(_("name"), max_length=100, help_text=_("For you; not shown on the hotspot."))
-    ssid = models.CharField(_("Wi-Fi name (SSID)"), max_length=32, default="Kiwix Hotspot", validators=[validators.ssid])
+    ssid = models.CharField(
+        _("Wi-Fi name (SSID)"), max_length=32, default="Kiwix Hotspot", validators=[validators.ssid]
+    )
     domain = models.CharField(
-        _("domain"), max_length=32, default="kiwix", validators=[validators.hostname],
+        _("domain"),
+        max_length=32,
+        default="kiwix",
+        validators=[validators.hostname],
         help_text=_("The landing page will be http://DOMAIN.hotspot"),
-    )  # fmt: skip
+    )
     wifi_password = models.CharField(
-        _("Wi-Fi password"), max_length=63, blank=True, validators=[validators.wifi_password],
+        _("Wi-Fi password"),
+        max_length=63,
+        blank=True,
+        validators=[validators.wifi_password],
         help_text=_("8 to 63 characters; leave empty for an open network."),
-    )  # fmt: skip
-    admin_account = models.CharField(_("admin account"), max_length=31, default="admin", validators=[validators.account])
-    admin_password = models.CharField(_("admin password"), max_length=31, validators=[validators.admin_password])
+    )
+    admin_account = models.CharField(
+        _("admin account"), max_length=31, default="admin", validators=[validators.account]
+    )
+    admin_password = models.CharField(
+        _("admin password"), max_length=31, validators=[validators.admin_password]
+    )
     language = models.CharField(_("language"), max_length=5, choices=Language.choices, default=Language.EN)
-    timezone = models.CharField(_("time zone"), max_length=60, default="UTC", validators=[validators.timezone_name])
-    contents = models.ManyToManyField(Content, blank=True, related_name="configurations", verbose_name=_("contents"))
+    timezone = models.CharField(
+        _("time zone"), max_length=60, default="UTC", validators=[validators.timezone_name]
+    )
+    contents = models.ManyToManyField(
+        Content, blank=True, related_name="configurations", verbose_name=_("contents")
+    )
     created_by = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+")
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
     updated_at = models.DateTimeField(_("changed"), auto_now=True)
@@ -131,10 +151,16 @@ class Order(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     number = models.BigIntegerField(_("number"), unique=True, editable=False, db_default=NextNumber())
-    organization = models.ForeignKey(Organization, models.PROTECT, related_name="orders", verbose_name=_("organization"))
-    created_by = models.ForeignKey(User, models.SET_NULL, null=True, related_name="orders", verbose_name=_("ordered by"))
+    organization = models.ForeignKey(
+        Organization, models.PROTECT, related_name="orders", verbose_name=_("organization")
+    )
+    created_by = models.ForeignKey(
+        User, models.SET_NULL, null=True, related_name="orders", verbose_name=_("ordered by")
+    )
     created_at = models.DateTimeField(_("ordered"), auto_now_add=True)
-    status = models.CharField(_("status"), max_length=20, choices=OrderStatus.choices, default=OrderStatus.PLACED)
+    status = models.CharField(
+        _("status"), max_length=20, choices=OrderStatus.choices, default=OrderStatus.PLACED
+    )
     failed_stage = models.CharField(_("failed while"), max_length=20, blank=True)
     failure = models.TextField(_("failure"), blank=True)
     kind = models.CharField(_("kind"), max_length=10, choices=Kind.choices)
@@ -166,10 +192,16 @@ class Order(models.Model):
         verbose_name_plural = _("orders")
         indexes = [models.Index(fields=["organization", "-created_at"], name="order_list")]
         constraints = [
-            models.UniqueConstraint(fields=["organization", "idempotency_key"], name="order_once_per_idempotency_key"),
+            models.UniqueConstraint(
+                fields=["organization", "idempotency_key"], name="order_once_per_idempotency_key"
+            ),
             models.CheckConstraint(condition=Q(status__in=OrderStatus.values), name="order_status_known"),
-            models.CheckConstraint(condition=Q(quantity__gte=1, quantity__lte=MAX_QUANTITY), name="order_quantity"),
-            models.CheckConstraint(condition=Q(kind="physical") | Q(quantity=1), name="order_download_is_one"),
+            models.CheckConstraint(
+                condition=Q(quantity__gte=1, quantity__lte=MAX_QUANTITY), name="order_quantity"
+            ),
+            models.CheckConstraint(
+                condition=Q(kind="physical") | Q(quantity=1), name="order_download_is_one"
+            ),
             models.CheckConstraint(
                 condition=~Q(status="failed") | Q(failed_stage__in=[str(stage) for stage in STAGES]),
                 name="order_failed_somewhere",

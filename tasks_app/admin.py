@@ -42,7 +42,18 @@ class AttemptInline(ReadOnly, admin.TabularInline):  # type: ignore[type-arg]  #
 
 @admin.register(Task)
 class TaskAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
-    list_display = ["short_id", "order_link", "kind", "unit", "status", "step", "host", "slot", "attempt", "created_at"]
+    list_display = [
+        "short_id",
+        "order_link",
+        "kind",
+        "unit",
+        "status",
+        "step",
+        "host",
+        "slot",
+        "attempt",
+        "created_at",
+    ]
     list_filter = ["status", "kind", "host", "channel"]
     search_fields = ["id", "order__id", "order__name", "=order__number"]
     list_select_related = ["order", "host", "slot__host"]
@@ -58,7 +69,9 @@ class TaskAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # not ge
     @admin.display(description=_("order"), ordering="order__number")
     def order_link(self, task: Task) -> str:
         """The order, as a link."""
-        return format_html('<a href="{}">{}</a>', reverse("admin:orders_order_change", args=[task.order_id]), task.order)
+        return format_html(
+            '<a href="{}">{}</a>', reverse("admin:orders_order_change", args=[task.order_id]), task.order
+        )
 
 
 @admin.register(Attempt)

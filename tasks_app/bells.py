@@ -1,4 +1,4 @@
-"""Ringing: the scheduler's half of dispatch. Losing a bell loses nothing: whatever is unclaimed is rung again."""
+"""Ringing: the scheduler's half of dispatch. A lost bell loses nothing: the unclaimed is rung again."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ AT_ONCE = 200
 
 
 def ring(app: Celery) -> int:
-    """Ring for what is ready and was not rung lately. Returns how many bells. Raises the broker's error, rung so far stands."""
+    """Ring for what is ready and was not rung lately. Returns how many bells.
+
+    Raises the broker's error; whatever kind was rung before stands.
+    """
     return ring_tasks(app) + ring_outbox(app)
 
 
@@ -26,7 +29,9 @@ def ring_tasks(app: Celery) -> int:
     """Bells for queued tasks, on the queue of their host or channel."""
     at = clock.now()
     due = Task.objects.select_for_update(skip_locked=True, of=("self",)).select_related("host", "channel")
-    due = due.filter(_unrung(at), status=TaskStatus.QUEUED, not_before__lte=at).order_by("priority", "queued_at")
+    due = due.filter(_unrung(at), status=TaskStatus.QUEUED, not_before__lte=at).order_by(
+        "priority", "queued_at"
+    )
     rung = []
     for task in due[:AT_ONCE]:
         queue = dispatch.queue_for(task)
@@ -43,7 +48,9 @@ def ring_tasks(app: Celery) -> int:
 def ring_outbox(app: Celery) -> int:
     """Bells for undelivered outbox entries, on the server's own queue."""
     at = clock.now()
-    due = Outbox.objects.select_for_update(skip_locked=True).filter(_unrung(at), sent_at=None, not_before__lte=at)
+    due = Outbox.objects.select_for_update(skip_locked=True).filter(
+        _unrung(at), sent_at=None, not_before__lte=at
+    )
     rung = []
     for entry in due[:AT_ONCE]:
         app.send_task(outbox.DELIVER, kwargs={"entry": entry.pk}, queue=outbox.SERVER_QUEUE, retry=False)

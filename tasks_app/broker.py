@@ -1,4 +1,4 @@
-"""Redis users of hosts: each may pop its own queues' bells and nothing else (reliability.md §2 has the proof)."""
+"""Redis users of hosts: each may pop the bells of its own queues, and nothing else."""
 
 from __future__ import annotations
 
@@ -11,8 +11,19 @@ from tasks_app.models import Host
 from workers.contract import Kind, queue_of
 
 COMMANDS = (
-    "-@all", "+ping", "+hello", "+auth", "+client|setname", "+client|setinfo", "+multi", "+exec", "+discard", "+brpop", "+llen", "+sadd",
-)  # fmt: skip
+    "-@all",
+    "+ping",
+    "+hello",
+    "+auth",
+    "+client|setname",
+    "+client|setinfo",
+    "+multi",
+    "+exec",
+    "+discard",
+    "+brpop",
+    "+llen",
+    "+sadd",
+)
 
 
 def queues_of(host: Host) -> list[str]:
@@ -23,23 +34,29 @@ def queues_of(host: Host) -> list[str]:
 
 
 def admit(host: Host, *, server_url: str, host_url: str) -> str:
-    """Create (or renew) the host's broker user. Returns the URL, with its new password, that the host shall use.
+    """Create (or renew) the host's broker user. Returns the URL for the host, password included.
 
     Raises redis.RedisError when the broker cannot be reached or refuses.
     """
     user, password = f"host-{host.name}", secrets.token_urlsafe(24)
-    keys = [f"~{name}" for queue in queues_of(host) for name in (queue, f"_kombu.binding.{queue}", f"_kombu.binding_permanent.{queue}")]
+    keys = [
+        f"~{name}"
+        for queue in queues_of(host)
+        for name in (queue, f"_kombu.binding.{queue}", f"_kombu.binding_permanent.{queue}")
+    ]
     with redis.Redis.from_url(server_url, socket_connect_timeout=5, socket_timeout=10) as broker:
         broker.execute_command("ACL", "SETUSER", user, "reset", "on", f">{password}", *keys, *COMMANDS)
         _save(broker)
     parts = urlsplit(host_url)
     place = f"{parts.hostname}:{parts.port or 6379}"
-    return urlunsplit((parts.scheme, f"{user}:{quote(password, safe='')}@{place}", parts.path, parts.query, ""))
+    return urlunsplit(
+        (parts.scheme, f"{user}:{quote(password, safe='')}@{place}", parts.path, parts.query, "")
+    )
 
 
 def _save(broker: redis.Redis) -> None:
     try:
-        broker.execute_command("ACL", "SAVE")
+        broker.acl_save()
     except redis.ResponseError as error:
         if "ACL file" not in str(error):
             raise

@@ -1,4 +1,4 @@
-"""Bells. A transaction that queues work says NOTIFY; the scheduler hears it and rings the right queue by name."""
+"""Bells. A transaction that queues work says NOTIFY; the scheduler hears it and rings the right queue."""
 
 from __future__ import annotations
 

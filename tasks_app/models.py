@@ -29,9 +29,13 @@ class Host(models.Model):
     operator_email = models.EmailField(_("operator's e-mail"), blank=True)
     signing_key = models.CharField(_("public key"), max_length=64, blank=True)
     automatic = models.BooleanField(
-        _("automatic"), default=False, help_text=_("Cards are written as soon as they are inserted, without confirmation.")
+        _("automatic"),
+        default=False,
+        help_text=_("Cards are written as soon as they are inserted, without confirmation."),
     )
-    draining = models.BooleanField(_("draining"), default=False, help_text=_("Finishes its work, takes no more."))
+    draining = models.BooleanField(
+        _("draining"), default=False, help_text=_("Finishes its work, takes no more.")
+    )
     disabled = models.BooleanField(_("disabled"), default=False)
     version = models.CharField(_("version"), max_length=30, blank=True)
     boot_id = models.CharField(max_length=64, blank=True)
@@ -60,7 +64,9 @@ class Slot(models.Model):
     model = models.CharField(_("reader"), max_length=200, blank=True)
     contents = models.CharField(_("what is on the card"), max_length=500, blank=True)
     problem = models.CharField(_("problem"), max_length=500, blank=True)
-    used_diskseq = models.BigIntegerField(null=True)  # the insertion that was last written: occupied until it is removed
+    used_diskseq = models.BigIntegerField(
+        null=True
+    )  # the insertion that was last written: occupied until it is removed
     used_boot_id = models.CharField(max_length=64, blank=True)
     seen_at = models.DateTimeField(_("last seen"), null=True)
 
@@ -76,22 +82,37 @@ class Slot(models.Model):
     @property
     def used(self) -> bool:
         """Whether the card in the slot was written already and must be taken out first."""
-        return self.present and self.diskseq is not None and (self.diskseq, self.boot_id) == (self.used_diskseq, self.used_boot_id)
+        return (
+            self.present
+            and self.diskseq is not None
+            and (self.diskseq, self.boot_id) == (self.used_diskseq, self.used_boot_id)
+        )
 
 
 class Task(models.Model):
     """One piece of work for one host: build an image, download it, or write one card."""
 
-    Kind = models.TextChoices("Kind", {k.name: (k.value, k.value) for k in TaskKind})
+    class Kind(models.TextChoices):
+        CREATE = TaskKind.CREATE.value, _("build")
+        DOWNLOAD = TaskKind.DOWNLOAD.value, _("download")
+        WRITE = TaskKind.WRITE.value, _("write")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     order = models.ForeignKey("orders.Order", models.CASCADE, related_name="tasks", verbose_name=_("order"))
     kind = models.CharField(_("kind"), max_length=10, choices=Kind.choices)
-    unit = models.PositiveSmallIntegerField(_("unit"), default=0)  # 1… for write tasks: which card of the order
+    unit = models.PositiveSmallIntegerField(
+        _("unit"), default=0
+    )  # 1… for write tasks: which card of the order
     channel = models.ForeignKey(Channel, models.PROTECT, related_name="+")
-    status = models.CharField(_("status"), max_length=20, choices=TaskStatus.choices, default=TaskStatus.QUEUED)
-    host = models.ForeignKey(Host, models.PROTECT, null=True, blank=True, related_name="tasks", verbose_name=_("host"))
-    slot = models.ForeignKey(Slot, models.PROTECT, null=True, blank=True, related_name="tasks", verbose_name=_("slot"))
+    status = models.CharField(
+        _("status"), max_length=20, choices=TaskStatus.choices, default=TaskStatus.QUEUED
+    )
+    host = models.ForeignKey(
+        Host, models.PROTECT, null=True, blank=True, related_name="tasks", verbose_name=_("host")
+    )
+    slot = models.ForeignKey(
+        Slot, models.PROTECT, null=True, blank=True, related_name="tasks", verbose_name=_("slot")
+    )
     confirmed_diskseq = models.BigIntegerField(null=True)  # the insertion that the operator confirmed
     confirmed_boot_id = models.CharField(max_length=64, blank=True)
     spec = models.JSONField(default=dict, editable=False)  # what the host needs, but for secrets
@@ -123,18 +144,27 @@ class Task(models.Model):
         verbose_name = _("task")
         verbose_name_plural = _("tasks")
         indexes = [
-            models.Index(fields=["kind", "priority", "queued_at"], condition=Q(status="queued"), name="task_queue"),
+            models.Index(
+                fields=["kind", "priority", "queued_at"], condition=Q(status="queued"), name="task_queue"
+            ),
             models.Index(fields=["reclaim_at"], condition=Q(status="running"), name="task_expiring"),
         ]
         constraints = [
             models.UniqueConstraint(fields=["order", "kind", "unit"], name="task_once_per_unit"),
             models.UniqueConstraint(
-                fields=["slot"], condition=Q(slot__isnull=False, status__in=["queued", "running"]), name="task_one_per_slot"
+                fields=["slot"],
+                condition=Q(slot__isnull=False, status__in=["queued", "running"]),
+                name="task_one_per_slot",
             ),
             models.CheckConstraint(condition=Q(status__in=TaskStatus.values), name="task_status_known"),
             models.CheckConstraint(
                 condition=~Q(status="running")
-                | Q(host__isnull=False, lease_expires_at__isnull=False, reclaim_at__isnull=False, attempt__gte=1),
+                | Q(
+                    host__isnull=False,
+                    lease_expires_at__isnull=False,
+                    reclaim_at__isnull=False,
+                    attempt__gte=1,
+                ),
                 name="task_running_is_leased",
             ),
         ]
@@ -249,9 +279,13 @@ class Card(models.Model):
         verbose_name_plural = _("cards")
         constraints = [
             models.UniqueConstraint(fields=["task", "attempt"], name="card_once_per_attempt"),
-            models.UniqueConstraint(fields=["order", "unit"], condition=Q(verdict="accepted"), name="card_accepted_once_per_unit"),
             models.UniqueConstraint(
-                fields=["slot", "boot_id", "diskseq"], condition=Q(verdict__in=["accepted", "writing"]), name="card_insertion_once"
+                fields=["order", "unit"], condition=Q(verdict="accepted"), name="card_accepted_once_per_unit"
+            ),
+            models.UniqueConstraint(
+                fields=["slot", "boot_id", "diskseq"],
+                condition=Q(verdict__in=["accepted", "writing"]),
+                name="card_insertion_once",
             ),
             models.CheckConstraint(condition=Q(unit__gte=1), name="card_unit"),
         ]
@@ -277,7 +311,9 @@ class Outbox(models.Model):
         ordering = ["id"]
         verbose_name = _("outbox entry")
         verbose_name_plural = _("outbox")
-        indexes = [models.Index(fields=["not_before"], condition=Q(sent_at__isnull=True), name="outbox_unsent")]
+        indexes = [
+            models.Index(fields=["not_before"], condition=Q(sent_at__isnull=True), name="outbox_unsent")
+        ]
 
     def __str__(self) -> str:
         return self.dedupe

@@ -23,7 +23,7 @@ def post(kind: str, *, dedupe: str, payload: dict[str, Any]) -> None:
 
 
 def deliver(outbox_id: int) -> bool:
-    """Deliver one entry, unless another worker has it or it was delivered. Returns whether it was delivered now.
+    """Deliver one entry, unless another worker has it or it was delivered before. Returns whether it was now.
 
     Raises what the delivery raised, after noting it; the scheduler rings again later.
     """
@@ -45,7 +45,10 @@ def _postpone(entry: Outbox, error: OSError) -> None:
 
     at = clock.now() + back_off(entry.tries)
     Outbox.objects.filter(pk=entry.pk).update(
-        tries=entry.tries + 1, last_error=f"{type(error).__name__}: {error}"[:1000], not_before=at, rung_at=None
+        tries=entry.tries + 1,
+        last_error=f"{type(error).__name__}: {error}"[:1000],
+        not_before=at,
+        rung_at=None,
     )
 
 
@@ -53,7 +56,11 @@ def send_mail(entry: Outbox) -> None:
     """A plain text mail. Its Message-ID is fixed, so that a doubled one can be told."""
     payload = entry.payload
     mail = EmailMessage(
-        subject=payload["subject"], body=payload["body"], to=payload["to"], cc=payload.get("cc"), reply_to=payload.get("reply_to"),
+        subject=payload["subject"],
+        body=payload["body"],
+        to=payload["to"],
+        cc=payload.get("cc"),
+        reply_to=payload.get("reply_to"),
         headers={"Message-ID": f"<{entry.dedupe.replace(':', '.')}@imager>"},
-    )  # fmt: skip
+    )
     mail.send()

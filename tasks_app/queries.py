@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any
 from uuid import UUID
 
 from django.db.models import Count, Q
@@ -11,10 +11,8 @@ from django.db.models import Count, Q
 from imager.accounts.models import Channel
 from tasks_app.lifecycle import OPEN, TaskStatus
 from tasks_app.models import Card, Host, Slot, Task
+from tasks_app.services.moving import Order
 from workers.contract import Kind, Step, Trouble
-
-if TYPE_CHECKING:
-    from orders.models import Order
 
 
 @dataclass(frozen=True)
@@ -59,17 +57,28 @@ class StageProgress:
 def progress(order: Order) -> list[StageProgress]:
     """The order's tasks, in the order of work."""
     rank = {Kind.CREATE: 0, Kind.DOWNLOAD: 1, Kind.WRITE: 2}
-    tasks = list(Task.objects.filter(order=order).select_related("host", "slot"))
+    tasks = list(Task.objects.filter(order_id=order.pk).select_related("host", "slot"))
     tasks.sort(key=lambda task: (rank[Kind(task.kind)], task.unit))
     return [_stage(task) for task in tasks]
 
 
 def _stage(task: Task) -> StageProgress:
     return StageProgress(
-        task=task.pk, kind=task.kind, unit=task.unit, status=task.status, step=task.step, done=task.progress_done,
-        total=task.progress_total, rate=task.progress_rate, eta=task.progress_eta, position=position(task),
-        host=task.host.name if task.host else "", slot=task.slot.name if task.slot else "", attempt=task.attempt, trouble=task.trouble,
-    )  # fmt: skip
+        task=task.pk,
+        kind=task.kind,
+        unit=task.unit,
+        status=task.status,
+        step=task.step,
+        done=task.progress_done,
+        total=task.progress_total,
+        rate=task.progress_rate,
+        eta=task.progress_eta,
+        position=position(task),
+        host=task.host.name if task.host else "",
+        slot=task.slot.name if task.slot else "",
+        attempt=task.attempt,
+        trouble=task.trouble,
+    )
 
 
 def position(task: Task) -> int | None:
@@ -77,7 +86,9 @@ def position(task: Task) -> int | None:
     if task.status != TaskStatus.QUEUED:
         return None
     peers = Task.objects.filter(kind=task.kind, status=TaskStatus.QUEUED)
-    peers = peers.filter(channel=task.channel_id) if task.kind == Kind.CREATE else peers.filter(host=task.host_id)
+    peers = (
+        peers.filter(channel=task.channel_id) if task.kind == Kind.CREATE else peers.filter(host=task.host_id)
+    )
     before = Q(priority__lt=task.priority) | Q(priority=task.priority, queued_at__lt=task.queued_at)
     return peers.filter(before).count() + 1
 
@@ -91,19 +102,25 @@ def writer_host_for(channel: Channel) -> Host | None:
 
 @dataclass(frozen=True)
 class Tile:
-    """A slot as the operator sees it. `state` is one of: empty, confirm, queued, working, remove (done), discard (bad card), idle, problem, disabled."""
+    """A slot as the operator sees it.
+
+    `state` is one of: empty, confirm, queued, working, remove (done), discard (bad card), idle, problem,
+    disabled.
+    """
 
     slot: Slot
     state: str
     task: StageProgress | None
-    order: Order | None
+    order: Any  # the order, or None
     message: str
 
 
 def stations() -> list[Host]:
     """Writer hosts with the number of units that wait for a card there."""
     waiting = Count("tasks", filter=Q(tasks__kind=Kind.WRITE, tasks__status=TaskStatus.WAITING))
-    return list(Host.objects.filter(kind=Host.Kind.WRITER).annotate(waiting=waiting).select_related("channel"))
+    return list(
+        Host.objects.filter(kind=Host.Kind.WRITER).annotate(waiting=waiting).select_related("channel")
+    )
 
 
 def station(host: Host) -> dict[str, object]:
@@ -121,10 +138,15 @@ def station(host: Host) -> dict[str, object]:
     }
     last_bad = {
         card.slot_id: card
-        for card in Card.objects.filter(slot__host=host, slot__present=True, verdict=Card.Verdict.BAD).order_by("permitted_at")
+        for card in Card.objects.filter(
+            slot__host=host, slot__present=True, verdict=Card.Verdict.BAD
+        ).order_by("permitted_at")
     }
     slots = list(Slot.objects.filter(host=host).select_related("host"))
-    return {"waiting": waiting, "tiles": [_tile(slot, busy.get(slot.pk), waiting, last_bad.get(slot.pk)) for slot in slots]}
+    return {
+        "waiting": waiting,
+        "tiles": [_tile(slot, busy.get(slot.pk), waiting, last_bad.get(slot.pk)) for slot in slots],
+    }
 
 
 def _tile(slot: Slot, busy: Task | None, waiting: list[Task], bad: Card | None) -> Tile:

@@ -1,4 +1,4 @@
-"""The scheduler: hears NOTIFY, rings bells, sweeps each minute. Plain process, any number of replicas, no Redis needed to sweep."""
+"""The scheduler: hears NOTIFY, rings bells, sweeps each minute; needs no Redis, allows replicas."""
 
 from __future__ import annotations
 

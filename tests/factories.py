@@ -28,7 +28,9 @@ def channel(slug: str = "main") -> Channel:
 
 def organization(**fields: Any) -> Organization:
     n = next(_count)
-    return Organization.objects.create(**{"slug": f"org-{n}", "name": f"Org {n}", "channel": channel(), **fields})
+    return Organization.objects.create(
+        **{"slug": f"org-{n}", "name": f"Org {n}", "channel": channel(), **fields}
+    )
 
 
 def user(**fields: Any) -> User:
@@ -46,9 +48,13 @@ def staff(**fields: Any) -> User:
 def host(kind: str = Host.Kind.CREATOR, **fields: Any) -> Host:
     n = next(_count)
     made = services.enrol(
-        fields.pop("name", f"{kind}-{n}"), kind=kind, channel=fields.pop("channel", None) or channel(), password=PASSWORD,
-        signing_key="ab" * 32 if kind == Host.Kind.CREATOR else "", operator_email="operator@example.org",
-    )  # fmt: skip
+        fields.pop("name", f"{kind}-{n}"),
+        kind=kind,
+        channel=fields.pop("channel", None) or channel(),
+        password=PASSWORD,
+        signing_key="ab" * 32 if kind == Host.Kind.CREATOR else "",
+        operator_email="operator@example.org",
+    )
     if fields:
         Host.objects.filter(pk=made.pk).update(**fields)
         made.refresh_from_db()
@@ -57,7 +63,13 @@ def host(kind: str = Host.Kind.CREATOR, **fields: Any) -> Host:
 
 def slot(writer: Host, name: str = "A", **fields: Any) -> Slot:
     """A slot with an unused card of 8 GB in it."""
-    defaults = {"present": True, "card_bytes": 8_000_000_000, "diskseq": next(_count) + 1000, "boot_id": "boot", "seen_at": timezone.now()}
+    defaults = {
+        "present": True,
+        "card_bytes": 8_000_000_000,
+        "diskseq": next(_count) + 1000,
+        "boot_id": "boot",
+        "seen_at": timezone.now(),
+    }
     return Slot.objects.create(host=writer, name=name, **{**defaults, **fields})
 
 
@@ -68,7 +80,11 @@ def media(kind: str = Media.Kind.PHYSICAL) -> Media:
 
 
 def configuration(organization_: Organization | None = None, **fields: Any) -> Configuration:
-    defaults = {"organization": organization_ or organization(), "name": "School", "admin_password": "admin-password"}
+    defaults = {
+        "organization": organization_ or organization(),
+        "name": "School",
+        "admin_password": "admin-password",
+    }
     return Configuration.objects.create(**{**defaults, **fields})
 
 
@@ -77,9 +93,13 @@ def order(**fields: Any) -> Order:
     n = next(_count)
     kind = fields.get("kind", Order.Kind.PHYSICAL)
     defaults = {
-        "organization": fields.get("organization") or organization(), "kind": kind, "media": media(kind), "name": f"Order {n}",
-        "image_name": f"order-{n}", "recipe": "base: {}\n",
-    }  # fmt: skip
+        "organization": fields.get("organization") or organization(),
+        "kind": kind,
+        "media": media(kind),
+        "name": f"Order {n}",
+        "image_name": f"order-{n}",
+        "recipe": "base: {}\n",
+    }
     made = Order.objects.create(**{**defaults, **fields})
     made.refresh_from_db()
     return made
@@ -88,13 +108,22 @@ def order(**fields: Any) -> Order:
 def task(order_: Order | None = None, kind: Kind = Kind.CREATE, **fields: Any) -> Task:
     order_ = order_ or order()
     defaults: dict[str, Any] = {
-        "channel": order_.organization.channel, "spec": {"name": order_.image_name, "image_size": 1000}, "total_bytes": 1000, "by": "test",
-    }  # fmt: skip
+        "channel": order_.organization.channel,
+        "spec": {"name": order_.image_name, "image_size": 1000},
+        "total_bytes": 1000,
+        "by": "test",
+    }
     return services.create_task(order_, kind, **{**defaults, **fields})
 
 
 def claim_body(**fields: Any) -> Claim:
-    return {"claim_id": str(uuid.uuid4()), "boot_id": "boot", "protocol": PROTOCOL, "version": "0.1.0", **fields}  # type: ignore[typeddict-item]
+    return {
+        "claim_id": str(uuid.uuid4()),
+        "boot_id": "boot",
+        "protocol": PROTOCOL,
+        "version": "0.1.0",
+        **fields,
+    }  # type: ignore[typeddict-item]
 
 
 def report_body(attempt: int = 1, **fields: Any) -> Report:

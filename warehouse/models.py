@@ -15,10 +15,14 @@ class Warehouse(models.Model):
     port = models.PositiveIntegerField(_("port"))
     tls = models.BooleanField(_("TLS"), default=False)
     local_root = models.CharField(
-        _("local folder"), max_length=300, blank=True,
-        help_text=_("Where this server sees the warehouse's folder, if on the same machine; "
-                    "else downloads go through FTP."),
-    )  # fmt: skip
+        _("local folder"),
+        max_length=300,
+        blank=True,
+        help_text=_(
+            "Where this server sees the warehouse's folder, if on the same machine; "
+            "else downloads go through FTP."
+        ),
+    )
     secret_hash = models.CharField(max_length=64, editable=False)  # SHA-256 of the warehouse's own secret
     active = models.BooleanField(_("active"), default=True)
 

@@ -1,4 +1,4 @@
-"""`make demo`: from nothing to two verified cards and a download link. Exit code 0 only if all of it is proved."""
+"""`make demo`: from nothing to two verified cards and a download link; exit code 0 only if all is proved."""
 
 from __future__ import annotations
 
@@ -23,7 +23,13 @@ from imager.stack.line import CREATOR, WRITER, read_environment
 from imager.stack.processes import ROOT, StackError
 from workers.errors import WorkError
 
-ADDRESS = {"name": "École de Kita", "address": "Rue 12, Kita", "country": "ML", "email": "kita@example.org", "phone": ""}
+ADDRESS = {
+    "name": "École de Kita",
+    "address": "Rue 12, Kita",
+    "country": "ML",
+    "email": "kita@example.org",
+    "phone": "",
+}
 
 
 def main() -> int:
@@ -35,7 +41,9 @@ def main() -> int:
     line = None
     try:
         began = time.monotonic()
-        with console.status("Starting PostgreSQL, Valkey, web, scheduler, warehouse, creator host and writer host …"):
+        with console.status(
+            "Starting PostgreSQL, Valkey, web, scheduler, warehouse, creator host and writer host …"
+        ):
             line = start(var)
             seeds = sow(line)
         console.print(f"[green]✔[/green] the line is up after {time.monotonic() - began:.0f} s: {line.url}")
@@ -62,7 +70,9 @@ def run(console: Console, line: Line, seeds: Seeds) -> None:
     operator = Operator(line.url, STAFF, seeds.passwords[STAFF])
     cards = member.place(order_body(seeds, "physical", member.media("physical"), quantity=2))
     download = member.place(order_body(seeds, "virtual", member.media("virtual"), quantity=1))
-    console.print(f"[green]✔[/green] ordered: #{cards['number']} (two cards), #{download['number']} (a download)")
+    console.print(
+        f"[green]✔[/green] ordered: #{cards['number']} (two cards), #{download['number']} (a download)"
+    )
     console.print(Rule("the line at work"))
 
     def tick() -> None:
@@ -83,7 +93,11 @@ def run(console: Console, line: Line, seeds: Seeds) -> None:
 def order_body(seeds: Seeds, kind: str, media: int, *, quantity: int) -> dict[str, Any]:
     """An order as the API takes it."""
     body = {"configuration": seeds.configuration, "kind": kind, "media": media, "quantity": quantity}
-    return body | {f"recipient_{field}": value for field, value in ADDRESS.items()} if kind == "physical" else body
+    return (
+        body | {f"recipient_{field}": value for field, value in ADDRESS.items()}
+        if kind == "physical"
+        else body
+    )
 
 
 def prove(console: Console, line: Line, seeds: Seeds, seen: dict[str, dict[str, Any]]) -> None:
@@ -94,7 +108,9 @@ def prove(console: Console, line: Line, seeds: Seeds, seen: dict[str, dict[str, 
         prove_card(proof, slot, card, folder, seeds, _public_key(line))
     accepted = [card for card in seen["cards"]["cards"] if card["verdict"] == "accepted"]
     serials = {card["serial"] for card in accepted}
-    proof.holds(f"two cards were accepted: {', '.join(sorted(serials))}", when=len(serials) == len(line.cards))
+    proof.holds(
+        f"two cards were accepted: {', '.join(sorted(serials))}", when=len(serials) == len(line.cards)
+    )
     prove_download(proof, seen["download"]["download_url"])
 
 

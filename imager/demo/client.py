@@ -1,4 +1,4 @@
-"""The demo's people, over HTTP: a member who orders by API, an operator who confirms cards on the station page."""
+"""The demo's people, over HTTP: a member orders by API, an operator confirms cards on the station page."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ TIMEOUT = 30
 
 def _checked(answer: requests.Response) -> requests.Response:
     if not answer.ok:
-        raise StackError(f"{answer.request.method} {answer.url} answered {answer.status_code}: {answer.text[:1000]}")
+        raise StackError(
+            f"{answer.request.method} {answer.url} answered {answer.status_code}: {answer.text[:1000]}"
+        )
     return answer
 
 
@@ -26,19 +28,29 @@ class Member:
     def __init__(self, url: str, email: str, password: str) -> None:
         self.api = f"{url}/api/v1/"
         self.session = requests.Session()
-        tokens = _checked(self.session.post(f"{self.api}auth/token/", json={"email": email, "password": password}, timeout=TIMEOUT)).json()
+        tokens = _checked(
+            self.session.post(
+                f"{self.api}auth/token/", json={"email": email, "password": password}, timeout=TIMEOUT
+            )
+        ).json()
         self.session.headers["Authorization"] = f"Bearer {tokens['access']}"
 
     def media(self, kind: str) -> int:
         """The 8 GB media of that kind."""
-        answer = _checked(self.session.get(f"{self.api}media/", params={"page_size": 100}, timeout=TIMEOUT)).json()
+        answer = _checked(
+            self.session.get(f"{self.api}media/", params={"page_size": 100}, timeout=TIMEOUT)
+        ).json()
         rows = answer["results"] if isinstance(answer, dict) else answer
-        return next(int(row["id"]) for row in rows if row["kind"] == kind and row["gigabytes"] == 8)  # noqa: PLR2004
+        return next(int(row["id"]) for row in rows if row["kind"] == kind and row["gigabytes"] == 8)
 
     def place(self, body: dict[str, Any]) -> dict[str, Any]:
         """Place an order."""
         headers = {"Idempotency-Key": str(uuid.uuid4())}
-        return dict(_checked(self.session.post(f"{self.api}orders/", json=body, headers=headers, timeout=TIMEOUT)).json())
+        return dict(
+            _checked(
+                self.session.post(f"{self.api}orders/", json=body, headers=headers, timeout=TIMEOUT)
+            ).json()
+        )
 
     def order(self, order: str) -> dict[str, Any]:
         """How an order is."""
@@ -61,7 +73,9 @@ class Operator:
         """Submit a form of `page`."""
         token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page)
         data = {"csrfmiddlewaretoken": token[1] if token else "", **fields}
-        answer = self.session.post(urljoin(self.url, path), data=data, headers={"Referer": self.url + path}, timeout=TIMEOUT)
+        answer = self.session.post(
+            urljoin(self.url, path), data=data, headers={"Referer": self.url + path}, timeout=TIMEOUT
+        )
         return _checked(answer).text
 
     def confirm_cards(self, host: str) -> list[str]:

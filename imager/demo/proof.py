@@ -34,7 +34,10 @@ class Proof:
 def prove_card(proof: Proof, slot: str, card: Path, folder: Path, seeds: Seeds, trusted_key: str) -> None:
     """One card: its blocks against the signed manifest, its file systems, each file against its source."""
     signed = manifest.verify_file(next(folder.glob("*.manifest.json")), trusted_key)
-    proof.holds(f"card {slot}: the manifest is signed by the creator host's key", when=signed.signing_key == trusted_key)
+    proof.holds(
+        f"card {slot}: the manifest is signed by the creator host's key",
+        when=signed.signing_key == trusted_key,
+    )
     map_file = next(folder.glob("*.img.bmap"))
     proof.holds(f"card {slot}: the block map is the manifest's", when=_digest(map_file) == signed.bmap.sha256)
     _prove_blocks(proof, slot, card, bmap.load(map_file))
@@ -43,7 +46,10 @@ def prove_card(proof: Proof, slot: str, card: Path, folder: Path, seeds: Seeds, 
         ext4_tools.check_ext4(card, partition.start)  # raises with e2fsck's words
         proof.holds(f"card {slot}: the {name} file system is clean (e2fsck -fn)", when=True)
     with fat.Fat(card, boot.start) as volume:
-        proof.holds(f"card {slot}: offspot.yaml is on the boot partition", when=b"hostname" in volume.read("/offspot.yaml"))
+        proof.holds(
+            f"card {slot}: offspot.yaml is on the boot partition",
+            when=b"hostname" in volume.read("/offspot.yaml"),
+        )
     with ext4.Ext4(card, data.start) as volume:
         for place, served in seeds.files.items():
             content = volume.read(place.removeprefix("/data"))
@@ -58,7 +64,11 @@ def _prove_blocks(proof: Proof, slot: str, card: Path, blocks: bmap.Bmap) -> Non
             file.seek(each.offset)
             wrong += hashlib.sha256(file.read(each.length)).digest() != _raw(each.sha256)
             total += each.length
-    proof.holds(f"card {slot}: {len(blocks.ranges)} mapped ranges ({total:,} bytes) have the manifest's digests", when=not wrong, why_not=f"{wrong} differ")
+    proof.holds(
+        f"card {slot}: {len(blocks.ranges)} mapped ranges ({total:,} bytes) have the manifest's digests",
+        when=not wrong,
+        why_not=f"{wrong} differ",
+    )
 
 
 def _raw(digest: str | bytes | None) -> bytes:
@@ -71,12 +81,18 @@ def _digest(path: Path) -> str:
 
 
 def prove_download(proof: Proof, url: str) -> None:
-    """The download link: a part of it, by Range, without any login; and it is what a container begins with."""
+    """The download link: parts of it, by Range, without any login; and they are parts of a container."""
     answer = requests.get(url, headers={"Range": "bytes=0-1023"}, timeout=60)
     total = answer.headers.get("Content-Range", "").rpartition("/")[2]
-    right = answer.status_code == 206 and len(answer.content) == 1024 and total.isdigit()  # noqa: PLR2004
-    proof.holds(f"the download link answers 206 to a Range request (of {total} bytes)", when=right, why_not=f"it answered {answer.status_code}")
+    right = answer.status_code == 206 and len(answer.content) == 1024 and total.isdigit()
+    proof.holds(
+        f"the download link answers 206 to a Range request (of {total} bytes)",
+        when=right,
+        why_not=f"it answered {answer.status_code}",
+    )
     middle = requests.get(url, headers={"Range": f"bytes={int(total) - 16}-"}, timeout=60)
-    proof.holds("its last 16 bytes are the index footer of a container", when=middle.content.endswith(b"IMGRIDX1"))
+    proof.holds(
+        "its last 16 bytes are the index footer of a container", when=middle.content.endswith(b"IMGRIDX1")
+    )
     header = json.loads(answer.content[8 : 8 + int.from_bytes(answer.content[4:8], "little")])
     proof.holds(f"it holds an image of {header['size']:,} bytes", when=header["format"] == "imager-zst")

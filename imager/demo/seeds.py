@@ -17,9 +17,17 @@ MIB = 1 << 20
 
 # name on the content server → (title, place on the card, size in bytes); the last two are there to be awkward
 CONTENTS = {
-    "wikipedia_en_medicine_mini.zim": ("Medicine (mini)", "/data/content/zims/wikipedia_en_medicine_mini.zim", 24 * MIB + 17),
+    "wikipedia_en_medicine_mini.zim": (
+        "Medicine (mini)",
+        "/data/content/zims/wikipedia_en_medicine_mini.zim",
+        24 * MIB + 17,
+    ),
     "gutenberg_fr_contes.zim": ("Contes", "/data/content/zims/gutenberg_fr_contes.zim", 9 * MIB),
-    "leçons.zip": ("Leçons de géographie", "/data/content/files/cours/année 1/leçons de géographie.zip", 3 * MIB + 1),
+    "leçons.zip": (
+        "Leçons de géographie",
+        "/data/content/files/cours/année 1/leçons de géographie.zip",
+        3 * MIB + 1,
+    ),
     "empty.txt": ("An empty file", "/data/content/files/empty.txt", 0),
 }
 
@@ -38,13 +46,23 @@ def sow(line: Line) -> Seeds:
     files = {place: line.content.add(name, _bytes(name, size)) for name, (_, place, size) in CONTENTS.items()}
     rows = [_row(name, files[place]) for name, (_, place, _) in CONTENTS.items()]
     passwords = {email: secrets.token_urlsafe(12) for email in (MEMBER, STAFF)}
-    answer = line.manage("seed_demo", stdin=json.dumps({"contents": rows, "passwords": passwords, "member": MEMBER, "staff": STAFF}))
+    answer = line.manage(
+        "seed_demo",
+        stdin=json.dumps({"contents": rows, "passwords": passwords, "member": MEMBER, "staff": STAFF}),
+    )
     return Seeds(passwords, int(json.loads(answer)["configuration"]), files)
 
 
 def _row(name: str, served: Served) -> dict[str, object]:
     title, place, size = CONTENTS[name]
-    return {"ident": f"demo:{PurePosixPath(place).name}", "title": title, "path": place, "url": served.url, "size": size, "sha256": served.sha256}
+    return {
+        "ident": f"demo:{PurePosixPath(place).name}",
+        "title": title,
+        "path": place,
+        "url": served.url,
+        "size": size,
+        "sha256": served.sha256,
+    }
 
 
 def _bytes(name: str, size: int) -> bytes:

@@ -1,1 +1,1 @@
-"""Settings: `base` is production and reads the environment; `dev` and `test` fill in what a checkout lacks."""
+"""Settings: `base` is production, from the environment; `dev` and `test` fill in what a checkout lacks."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 
-
 from imager.env import env, required
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -90,7 +89,7 @@ DATABASES = {
         **env.db_url_config(_database_url),
         "CONN_MAX_AGE": 60,
         "CONN_HEALTH_CHECKS": True,
-        "OPTIONS": {"options": "-c statement_timeout=15000 -c lock_timeout=5000 -c idle_in_transaction_session_timeout=30000"},
+        "OPTIONS": {"options": "-c statement_timeout=15s -c lock_timeout=5s"},
     }
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -131,10 +130,18 @@ AUTHENTICATION_BACKENDS = [
     "django.contrib.auth.backends.ModelBackend",
     "allauth.account.auth_backends.AuthenticationBackend",
 ]
-PASSWORD_HASHERS = ["django.contrib.auth.hashers.PBKDF2PasswordHasher", "django.contrib.auth.hashers.ScryptPasswordHasher"]
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+    "django.contrib.auth.hashers.ScryptPasswordHasher",
+]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
-    for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator", "NumericPasswordValidator")
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
 ]
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "/"
@@ -148,7 +155,12 @@ ACCOUNT_LOGOUT_ON_GET = False
 ALLAUTH_TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXIES", default=0)
 
 # --- tokens (docs/protocol.md): hexadecimal Ed25519 seeds, the first one signs, all are published
-JWT_SIGNING_KEYS = [key.strip() for key in required("JWT_SIGNING_KEYS", "64 hex digits; two keys, comma-separated, while rotating").split(",")]
+JWT_SIGNING_KEYS = [
+    key.strip()
+    for key in required("JWT_SIGNING_KEYS", "64 hex digits; two keys, comma-separated, while rotating").split(
+        ","
+    )
+]
 JWT_ISSUER = env.str("JWT_ISSUER", default="imager")
 REFRESH_FAMILY_LIFETIME = timedelta(days=90)
 REFRESH_GRACE = timedelta(seconds=30)
@@ -219,7 +231,9 @@ DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Imager Service <imag
 SUPPORT_EMAIL = env.str("SUPPORT_EMAIL", default="")
 
 # --- images
-BASE_IMAGE_URL = env.str("BASE_IMAGE_URL", default="")  # .img, .img.xz or .img.zst that every image is grown from
+BASE_IMAGE_URL = env.str(
+    "BASE_IMAGE_URL", default=""
+)  # .img, .img.xz or .img.zst that every image is grown from
 BASE_IMAGE_BYTES = env.int("BASE_IMAGE_BYTES", default=0)  # its size without the data partition's free space
 BASE_IMAGE_SHA256 = env.str("BASE_IMAGE_SHA256", default="")
 DOWNLOAD_DAYS = env.int("DOWNLOAD_DAYS", default=14)
@@ -227,7 +241,9 @@ WAREHOUSE = env.str("WAREHOUSE", default="main")  # slug of the warehouse that n
 
 # --- security
 SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=True)
-SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.bool("BEHIND_TLS_PROXY", default=False) else None
+SECURE_PROXY_SSL_HEADER = (
+    ("HTTP_X_FORWARDED_PROTO", "https") if env.bool("BEHIND_TLS_PROXY", default=False) else None
+)
 SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", default=3600)
 SECURE_REFERRER_POLICY = "same-origin"
 SESSION_COOKIE_SECURE = True

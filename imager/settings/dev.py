@@ -1,4 +1,4 @@
-"""A checkout: secrets made once under `var/`, embedded services, plain HTTP on loopback, mails to the console."""
+"""A checkout: secrets made once under `var/`, embedded services, plain HTTP, mails to the console."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ import os
 os.environ.setdefault("SECRET_KEY", "only-for-tests-" + "x" * 40)
 os.environ.setdefault("JWT_SIGNING_KEYS", "11" * 32 + "," + "22" * 32)
 
-from imager.settings.base import *  # noqa: E402, F403  # test is base with a test's defaults
+from imager.settings.base import *  # noqa: F403  # test is base with a test's defaults
 
 ALLOWED_HOSTS = ["*"]
 SECURE_SSL_REDIRECT = False

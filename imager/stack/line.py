@@ -50,7 +50,7 @@ class Line:
 
 
 def start(var: Path, *, port: int = 0) -> Line:
-    """Start the line below `var`. Raises StackError or services.ServicesError; then nothing is left running."""
+    """Start the line below `var`. Raises StackError or ServicesError; then nothing is left running."""
     var.mkdir(parents=True, exist_ok=True)
     servers = services.start(var)
     try:
@@ -104,10 +104,32 @@ def _start_all(line: Line) -> None:
 def _start_web(line: Line) -> None:
     start = line.processes.start
     address = line.url.removeprefix("http://")
-    start("web", *python("-m", "gunicorn", "imager.wsgi", "--bind", address, "--threads", "8", "--access-logfile", "-"))
+    start(
+        "web",
+        *python(
+            "-m", "gunicorn", "imager.wsgi", "--bind", address, "--threads", "8", "--access-logfile", "-"
+        ),
+    )
     start("scheduler", *python("manage.py", "scheduler"))
-    start("server-worker", *python("-m", "celery", "-A", "imager.celery", "worker", "-Q", "server", "-P", "solo", "--without-gossip",
-                                   "--without-mingle", "--without-heartbeat", "-l", "INFO"))  # fmt: skip
+    start(
+        "server-worker",
+        *python(
+            "-m",
+            "celery",
+            "-A",
+            "imager.celery",
+            "worker",
+            "-Q",
+            "server",
+            "-P",
+            "solo",
+            "--without-gossip",
+            "--without-mingle",
+            "--without-heartbeat",
+            "-l",
+            "INFO",
+        ),
+    )
     line.processes.wait_for("The web server", lambda: _answers(line.url + "/accounts/login/"))
 
 
@@ -121,11 +143,15 @@ def _answers(url: str) -> bool:
 def _start_warehouse(line: Line) -> None:
     port, root, env_file = free_port(), line.var / "warehouse", line.var / "hosts" / "warehouse.env"
     env_file.parent.mkdir(exist_ok=True, mode=0o700)
-    line.manage("create_warehouse", "main", "--host", "127.0.0.1", "--port", str(port), "--env-file", str(env_file))
+    line.manage(
+        "create_warehouse", "main", "--host", "127.0.0.1", "--port", str(port), "--env-file", str(env_file)
+    )
     environment = {
-        **read_environment(env_file), "WAREHOUSE_ROOT": str(root), "WAREHOUSE_LISTEN": f"127.0.0.1:{port}",
+        **read_environment(env_file),
+        "WAREHOUSE_ROOT": str(root),
+        "WAREHOUSE_LISTEN": f"127.0.0.1:{port}",
         "WAREHOUSE_SERVER_URL": line.url,
-    }  # fmt: skip
+    }
     root.mkdir(exist_ok=True)
     line.processes.start("warehouse", *python("-m", "warehouse.ftp"), environment=environment)
     line.processes.wait_for("The warehouse", lambda: _listens(port))
@@ -141,15 +167,25 @@ def _start_creator(line: Line) -> None:
     env_file = line.var / "hosts" / f"{CREATOR}.env"
     line.manage("create_host", CREATOR, "--kind", "creator", "--env-file", str(env_file))
     environment = {
-        **read_environment(env_file), "IMAGER_DATA": str(line.var / "hosts" / CREATOR),
+        **read_environment(env_file),
+        "IMAGER_DATA": str(line.var / "hosts" / CREATOR),
         "IMAGER_CONFIG": str(line.var / "hosts" / f"{CREATOR}.toml"),
-    }  # fmt: skip
+    }
     line.processes.start("creator", *python("-m", "workers", "creator"), environment=environment)
 
 
 def _start_writer(line: Line) -> None:
     env_file = line.var / "hosts" / f"{WRITER}.env"
-    line.manage("create_host", WRITER, "--kind", "writer", "--operator-email", "operator@example.org", "--env-file", str(env_file))
+    line.manage(
+        "create_host",
+        WRITER,
+        "--kind",
+        "writer",
+        "--operator-email",
+        "operator@example.org",
+        "--env-file",
+        str(env_file),
+    )
     config = line.var / "hosts" / f"{WRITER}.toml"
     config.unlink(missing_ok=True)
     environment = {"IMAGER_CONFIG": str(config), "IMAGER_DATA": str(line.var / "hosts" / WRITER)}

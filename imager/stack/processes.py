@@ -53,27 +53,43 @@ class Processes:
         log = self.logs / f"{name}.log"
         with log.open("ab") as output:
             child = subprocess.Popen(
-                argv, cwd=ROOT, env={**self.environment, **(environment or {})}, stdin=subprocess.DEVNULL, stdout=output,
-                stderr=subprocess.STDOUT, preexec_fn=_die_with_parent, start_new_session=True,
-            )  # fmt: skip  # noqa: PLW1509  # prctl is all that happens between fork and exec
+                argv,
+                cwd=ROOT,
+                env={**self.environment, **(environment or {})},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                preexec_fn=_die_with_parent,  # noqa: PLW1509  # prctl is all that happens between fork and exec
+                start_new_session=True,
+            )  # fmt: skip  # prctl is all that happens between fork and exec
         process = Process(name, child, log)
         self.running.append(process)
         return process
 
     def run(self, *argv: str, environment: Mapping[str, str] | None = None, stdin: str = "") -> str:
-        """Run `argv` to its end and return what it printed. Raises StackError with its words when it fails."""
+        """Run `argv` to its end. Returns what it printed; raises StackError, with its words, if it fails."""
         done = subprocess.run(
-            argv, cwd=ROOT, env={**self.environment, **(environment or {})}, input=stdin, capture_output=True, text=True, check=False
+            argv,
+            cwd=ROOT,
+            env={**self.environment, **(environment or {})},
+            input=stdin,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         if done.returncode:
-            raise StackError(f"“{' '.join(argv[:4])} …” failed ({done.returncode}):\n{done.stderr.strip() or done.stdout.strip()}")
+            said = (done.stderr or done.stdout).strip()
+            raise StackError(f"“{' '.join(argv[:4])} …” failed ({done.returncode}):\n{said}")
         return done.stdout
 
     def check(self) -> None:
         """Raise StackError if a part has ended by itself."""
         for process in self.running:
             if process.child.poll() is not None:
-                raise StackError(f"{process.name} has ended ({process.child.returncode}). Its log, {process.log}, ends:\n{process.tail()}")
+                raise StackError(
+                    f"{process.name} has ended ({process.child.returncode}). "
+                    f"Its log, {process.log}, ends:\n{process.tail()}"
+                )
 
     def wait_for(self, what: str, ready: Callable[[], bool], seconds: float = 60) -> None:
         """Wait until `ready()`, or raise StackError."""
@@ -81,7 +97,9 @@ class Processes:
         while not ready():
             self.check()
             if time.monotonic() > end:
-                raise StackError(f"{what} did not come up within {seconds:.0f} s. The logs are in {self.logs}.")
+                raise StackError(
+                    f"{what} did not come up within {seconds:.0f} s. The logs are in {self.logs}."
+                )
             time.sleep(0.1)
 
     def stop(self) -> None:

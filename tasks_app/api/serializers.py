@@ -117,7 +117,7 @@ class BeatSerializer(Strict):
     protocol = serializers.IntegerField()
     free_bytes = Size()
     running = serializers.ListField(child=Id(), max_length=100)
-    slots = SlotSerializer(many=True, required=False, max_length=100)
+    slots = serializers.ListField(child=SlotSerializer(), required=False, max_length=100)
 
 
 class FileSerializer(Strict):
@@ -129,7 +129,7 @@ class FileSerializer(Strict):
 class PublishSerializer(Strict):
     task = Id()
     attempt = serializers.IntegerField(min_value=1)
-    files = FileSerializer(many=True, allow_empty=False, max_length=10)
+    files = serializers.ListField(child=FileSerializer(), allow_empty=False, max_length=10)
 
 
 class AssignmentSerializer(serializers.Serializer[Any]):

@@ -36,7 +36,7 @@ class HostView(APIView):
     @property
     def host(self) -> Host:
         """The host whose account asks."""
-        host = Host.objects.filter(account=self.request.user).first()
+        host = Host.objects.filter(account=self.request.user.pk).first()
         if host is None:
             raise Problem(403, "not_yours", "This account belongs to no host. Run create_host again.")
         return host
@@ -110,7 +110,9 @@ class PublishView(WarehouseView):
     def post(self, request: Request) -> Response:
         """May this attempt's files be published?"""
         body = body_of(request, s.PublishSerializer)
-        return Response(services.publish(task_id=UUID(body["task"]), attempt=body["attempt"], files=body["files"]))
+        return Response(
+            services.publish(task_id=UUID(body["task"]), attempt=body["attempt"], files=body["files"])
+        )
 
 
 class PublishedView(WarehouseView):

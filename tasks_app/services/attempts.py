@@ -1,4 +1,4 @@
-"""A host's try at a task: claim, reports, permit, release. An old attempt changes nothing and leaves evidence."""
+"""A host's try at a task: claim, reports, permit, release. An old attempt changes nothing."""
 
 from __future__ import annotations
 
@@ -15,7 +15,18 @@ from tasks_app.models import Attempt, Host, RefusedReport, Task, TaskEvent
 from tasks_app.services import cards, ending, logs
 from tasks_app.services.leases import deadline, lease
 from tasks_app.services.moving import lock, move_task
-from workers.contract import LEASE, PROTOCOL, REPORT_EVERY, Answer, Assignment, Claim, Kind, PermitRequest, Report, Step
+from workers.contract import (
+    LEASE,
+    PROTOCOL,
+    REPORT_EVERY,
+    Answer,
+    Assignment,
+    Claim,
+    Kind,
+    PermitRequest,
+    Report,
+    Step,
+)
 
 
 def find(task_id: UUID) -> Task:
@@ -41,7 +52,12 @@ def current(task: Task, host: Host, attempt: int) -> bool:
 def claim(task_id: UUID, host: Host, body: Claim) -> Assignment:
     """Take a queued task: its attempt number rises by one. The same claim repeated gets the same answer."""
     if body["protocol"] != PROTOCOL:
-        raise Problem(426, "protocol", _("This host speaks protocol %(theirs)s; needed is %(ours)s. Upgrade the host.") % {"theirs": body["protocol"], "ours": PROTOCOL})  # fmt: skip
+        raise Problem(
+            426,
+            "protocol",
+            _("This host speaks protocol %(theirs)s; needed is %(ours)s. Upgrade the host.")
+            % {"theirs": body["protocol"], "ours": PROTOCOL},
+        )
     task = find(task_id)
     if not belongs(task, host):
         raise Problem(403, "not_yours", _("This task belongs to another host or channel."))
@@ -61,7 +77,9 @@ def _refuse_claim(task: Task, host: Host) -> None:
         raise Problem(403, "draining", _("This host takes no new work now."))
     if task.status == TaskStatus.CANCELED:
         raise Problem(409, "canceled", _("The task was canceled."))
-    if task.status == TaskStatus.WAITING or (task.status == TaskStatus.QUEUED and task.not_before > clock.now()):
+    if task.status == TaskStatus.WAITING or (
+        task.status == TaskStatus.QUEUED and task.not_before > clock.now()
+    ):
         raise Problem(409, "not_ready", _("The task is not ready yet."))
     if task.status != TaskStatus.QUEUED:
         raise Problem(409, "taken", _("The task is taken or finished."))
@@ -73,9 +91,16 @@ def _take(task: Task, host: Host, body: Claim) -> Assignment:
         task=task, attempt=task.attempt + 1, host=host, boot_id=body["boot_id"], claim_id=body["claim_id"]
     )
     fields: dict[str, Any] = {
-        "attempt": attempt.attempt, "host": host, "started_at": at, "ended_at": None, "trouble": None, "step": Step.CLAIMED,
-        "progress_at": at, "deadline_at": deadline(task, at), **lease(task, at),
-    }  # fmt: skip
+        "attempt": attempt.attempt,
+        "host": host,
+        "started_at": at,
+        "ended_at": None,
+        "trouble": None,
+        "step": Step.CLAIMED,
+        "progress_at": at,
+        "deadline_at": deadline(task, at),
+        **lease(task, at),
+    }
     move_task(task, TaskStatus.RUNNING, by=host.name, note=f"attempt {attempt.attempt}", **fields)
     return assignment(task, attempt.claim_id)
 
@@ -93,9 +118,16 @@ def assignment(task: Task, claim_id: UUID) -> Assignment:
         }
     left = max(0, int((task.deadline_at - clock.now()).total_seconds())) if task.deadline_at else 0
     return {
-        "task": str(task.pk), "order": str(task.order_id), "kind": task.kind, "attempt": task.attempt, "claim_id": str(claim_id),
-        "lease": LEASE, "deadline": left, "report_every": REPORT_EVERY, "spec": spec,
-    }  # fmt: skip
+        "task": str(task.pk),
+        "order": str(task.order_id),
+        "kind": task.kind,
+        "attempt": task.attempt,
+        "claim_id": str(claim_id),
+        "lease": LEASE,
+        "deadline": left,
+        "report_every": REPORT_EVERY,
+        "spec": spec,
+    }
 
 
 def assignments(host: Host) -> list[Assignment]:
@@ -116,13 +148,21 @@ def report(task_id: UUID, host: Host, body: Report) -> Answer:
             raise Problem(404, "not_found", _("There is no such task.")) from None
         known = TaskEvent.objects.filter(event_id=body["event_id"]).first()
         if known:
-            return Answer(known.answer["answer"]) if known.task_id == task.pk else refuse(task, host, dict(body), "event_of_another_task")
+            return (
+                Answer(known.answer["answer"])
+                if known.task_id == task.pk
+                else refuse(task, host, dict(body), "event_of_another_task")
+            )
         if not current(task, host, body["attempt"]):
             return refuse(task, host, dict(body), "stale")
         logs.append(task, body)
         ending.end(task, host, body)
         TaskEvent.objects.create(
-            event_id=body["event_id"], task=task, attempt=body["attempt"], what=f"outcome:{body['outcome']}", answer={"answer": Answer.GO}
+            event_id=body["event_id"],
+            task=task,
+            attempt=body["attempt"],
+            what=f"outcome:{body['outcome']}",
+            answer={"answer": Answer.GO},
         )
         return Answer.GO
 
@@ -133,9 +173,11 @@ def _take_progress(task: Task, host: Host, body: Report) -> Answer:
     progress = body.get("progress")
     if progress:
         fields |= {
-            "progress_done": progress["done"], "progress_total": progress["total"], "progress_rate": progress["rate"],
+            "progress_done": progress["done"],
+            "progress_total": progress["total"],
+            "progress_rate": progress["rate"],
             "progress_eta": progress["eta"],
-        }  # fmt: skip
+        }
         if (body["step"], progress["done"]) != (task.step, task.progress_done):
             fields["progress_at"] = at
     with transaction.atomic():
@@ -151,7 +193,12 @@ def refuse(task: Task, host: Host, body: dict[str, Any], reason: str) -> Answer:
     """Keep evidence of a report that came from an attempt that is over."""
     kept = {key: body[key] for key in ("step", "outcome", "trouble") if key in body}
     RefusedReport.objects.create(
-        task=task, attempt=body["attempt"], host=host, event_id=str(body["event_id"]), reason=reason, body=kept
+        task=task,
+        attempt=body["attempt"],
+        host=host,
+        event_id=str(body["event_id"]),
+        reason=reason,
+        body=kept,
     )
     return Answer.STALE
 
@@ -165,7 +212,9 @@ def release(task_id: UUID, host: Host, *, event_id: UUID, attempt: int) -> Answe
         if not current(task, host, attempt):
             return refuse(task, host, {"attempt": attempt, "event_id": event_id}, "stale")
         ending.give_back(task, host, outcome="released")
-        TaskEvent.objects.create(event_id=event_id, task=task, attempt=attempt, what="release", answer={"answer": Answer.GO})
+        TaskEvent.objects.create(
+            event_id=event_id, task=task, attempt=attempt, what="release", answer={"answer": Answer.GO}
+        )
         return Answer.GO
 
 
@@ -181,7 +230,11 @@ def permit(task_id: UUID, host: Host, body: PermitRequest) -> str:
         else:
             card = cards.open_card(task, body)
             TaskEvent.objects.create(
-                event_id=body["event_id"], task=task, attempt=body["attempt"], what="permit", answer={"serial": card.serial}
+                event_id=body["event_id"],
+                task=task,
+                attempt=body["attempt"],
+                what="permit",
+                answer={"serial": card.serial},
             )
             return card.serial
     raise Problem(409, refused.value, _("That attempt is over. Stop and clean up."))

@@ -14,6 +14,7 @@ from tasks_app.models import Card, Host, Slot, Task
 from tasks_app.services.moving import lock, move_task
 from workers.contract import Fault, Kind, PermitRequest, Trouble
 
+
 def serial_of(task: Task) -> str:
     """The serial number of the card of this attempt: order, unit, attempt, and a check digit."""
     body = f"{task.order.number}-{task.unit:02d}-{task.attempt}"
@@ -26,13 +27,13 @@ def check_digit(body: str) -> str:
     for digit in body.replace("-", ""):
         total = (total + int(digit)) * 2 % 11
     check = (12 - total) % 11
-    return "X" if check == 10 else str(check)  # noqa: PLR2004  # the eleventh digit
+    return "X" if check == 10 else str(check)  # the eleventh digit
 
 
 def confirm(slot: Slot, *, diskseq: int | None, boot_id: str, by: str) -> Task:
-    """The operator says: the card that I see in this slot may be wiped. The next waiting unit of the host gets it.
+    """The operator says: the card that I see in this slot may be wiped. The host's next waiting unit gets it.
 
-    `diskseq` and `boot_id` are those that the operator's page showed; if the card was changed since, nothing happens.
+    `diskseq` and `boot_id` are those that his page showed; if the card was changed since, nothing happens.
     """
     try:
         with transaction.atomic():
@@ -44,11 +45,20 @@ def confirm(slot: Slot, *, diskseq: int | None, boot_id: str, by: str) -> Task:
             refuse_slot(slot, task, diskseq=diskseq, boot_id=boot_id)
             at = clock.now()
             return move_task(
-                task, TaskStatus.QUEUED, by=by, note=_("card confirmed in slot %(slot)s") % {"slot": slot.name},
-                slot=slot, confirmed_diskseq=slot.diskseq, confirmed_boot_id=slot.boot_id, queued_at=at, not_before=at,
-            )  # fmt: skip
+                task,
+                TaskStatus.QUEUED,
+                by=by,
+                note=_("card confirmed in slot %(slot)s") % {"slot": slot.name},
+                slot=slot,
+                confirmed_diskseq=slot.diskseq,
+                confirmed_boot_id=slot.boot_id,
+                queued_at=at,
+                not_before=at,
+            )
     except IntegrityError:
-        raise Problem(409, "slot_busy", _("Slot %(slot)s is busy with another card.") % {"slot": slot.name}) from None
+        raise Problem(
+            409, "slot_busy", _("Slot %(slot)s is busy with another card.") % {"slot": slot.name}
+        ) from None
 
 
 def next_waiting(host: Host) -> Task | None:
@@ -65,14 +75,29 @@ def refuse_slot(slot: Slot, task: Task, *, diskseq: int | None, boot_id: str) ->
     if not slot.present:
         raise Problem(409, "no_card", _("There is no card in slot %(slot)s. Insert one.") % name)
     if (slot.diskseq, slot.boot_id) != (diskseq, boot_id):
-        raise Problem(409, "card_changed", _("The card in slot %(slot)s was changed meanwhile. Look again, then confirm.") % name)
+        raise Problem(
+            409,
+            "card_changed",
+            _("The card in slot %(slot)s was changed meanwhile. Look again, then confirm.") % name,
+        )
     if slot.used:
-        raise Problem(409, "insertion_used", _("The card in slot %(slot)s was written before. Take it out first.") % name)
+        raise Problem(
+            409,
+            "insertion_used",
+            _("The card in slot %(slot)s was written before. Take it out first.") % name,
+        )
     if slot.problem:
-        raise Problem(409, "slot_problem", _("Slot %(slot)s: %(problem)s") % {**name, "problem": slot.problem})
+        raise Problem(
+            409, "slot_problem", _("Slot %(slot)s: %(problem)s") % {**name, "problem": slot.problem}
+        )
     needed = task.spec.get("image_size", 0)
     if slot.card_bytes < needed:
-        raise Problem(409, "too_small", _("The card in slot %(slot)s holds %(has)s bytes, the image needs %(needs)s. Insert a larger one.") % {**name, "has": slot.card_bytes, "needs": needed})  # fmt: skip
+        raise Problem(
+            409,
+            "too_small",
+            _("The card in slot %(slot)s holds %(has)s bytes, the image needs %(needs)s: insert a larger one")
+            % {**name, "has": slot.card_bytes, "needs": needed},
+        )
 
 
 def open_card(task: Task, body: PermitRequest) -> Card:
@@ -82,16 +107,26 @@ def open_card(task: Task, body: PermitRequest) -> Card:
     slot = task.slot
     if slot is None or slot.name != body["slot"]:
         raise Problem(409, "wrong_slot", _("This task was confirmed for another slot."))
-    if (body["diskseq"], body["boot_id"]) != (task.confirmed_diskseq, task.confirmed_boot_id) or body["diskseq"] is None:
+    if (body["diskseq"], body["boot_id"]) != (task.confirmed_diskseq, task.confirmed_boot_id) or body[
+        "diskseq"
+    ] is None:
         raise Problem(409, "card_changed", _("That is not the card that was confirmed. Confirm the new one."))
     if body["card_bytes"] < task.spec.get("image_size", 0):
         raise Problem(409, "too_small", _("The card is smaller than the image."))
     try:
         with transaction.atomic():
             card = Card.objects.create(
-                serial=serial_of(task), task=task, attempt=task.attempt, order=task.order, unit=task.unit, host=slot.host, slot=slot,
-                diskseq=body["diskseq"], boot_id=body["boot_id"], card_bytes=body["card_bytes"],
-            )  # fmt: skip
+                serial=serial_of(task),
+                task=task,
+                attempt=task.attempt,
+                order=task.order,
+                unit=task.unit,
+                host=slot.host,
+                slot=slot,
+                diskseq=body["diskseq"],
+                boot_id=body["boot_id"],
+                card_bytes=body["card_bytes"],
+            )
     except IntegrityError:
         raise Problem(409, "insertion_used", _("This card was written already. Take it out.")) from None
     Slot.objects.filter(pk=slot.pk).update(used_diskseq=body["diskseq"], used_boot_id=body["boot_id"])

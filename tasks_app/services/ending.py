@@ -26,11 +26,15 @@ def end(task: Task, host: Host, report: Report) -> None:
     if task.cancel_requested_at:
         _close(task, outcome.value, report.get("trouble"))
         cards.abandon(task)
-        move_task(task, TaskStatus.CANCELED, by=host.name, note=_("stopped as asked"), **ended(task))
+        move_task(task, TaskStatus.CANCELED, by=host.name, note=_("stopped as asked"), **ended())
     elif outcome is Outcome.DONE:
         _done(task, host, dict(report.get("result") or {}))
     elif outcome is Outcome.FAILED:
-        trouble = report.get("trouble") or {"fault": Fault.BUG.value, "code": "unknown", "message": _("The host gave no reason.")}
+        trouble = report.get("trouble") or {
+            "fault": Fault.BUG.value,
+            "code": "unknown",
+            "message": _("The host gave no reason."),
+        }
         fail(task, trouble, by=host.name)
     else:
         give_back(task, host, outcome="canceled")
@@ -42,31 +46,55 @@ def _done(task: Task, host: Host, result: dict[str, Any]) -> None:
     if task.kind == Kind.WRITE:
         cards.accept(task, result)
     _close(task, Outcome.DONE.value, None)
-    move_task(task, TaskStatus.DONE, by=host.name, result=result, **ended(task))
+    move_task(task, TaskStatus.DONE, by=host.name, result=result, **ended())
 
 
 def _require_published(task: Task) -> None:
-    names = {f.name for f in warehouse.published_files(owner=task.order_id) if f.task == task.pk and f.attempt == task.attempt}
+    names = {
+        f.name
+        for f in warehouse.published_files(owner=task.order_id)
+        if f.task == task.pk and f.attempt == task.attempt
+    }
     missing = [suffix for suffix in ARTIFACT_SUFFIXES if not any(name.endswith(suffix) for name in names)]
     if missing:
-        raise Problem(422, "not_published", _("Not published by this attempt: %(files)s.") % {"files": ", ".join(missing)})
+        raise Problem(
+            422,
+            "not_published",
+            _("Not published by this attempt: %(files)s.") % {"files": ", ".join(missing)},
+        )
 
 
 def fail(task: Task, trouble: Trouble, *, by: str, outcome: str = "failed") -> None:
-    """End the current attempt of a locked task with `trouble`; queue another attempt while the budget lasts."""
+    """End the current attempt of a locked task with `trouble`; another follows while the budget lasts."""
     _close(task, outcome, trouble)
     fault = Fault(trouble["fault"])
     cards.blame(task, trouble)
     if task.kind == Kind.WRITE and fault in BLAMELESS:
-        move_task(task, TaskStatus.WAITING, by=by, note=trouble["message"], **unclaimed(task), trouble=trouble)
+        move_task(
+            task, TaskStatus.WAITING, by=by, note=trouble["message"], **unclaimed(task), trouble=trouble
+        )
         return
     lost = task.lost_attempts + 1
     if fault is Fault.JOB or lost >= MAX_ATTEMPTS[Kind(task.kind)]:
-        move_task(task, TaskStatus.FAILED, by=by, note=trouble["message"], **ended(task), trouble=trouble, lost_attempts=lost)
+        move_task(
+            task,
+            TaskStatus.FAILED,
+            by=by,
+            note=trouble["message"],
+            **ended(),
+            trouble=trouble,
+            lost_attempts=lost,
+        )
         return
     at = clock.now()
     went_to = TaskStatus.WAITING if task.kind == Kind.WRITE else TaskStatus.QUEUED
-    again = {**unclaimed(task), "lost_attempts": lost, "queued_at": at, "not_before": at + back_off(lost), "trouble": trouble}
+    again = {
+        **unclaimed(task),
+        "lost_attempts": lost,
+        "queued_at": at,
+        "not_before": at + back_off(lost),
+        "trouble": trouble,
+    }
     move_task(task, went_to, by=by, note=trouble["message"], **again)
 
 
@@ -75,19 +103,23 @@ def give_back(task: Task, host: Host, *, outcome: str) -> None:
     if task.cancel_requested_at:
         _close(task, outcome, None)
         cards.abandon(task)
-        move_task(task, TaskStatus.CANCELED, by=host.name, **ended(task))
+        move_task(task, TaskStatus.CANCELED, by=host.name, **ended())
         return
     _close(task, outcome, None)
     cards.abandon(task)
     at = clock.now()
     went_to = TaskStatus.WAITING if task.kind == Kind.WRITE else TaskStatus.QUEUED
-    move_task(task, went_to, by=host.name, note=outcome, **{**unclaimed(task), "queued_at": at, "not_before": at})
+    move_task(
+        task, went_to, by=host.name, note=outcome, **{**unclaimed(task), "queued_at": at, "not_before": at}
+    )
 
 
-def ended(task: Task) -> dict[str, Any]:
+def ended() -> dict[str, Any]:
     """Fields of a task that is over. Its host and slot stay, as history."""
     return {"lease_expires_at": None, "reclaim_at": None, "deadline_at": None, "ended_at": clock.now()}
 
 
 def _close(task: Task, outcome: str, trouble: Trouble | None) -> None:
-    Attempt.objects.filter(task=task, attempt=task.attempt).update(ended_at=clock.now(), outcome=outcome, trouble=trouble)
+    Attempt.objects.filter(task=task, attempt=task.attempt).update(
+        ended_at=clock.now(), outcome=outcome, trouble=trouble
+    )

@@ -19,15 +19,22 @@ RUNG_AT_MOST = 20
 
 
 @transaction.atomic
-def enrol(name: str, *, kind: str, channel: Channel, password: str, signing_key: str = "", operator_email: str = "") -> Host:
-    """A host and its account; an existing host of that name and kind gets new credentials, its old tokens die."""
+def enrol(
+    name: str, *, kind: str, channel: Channel, password: str, signing_key: str = "", operator_email: str = ""
+) -> Host:
+    """A host and its account. One that exists gets new credentials; its old tokens die."""
     email = f"{name}@hosts.invalid"
     role = Role.CREATOR if kind == Host.Kind.CREATOR else Role.WRITER
     host = Host.objects.select_related("account").filter(name=name).first()
     if host is None:
         account = User.objects.create_user(email, password, name=name, role=role)
         return Host.objects.create(
-            name=name, kind=kind, channel=channel, account=account, signing_key=signing_key, operator_email=operator_email
+            name=name,
+            kind=kind,
+            channel=channel,
+            account=account,
+            signing_key=signing_key,
+            operator_email=operator_email,
         )
     if host.kind != kind:
         raise ValueError(f"host {name} is a {host.kind}; choose another name for a {kind}")
@@ -47,7 +54,12 @@ def beat(host: Host, body: Beat) -> BeatAnswer:
     if (kind is Kind.CREATE) != (host.kind == Host.Kind.CREATOR):
         raise Problem(403, "not_yours", f"A {host.kind} host does no {kind} tasks.")
     at = clock.now()
-    facts = {"last_seen_at": at, "boot_id": body["boot_id"], "version": body["version"], "free_bytes": body["free_bytes"]}
+    facts = {
+        "last_seen_at": at,
+        "boot_id": body["boot_id"],
+        "version": body["version"],
+        "free_bytes": body["free_bytes"],
+    }
     Host.objects.filter(pk=host.pk).update(**facts)
     if "slots" in body:
         _see_slots(host, body["boot_id"], body["slots"])
@@ -71,16 +83,27 @@ def _see_slots(host: Host, boot_id: str, seen: list[SlotState]) -> None:
     for state in seen:
         slot = known.pop(state["name"], None) or Slot(host=host, name=state["name"])
         slot.present, slot.card_bytes, slot.diskseq = state["present"], state["size"], state["diskseq"]
-        slot.model, slot.contents, slot.problem = state["model"][:200], state["contents"][:500], state["problem"][:500]
+        slot.model, slot.contents, slot.problem = (
+            state["model"][:200],
+            state["contents"][:500],
+            state["problem"][:500],
+        )
         slot.boot_id, slot.seen_at = boot_id, at
         slot.save()
     for gone in known.values():  # no longer configured on the host
-        Slot.objects.filter(pk=gone.pk).update(present=False, diskseq=None, card_bytes=0, contents="", problem="")
+        Slot.objects.filter(pk=gone.pk).update(
+            present=False, diskseq=None, card_bytes=0, contents="", problem=""
+        )
 
 
 def _confirm_all(host: Host) -> None:
-    for slot in Slot.objects.filter(host=host, present=True, disabled=False, problem="").select_related("host"):
-        if slot.used or Task.objects.filter(slot=slot, status__in=[TaskStatus.QUEUED, TaskStatus.RUNNING]).exists():
+    for slot in Slot.objects.filter(host=host, present=True, disabled=False, problem="").select_related(
+        "host"
+    ):
+        if (
+            slot.used
+            or Task.objects.filter(slot=slot, status__in=[TaskStatus.QUEUED, TaskStatus.RUNNING]).exists()
+        ):
             continue
         try:
             cards.confirm(slot, diskseq=slot.diskseq, boot_id=slot.boot_id, by=host.name)

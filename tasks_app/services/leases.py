@@ -7,7 +7,16 @@ from random import uniform
 from typing import Any
 
 from tasks_app.models import Task
-from workers.contract import BUILD_LIMIT, BUILD_STALL_LIMIT, LEASE, RECLAIM, STALL_LIMIT, WIPE_LIMIT, Kind, transfer_limit
+from workers.contract import (
+    BUILD_LIMIT,
+    BUILD_STALL_LIMIT,
+    LEASE,
+    RECLAIM,
+    STALL_LIMIT,
+    WIPE_LIMIT,
+    Kind,
+    transfer_limit,
+)
 
 
 def lease(task: Task, at: datetime) -> dict[str, Any]:
@@ -35,5 +44,5 @@ def stall_limit(task: Task) -> timedelta:
 
 
 def back_off(lost: int) -> timedelta:
-    """The pause before another attempt after `lost` lost ones: doubling from 30 s, at most an hour, with jitter."""
+    """The pause after `lost` lost attempts: doubling from 30 s, at most an hour, with jitter."""
     return timedelta(seconds=min(30 * 2**lost, 3600) * uniform(0.5, 1.0))  # noqa: S311  # spreads load, guards nothing

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 from uuid import UUID
 
 from django.db import models, transaction
@@ -14,8 +14,12 @@ from tasks_app.lifecycle import MOVES, TaskStatus
 from tasks_app.models import Host, Task
 from workers.contract import Kind
 
-if TYPE_CHECKING:
-    from orders.models import Order
+
+class Order(Protocol):
+    """An order, as far as tasks know it."""
+
+    @property
+    def pk(self) -> UUID: ...
 
 
 def order_model() -> type[models.Model]:
@@ -29,7 +33,9 @@ def lock(task_id: UUID) -> Task:
     """The task, its order's row locked before its own. Raises Task.DoesNotExist. Needs a transaction."""
     order_id = Task.objects.values_list("order_id", flat=True).get(pk=task_id)
     lock_order(order_id)
-    return Task.objects.select_for_update(of=("self",)).select_related("host", "slot", "channel").get(pk=task_id)
+    return (
+        Task.objects.select_for_update(of=("self",)).select_related("host", "slot", "channel").get(pk=task_id)
+    )
 
 
 def lock_order(order_id: UUID) -> models.Model:
@@ -63,13 +69,19 @@ def create_task(
     """A new task for `order`; the same (order, kind, unit) again gives the one that is there."""
     at = clock.now()
     task, created = Task.objects.get_or_create(
-        order=order,
+        order_id=order.pk,
         kind=kind,
         unit=unit,
         defaults={
-            "channel": channel, "host": host, "spec": spec, "total_bytes": total_bytes, "status": status, "queued_at": at, "not_before": at
+            "channel": channel,
+            "host": host,
+            "spec": spec,
+            "total_bytes": total_bytes,
+            "status": status,
+            "queued_at": at,
+            "not_before": at,
         },
-    )  # fmt: skip
+    )
     if created:
         task.moves.create(came_from="", went_to=status, by=by)
         if status == TaskStatus.QUEUED:
@@ -81,7 +93,7 @@ def create_task(
 def cancel_tasks(order: Order, *, by: str) -> None:
     """Cancel what has not started; ask the hosts to stop what has. Finished tasks stay as they are."""
     lock_order(order.pk)
-    for task in Task.objects.select_for_update(of=("self",)).filter(order=order):
+    for task in Task.objects.select_for_update(of=("self",)).filter(order_id=order.pk):
         if task.status == TaskStatus.RUNNING:
             Task.objects.filter(pk=task.pk, cancel_requested_at=None).update(cancel_requested_at=clock.now())
         elif TaskStatus.CANCELED in MOVES[task.status]:
@@ -105,9 +117,17 @@ def fresh(task: Task) -> dict[str, Any]:
 def unclaimed(task: Task) -> dict[str, Any]:
     """Fields of a task that no host holds. Downloads and cards stay pinned to their host."""
     fields: dict[str, Any] = {
-        "rung_at": None, "lease_expires_at": None, "reclaim_at": None, "deadline_at": None, "cancel_requested_at": None,
-        "step": "", "progress_done": 0, "progress_total": None, "progress_rate": None, "progress_eta": None,
-    }  # fmt: skip
+        "rung_at": None,
+        "lease_expires_at": None,
+        "reclaim_at": None,
+        "deadline_at": None,
+        "cancel_requested_at": None,
+        "step": "",
+        "progress_done": 0,
+        "progress_total": None,
+        "progress_rate": None,
+        "progress_eta": None,
+    }
     if task.kind == Kind.CREATE:
         fields["host"] = None
     if task.kind == Kind.WRITE:

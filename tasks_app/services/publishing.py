@@ -42,7 +42,12 @@ def publish(*, task_id: UUID, attempt: int, files: list[FileFacts]) -> dict[str,
             task = lock(task_id)
         except Task.DoesNotExist:
             raise Problem(404, "not_found", _("There is no such task.")) from None
-        if task.kind != Kind.CREATE or task.host is None or not current(task, task.host, attempt) or task.cancel_requested_at:
+        if (
+            task.kind != Kind.CREATE
+            or task.host is None
+            or not current(task, task.host, attempt)
+            or task.cancel_requested_at
+        ):
             raise Problem(409, "stale", _("That attempt is over: its files are not published."))
         warehouse.grant(task=task.pk, attempt=attempt, owner=task.order_id, files=files)
         return {"order": str(task.order_id)}

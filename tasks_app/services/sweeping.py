@@ -17,17 +17,19 @@ BY = "scheduler"
 
 
 def sweep() -> dict[str, int]:
-    """One round: lost attempts back into the queue, homeless downloads to a host. Returns counts, for the log."""
+    """One round: lost attempts into the queue, homeless downloads to a host. Returns counts, for the log."""
     return {"reclaimed": reclaim(), "placed": find_hosts()}
 
 
 def reclaim() -> int:
-    """End attempts whose host is gone (builds only: the others stay pinned), whose time is up, or where nothing moves."""
+    """End attempts whose host is gone (builds only), whose time is up, or that stand still."""
     at = clock.now()
     silent = Q(kind=Kind.CREATE, reclaim_at__lt=at)
     late = Q(deadline_at__lt=at)
     stalled = Q(kind=Kind.CREATE, progress_at__lt=at - stall_limit(Task(kind=Kind.CREATE))) | Q(
-        kind__in=[Kind.DOWNLOAD, Kind.WRITE], lease_expires_at__gt=at, progress_at__lt=at - stall_limit(Task(kind=Kind.WRITE))
+        kind__in=[Kind.DOWNLOAD, Kind.WRITE],
+        lease_expires_at__gt=at,
+        progress_at__lt=at - stall_limit(Task(kind=Kind.WRITE)),
     )
     canceled = Q(cancel_requested_at__isnull=False, reclaim_at__lt=at)
     doomed = Task.objects.filter(silent | late | stalled | canceled, status=TaskStatus.RUNNING)

@@ -46,7 +46,9 @@ def confirm(request: HttpRequest, name: str, slot: str) -> HttpResponse:
     seen = request.POST.get("diskseq", "")
     try:
         diskseq = int(seen) if seen.lstrip("-").isdigit() else None
-        services.confirm(found, diskseq=diskseq, boot_id=request.POST.get("boot_id", ""), by=str(request.user))
+        services.confirm(
+            found, diskseq=diskseq, boot_id=request.POST.get("boot_id", ""), by=str(request.user)
+        )
     except Problem as problem:
         messages.error(request, str(problem.detail))
     else:

@@ -1,4 +1,4 @@
-"""`manage.py seed_demo`: the demo's organization, people, contents and configuration; JSON in on stdin, JSON out."""
+"""`manage.py seed_demo`: the demo's organization, people, contents, configuration; JSON in and out."""
 
 from __future__ import annotations
 
@@ -23,9 +23,13 @@ class Command(BaseCommand):
             raise CommandError("seed_demo works with the development settings only.")
         wanted = json.load(sys.stdin)
         channel = Channel.objects.get_or_create(slug="main", defaults={"name": "Main"})[0]
-        school = Organization.objects.get_or_create(slug="demo-school", defaults={"name": "École de démonstration", "channel": channel})[0]
+        school = Organization.objects.get_or_create(
+            slug="demo-school", defaults={"name": "École de démonstration", "channel": channel}
+        )[0]
         member = self._person(wanted["member"], wanted["passwords"], name="Amina", organization=school)
-        self._person(wanted["staff"], wanted["passwords"], name="Operator", role=Role.STAFF, is_superuser=True)
+        self._person(
+            wanted["staff"], wanted["passwords"], name="Operator", role=Role.STAFF, is_superuser=True
+        )
         configuration = self._configuration(school, member)
         configuration.contents.set([self._content(row) for row in wanted["contents"]])
         self.stdout.write(json.dumps({"configuration": configuration.pk}))
@@ -42,7 +46,14 @@ class Command(BaseCommand):
 
     def _configuration(self, school: Organization, member: User) -> Configuration:
         fields = {
-            "ssid": "École Wi-Fi", "domain": "ecole", "wifi_password": "bonjour-le-monde", "admin_password": "secret-demo", "language": "fr",
-            "timezone": "Africa/Bamako", "created_by": member,
-        }  # fmt: skip
-        return Configuration.objects.update_or_create(organization=school, name="School library", defaults=fields)[0]
+            "ssid": "École Wi-Fi",
+            "domain": "ecole",
+            "wifi_password": "bonjour-le-monde",
+            "admin_password": "secret-demo",
+            "language": "fr",
+            "timezone": "Africa/Bamako",
+            "created_by": member,
+        }
+        return Configuration.objects.update_or_create(
+            organization=school, name="School library", defaults=fields
+        )[0]

@@ -26,34 +26,53 @@ class Command(BaseCommand):
         parser.add_argument("--kind", required=True, choices=Host.Kind.values)
         parser.add_argument("--channel", default="main", help="slug of the channel (default: main)")
         parser.add_argument("--operator-email", default="", help="who is told to insert cards")
-        parser.add_argument("--env-file", type=Path, help="write the environment to this file (mode 0600) instead of printing it")
+        parser.add_argument(
+            "--env-file",
+            type=Path,
+            help="write the environment to this file (mode 0600) instead of printing it",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         channel = Channel.objects.filter(slug=options["channel"]).first()
         if channel is None:
-            raise CommandError(f"There is no channel “{options['channel']}”. Create it in the admin, or name another.")
+            raise CommandError(
+                f"There is no channel “{options['channel']}”. Create it in the admin, or name another."
+            )
         password, key = secrets.token_urlsafe(24), Ed25519PrivateKey.generate()
         public = key.public_key().public_bytes_raw().hex() if options["kind"] == Host.Kind.CREATOR else ""
         try:
             host = enrol(
-                options["name"], kind=options["kind"], channel=channel, password=password, signing_key=public,
+                options["name"],
+                kind=options["kind"],
+                channel=channel,
+                password=password,
+                signing_key=public,
                 operator_email=options["operator_email"],
-            )  # fmt: skip
+            )
         except ValueError as error:
             raise CommandError(str(error)) from None
-        values = self._environment(host, password) | ({"IMAGER_SIGNING_KEY": key.private_bytes_raw().hex()} if public else {})
+        values = self._environment(host, password) | (
+            {"IMAGER_SIGNING_KEY": key.private_bytes_raw().hex()} if public else {}
+        )
         self._hand_over("".join(f"{name}={value}\n" for name, value in values.items()), options["env_file"])
 
     def _environment(self, host: Host, password: str) -> dict[str, str]:
         values = {
-            "IMAGER_URL": settings.PUBLIC_URL, "IMAGER_HOST": host.name, "IMAGER_EMAIL": host.account.email, "IMAGER_PASSWORD": password,
+            "IMAGER_URL": settings.PUBLIC_URL,
+            "IMAGER_HOST": host.name,
+            "IMAGER_EMAIL": host.account.email,
+            "IMAGER_PASSWORD": password,
             "IMAGER_CHANNEL": host.channel.slug,
-        }  # fmt: skip
+        }
         if settings.HOST_BROKER_URL:
             try:
-                values["IMAGER_BROKER_URL"] = broker.admit(host, server_url=settings.REDIS_URL, host_url=settings.HOST_BROKER_URL)
+                values["IMAGER_BROKER_URL"] = broker.admit(
+                    host, server_url=settings.REDIS_URL, host_url=settings.HOST_BROKER_URL
+                )
             except redis.RedisError as error:
-                self.stderr.write(f"The broker did not answer ({type(error).__name__}): {host} will ask the web for work instead.")
+                self.stderr.write(
+                    f"The broker did not answer ({type(error).__name__}): {host} will ask the web for work."
+                )
         return values
 
     def _hand_over(self, text: str, env_file: Path | None) -> None:

@@ -103,7 +103,11 @@ def test_nobody_but_hosts_may_call(client):
 
 
 def test_unknown_tasks_are_404(client):
-    for path, body in [("claim", make.claim_body()), ("report", make.report_body()), ("report", make.report_body(outcome="failed"))]:
+    for path, body in [
+        ("claim", make.claim_body()),
+        ("report", make.report_body()),
+        ("report", make.report_body(outcome="failed")),
+    ]:
         assert client.post(f"/api/v1/tasks/{uuid.uuid4()}/{path}", body).status_code == 404
 
 
@@ -122,7 +126,9 @@ def test_only_the_warehouse_may_publish(header):
     make.warehouse()
     caller = APIClient(**({"HTTP_AUTHORIZATION": header} if header else {}))
 
-    answer = caller.post("/api/v1/warehouse/publish", {"task": str(uuid.uuid4()), "attempt": 1, "files": make.file_facts()})
+    answer = caller.post(
+        "/api/v1/warehouse/publish", {"task": str(uuid.uuid4()), "attempt": 1, "files": make.file_facts()}
+    )
 
     assert answer.status_code in {401, 403}
 
@@ -131,9 +137,13 @@ def test_a_writer_account_gets_no_ticket_for_a_foreign_order(host):
     make.warehouse()
     mine, other = make.host("writer"), make.host("writer")
     task = make.task(kind=Kind.DOWNLOAD, host=mine)
-    assert login(mine.account.email).post(f"/api/v1/tasks/{task.pk}/claim", make.claim_body()).status_code == 200
+    assert (
+        login(mine.account.email).post(f"/api/v1/tasks/{task.pk}/claim", make.claim_body()).status_code == 200
+    )
 
-    assert login(other.account.email).post(f"/api/v1/tasks/{task.pk}/ticket", {"attempt": 1}).status_code == 409
+    assert (
+        login(other.account.email).post(f"/api/v1/tasks/{task.pk}/ticket", {"attempt": 1}).status_code == 409
+    )
     ticket = login(mine.account.email).post(f"/api/v1/tasks/{task.pk}/ticket", {"attempt": 1}).json()
     assert ticket["right"] == "read"
 

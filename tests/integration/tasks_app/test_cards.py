@@ -30,14 +30,21 @@ def unit(writer):
 
 
 def confirm(slot, **fields):
-    return services.confirm(slot, **{"diskseq": slot.diskseq, "boot_id": slot.boot_id, "by": "operator", **fields})
+    return services.confirm(
+        slot, **{"diskseq": slot.diskseq, "boot_id": slot.boot_id, "by": "operator", **fields}
+    )
 
 
 def permit(task, slot_, attempt=1, **fields):
     body = {
-        "event_id": str(uuid.uuid4()), "attempt": attempt, "slot": slot_.name, "diskseq": slot_.diskseq, "boot_id": slot_.boot_id,
-        "card_bytes": slot_.card_bytes, **fields,
-    }  # fmt: skip
+        "event_id": str(uuid.uuid4()),
+        "attempt": attempt,
+        "slot": slot_.name,
+        "diskseq": slot_.diskseq,
+        "boot_id": slot_.boot_id,
+        "card_bytes": slot_.card_bytes,
+        **fields,
+    }
     return services.permit(task.pk, slot_.host, body)
 
 
@@ -160,7 +167,12 @@ def test_a_bad_card_sends_the_unit_back_to_wait_and_the_card_away(unit, writer):
     slot = make.slot(writer)
     begin(unit, slot)
 
-    end(unit, writer, outcome="failed", trouble={"fault": "card", "code": "bad_blocks", "message": "Bad blocks at 4194304."})
+    end(
+        unit,
+        writer,
+        outcome="failed",
+        trouble={"fault": "card", "code": "bad_blocks", "message": "Bad blocks at 4194304."},
+    )
 
     assert (unit.status, unit.lost_attempts, unit.slot) == (TaskStatus.WAITING, 0, None)
     assert Card.objects.get().verdict == "bad"
@@ -202,8 +214,24 @@ def test_an_automatic_host_confirms_by_itself(unit):
     host = unit.host
     type(host).objects.update(automatic=True)
     host.refresh_from_db()
-    state = {"name": "A", "present": True, "size": 8_000_000_000, "diskseq": 77, "model": "", "contents": "", "problem": ""}
-    body = {"kind": "write", "boot_id": "b", "version": "0.1.0", "protocol": 1, "free_bytes": 1, "running": [], "slots": [state]}
+    state = {
+        "name": "A",
+        "present": True,
+        "size": 8_000_000_000,
+        "diskseq": 77,
+        "model": "",
+        "contents": "",
+        "problem": "",
+    }
+    body = {
+        "kind": "write",
+        "boot_id": "b",
+        "version": "0.1.0",
+        "protocol": 1,
+        "free_bytes": 1,
+        "running": [],
+        "slots": [state],
+    }
 
     answer = services.beat(host, body)
 
@@ -214,8 +242,24 @@ def test_an_automatic_host_confirms_by_itself(unit):
 
 
 def test_a_beat_shows_slots_and_forgets_removed_ones(writer):
-    state = {"name": "A", "present": True, "size": 5, "diskseq": 1, "model": "reader", "contents": "FAT", "problem": ""}
-    body = {"kind": "write", "boot_id": "b", "version": "0.1.0", "protocol": 1, "free_bytes": 1, "running": [], "slots": [state]}
+    state = {
+        "name": "A",
+        "present": True,
+        "size": 5,
+        "diskseq": 1,
+        "model": "reader",
+        "contents": "FAT",
+        "problem": "",
+    }
+    body = {
+        "kind": "write",
+        "boot_id": "b",
+        "version": "0.1.0",
+        "protocol": 1,
+        "free_bytes": 1,
+        "running": [],
+        "slots": [state],
+    }
     services.beat(writer, body)
     services.beat(writer, {**body, "slots": [{**state, "name": "B"}]})
 

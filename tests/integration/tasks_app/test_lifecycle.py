@@ -16,9 +16,17 @@ pytestmark = pytest.mark.django_db
 
 # what would hurt most, written down apart from the table
 NEVER = [
-    ("done", "running"), ("done", "queued"), ("done", "failed"), ("done", "canceled"), ("canceled", "queued"), ("canceled", "running"),
-    ("waiting", "running"), ("queued", "done"), ("failed", "done"), ("failed", "running"),
-]  # fmt: skip
+    ("done", "running"),
+    ("done", "queued"),
+    ("done", "failed"),
+    ("done", "canceled"),
+    ("canceled", "queued"),
+    ("canceled", "running"),
+    ("waiting", "running"),
+    ("queued", "done"),
+    ("failed", "done"),
+    ("failed", "running"),
+]
 
 
 def at(status: str) -> Task:
@@ -26,7 +34,12 @@ def at(status: str) -> Task:
     fields = {"status": status}
     if status == "running":
         host = make.host()
-        fields |= {"host": host, "attempt": 1, "lease_expires_at": task.created_at, "reclaim_at": task.created_at}
+        fields |= {
+            "host": host,
+            "attempt": 1,
+            "lease_expires_at": task.created_at,
+            "reclaim_at": task.created_at,
+        }
     Task.objects.filter(pk=task.pk).update(**fields)
     task.refresh_from_db()
     return task
@@ -38,7 +51,12 @@ def test_every_pair(came_from, went_to):
     rows = task.moves.count()
     fields = {}
     if went_to == "running":
-        fields = {"host": make.host(), "attempt": 1, "lease_expires_at": task.created_at, "reclaim_at": task.created_at}
+        fields = {
+            "host": make.host(),
+            "attempt": 1,
+            "lease_expires_at": task.created_at,
+            "reclaim_at": task.created_at,
+        }
 
     if went_to in MOVES[came_from]:
         move(task, went_to, table=MOVES, by="test", note="why", **fields)

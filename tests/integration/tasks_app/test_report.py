@@ -47,10 +47,17 @@ def test_progress_is_kept_and_renews_the_lease(running):
     task, host = running
     before = task.lease_expires_at
 
-    answer = say(task, host, step=Step.UPLOADING.value, progress={"done": 5, "total": 10, "rate": 2.5, "eta": 2.0})
+    answer = say(
+        task, host, step=Step.UPLOADING.value, progress={"done": 5, "total": 10, "rate": 2.5, "eta": 2.0}
+    )
 
     assert answer is Answer.GO
-    assert (task.step, task.progress_done, task.progress_total, task.progress_rate) == ("uploading", 5, 10, 2.5)
+    assert (task.step, task.progress_done, task.progress_total, task.progress_rate) == (
+        "uploading",
+        5,
+        10,
+        2.5,
+    )
     assert task.lease_expires_at > before
 
 
@@ -96,7 +103,12 @@ def test_an_old_attempt_changes_nothing_and_leaves_evidence(running):
     services.claim(task.pk, other, make.claim_body())
     before = Task.objects.values().get(pk=task.pk)
 
-    for fields in ({}, {"outcome": "done", "result": {}}, {"outcome": "failed", "trouble": TROUBLE}, {"log": {"offset": 0, "text": "zombie"}}):
+    for fields in (
+        {},
+        {"outcome": "done", "result": {}},
+        {"outcome": "failed", "trouble": TROUBLE},
+        {"log": {"offset": 0, "text": "zombie"}},
+    ):
         assert say(task, host, **fields) is Answer.STALE
 
     assert Task.objects.values().get(pk=task.pk) == before
@@ -171,7 +183,10 @@ def test_release_costs_nothing_and_is_idempotent(running):
     task, host = running
     event = uuid.uuid4()
 
-    assert [services.release(task.pk, host, event_id=event, attempt=1) for _ in range(2)] == [Answer.GO, Answer.GO]
+    assert [services.release(task.pk, host, event_id=event, attempt=1) for _ in range(2)] == [
+        Answer.GO,
+        Answer.GO,
+    ]
 
     task.refresh_from_db()
     assert (task.status, task.lost_attempts, task.attempt) == (TaskStatus.QUEUED, 0, 1)
@@ -201,7 +216,12 @@ def test_a_lost_piece_is_named_and_the_log_is_bounded(running):
 def test_pinned_tasks_stay_with_their_host(kind):
     writer = make.host("writer")
     slot = make.slot(writer)
-    task = make.task(kind=kind, host=writer, unit=1 if kind is Kind.WRITE else 0, status="waiting" if kind is Kind.WRITE else "queued")
+    task = make.task(
+        kind=kind,
+        host=writer,
+        unit=1 if kind is Kind.WRITE else 0,
+        status="waiting" if kind is Kind.WRITE else "queued",
+    )
     if kind is Kind.WRITE:
         services.confirm(slot, diskseq=slot.diskseq, boot_id="boot", by="operator")
     services.claim(task.pk, writer, make.claim_body())

@@ -49,10 +49,20 @@ def running(kind=Kind.CREATE, **fields):
     [
         (Kind.CREATE, {}, "running", ""),
         (Kind.CREATE, {"reclaim_at": LONG_AGO, "lease_expires_at": LONG_AGO}, "queued", "lost"),
-        (Kind.CREATE, {"reclaim_at": LONG_AGO, "lease_expires_at": LONG_AGO, "lost_attempts": 2}, "failed", "lost"),
+        (
+            Kind.CREATE,
+            {"reclaim_at": LONG_AGO, "lease_expires_at": LONG_AGO, "lost_attempts": 2},
+            "failed",
+            "lost",
+        ),
         (Kind.CREATE, {"deadline_at": LONG_AGO}, "queued", "timeout"),
         (Kind.CREATE, {"progress_at": LONG_AGO}, "queued", "timeout"),
-        (Kind.DOWNLOAD, {"reclaim_at": LONG_AGO, "lease_expires_at": LONG_AGO}, "running", ""),  # pinned: silent, not moved
+        (
+            Kind.DOWNLOAD,
+            {"reclaim_at": LONG_AGO, "lease_expires_at": LONG_AGO},
+            "running",
+            "",
+        ),  # pinned: silent, not moved
         (Kind.DOWNLOAD, {"progress_at": LONG_AGO}, "queued", "timeout"),  # alive, but nothing moves
         (Kind.DOWNLOAD, {"deadline_at": LONG_AGO}, "queued", "timeout"),
         (Kind.CREATE, {"reclaim_at": LONG_AGO, "cancel_requested_at": LONG_AGO}, "canceled", "lost"),
@@ -119,7 +129,11 @@ def test_a_backed_off_task_is_not_rung_before_its_time():
 
 def test_mail_is_posted_once_and_delivered_once():
     for _ in range(2):
-        outbox.post(outbox.MAIL, dedupe="order:1:placed", payload={"to": ["a@example.org"], "subject": "S", "body": "B"})
+        outbox.post(
+            outbox.MAIL,
+            dedupe="order:1:placed",
+            payload={"to": ["a@example.org"], "subject": "S", "body": "B"},
+        )
     entry, broker = Outbox.objects.get(), Broker()
 
     assert bells.ring_outbox(broker) == 1
@@ -130,7 +144,11 @@ def test_mail_is_posted_once_and_delivered_once():
 
 
 def test_a_mail_that_cannot_be_sent_is_tried_later(settings):
-    settings.EMAIL_BACKEND, settings.EMAIL_HOST, settings.EMAIL_PORT = "django.core.mail.backends.smtp.EmailBackend", "127.0.0.1", 1
+    settings.EMAIL_BACKEND, settings.EMAIL_HOST, settings.EMAIL_PORT = (
+        "django.core.mail.backends.smtp.EmailBackend",
+        "127.0.0.1",
+        1,
+    )
     outbox.post(outbox.MAIL, dedupe="x", payload={"to": ["a@example.org"], "subject": "S", "body": "B"})
     entry = Outbox.objects.get()
 
