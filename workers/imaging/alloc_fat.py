@@ -11,7 +11,7 @@ from workers.imaging.ranges import Range
 
 _BOOT: Final = struct.Struct("<3x8xHBHBHHBH4x4xIIH")
 _ONE_FAT_LIVE: Final = 0x80  # FAT32: the copies differ and only one, not always the first, is true
-_FAT12_BELOW: Final = 4085  # clusters; the size of a FAT's entries follows from their number alone
+_FAT12_BELOW: Final = 4085  # clusters
 _FAT16_BELOW: Final = 65525
 
 
@@ -41,10 +41,14 @@ def used(pread: Pread, start: int, length: int) -> tuple[list[Range], int] | Non
         return None
     before = reserved + fats * fat_size + -(-root * 32 // sector)  # sectors up to the first cluster
     clusters = (sectors - before) // per_cluster
-    width = 2 if clusters < _FAT16_BELOW else 4
+    # By the book the number of clusters tells the kind. Linux and the Raspberry Pi go by this field, and
+    # images with a FAT32 of too few clusters do exist.
+    width = 2 if fat16_size else 4
     if not fat16_size and live & _ONE_FAT_LIVE:
         return None
-    if clusters < _FAT12_BELOW or sectors * sector > length or fat_size * sector < (clusters + 2) * width:
+    if fat16_size and not _FAT12_BELOW <= clusters < _FAT16_BELOW:
+        return None
+    if clusters < 1 or sectors * sector > length or fat_size * sector < (clusters + 2) * width:
         return None
     fat = pread((clusters + 2) * width, start + reserved * sector)
     data = start + before * sector

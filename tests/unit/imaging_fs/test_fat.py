@@ -8,8 +8,10 @@ import subprocess
 import pytest
 
 from workers.errors import JobError
+from workers.imaging import alloc_fat
 from workers.imaging.fat import Fat, format_fat
 from workers.imaging.fat_names import FatTime, as_short, check_name, checksum, make_short
+from workers.imaging.ranges import Range, merge
 
 NOW = 1_704_067_200
 OFFSET = 1 << 20
@@ -276,6 +278,27 @@ def test_used_ranges_cover_every_byte_that_holds_something(tmp_path):
         raw[start : start + length] = bytes(length)
     # Outside lie only what `write` freed: the second run of 7000 bytes of 0xFF.
     assert raw.count(0xFF) == 7000
+
+
+@needs_fsck
+@pytest.mark.parametrize("arguments", [["-F", "32", "-s", "1"], ["-F", "16"], ["-F", "32", "-s", "4"]])
+def test_the_map_of_allocation_says_the_same(tmp_path, arguments):
+    """The last one has fewer clusters than FAT32 should: its entries are wide all the same."""
+    image = blank(tmp_path / "img", 40 * MIB)
+    subprocess.run(
+        ["mkfs.vfat", *arguments, "--offset", str(OFFSET // 512), str(image), str(40 * 1024)],
+        capture_output=True,
+        check=True,
+    )
+    with Fat(image, OFFSET, writable=True) as fat:
+        for number in range(7):
+            fat.write(f"/f{number}", b"x" * 50_000, now=NOW)
+        fat.write("/f3", b"", now=NOW)
+        ours = merge(Range(*each) for each in fat.used_ranges())
+    raw = image.read_bytes()
+    mapped, end = alloc_fat.used(lambda length, at: raw[at : at + length], OFFSET, len(raw) - OFFSET)
+    assert merge(mapped) == ours
+    assert end == len(raw)
 
 
 BREAK = {
