@@ -26,7 +26,7 @@ class WarehouseAdmin(_Warehouses):
     list_filter = ("active", "tls")
     search_fields = ("slug", "host")
 
-    def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002  # Django's signature
+    def has_add_permission(self, request: HttpRequest) -> bool:
         """By command only: it makes the secret, too."""
         return False
 
@@ -42,14 +42,14 @@ class StoredFileAdmin(_StoredFiles):
     date_hierarchy = "granted_at"
     show_full_result_count = False
 
-    def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002
+    def has_add_permission(self, request: HttpRequest) -> bool:
         """Never by hand."""
         return False
 
-    def has_change_permission(self, request: HttpRequest, obj: StoredFile | None = None) -> bool:  # noqa: ARG002
+    def has_change_permission(self, request: HttpRequest, obj: StoredFile | None = None) -> bool:
         """Never by hand."""
         return False
 
-    def has_delete_permission(self, request: HttpRequest, obj: StoredFile | None = None) -> bool:  # noqa: ARG002
+    def has_delete_permission(self, request: HttpRequest, obj: StoredFile | None = None) -> bool:
         """Never by hand: a row without its file, or a file without its row, helps nobody."""
         return False

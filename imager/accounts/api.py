@@ -15,9 +15,12 @@ from rest_framework.views import APIView
 from imager.accounts import services
 from imager.accounts.authentication import TokenAuthentication, refusal
 from imager.accounts.keys import key_ring
+from imager.accounts.schema import TokenScheme
 from imager.accounts.serializers import LoginInput, PairOutput, RefreshInput, VerifyInput
 
 JWKS_SECONDS = 300
+
+__all__ = ["LoginView", "RefreshView", "TokenScheme", "VerifyView", "jwks"]
 
 
 class _TokenView(APIView):

@@ -1,4 +1,4 @@
-"""A real FTP server (pyftpdlib) that takes any ticket and, when told to, cuts transfers like a bad network."""
+"""A real FTP server (pyftpdlib) that takes any ticket and, when told to, cuts transfers like a bad link."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ with warnings.catch_warnings():  # it imports asyncore, which Python 3.11 calls 
 
 
 class Cut:
-    """A file that ends after `limit` bytes, whatever its size: to the client, a transfer that ends too early."""
+    """A file that ends after `limit` bytes, whatever its size: a transfer that ends too early."""
 
     def __init__(self, file: Any, limit: int) -> None:
         self._file, self._left = file, limit

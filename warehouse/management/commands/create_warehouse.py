@@ -38,7 +38,7 @@ class Command(BaseCommand):
         parser.add_argument("--listen", help="address:port to listen on, if another than HOST:PORT says")
         parser.add_argument("--env-file", type=Path, help="write the environment there (mode 0600)")
 
-    def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002  # Django's signature
+    def handle(self, *args: Any, **options: Any) -> None:
         with transaction.atomic():
             warehouse = _warehouse(options)
             secret = services.set_secret(warehouse)

@@ -29,7 +29,7 @@ class Command(BaseCommand):
             "--password-stdin", action="store_true", help="read the password from standard input"
         )
 
-    def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002  # Django's signature
+    def handle(self, *args: Any, **options: Any) -> None:
         role = options["role"] or (Role.STAFF if options["superuser"] else Role.MEMBER)
         if options["superuser"] and role != Role.STAFF:
             raise CommandError(_("A superuser is staff: leave --role out, or say --role staff."))
