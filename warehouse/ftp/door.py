@@ -8,6 +8,7 @@ import socket
 import sys
 from typing import Any, ClassVar, Final
 
+from OpenSSL import SSL
 from pyftpdlib.handlers import FTPHandler  # type: ignore[import-untyped]
 
 from warehouse.ftp import commands
@@ -176,9 +177,12 @@ class Door(FTPHandler):  # type: ignore[misc]  # the library has no types
         self._log(STEPS.get(facts["cmd"], "listing")).info("transfer over", name=facts["filename"], **kept)
 
     def log_exception(self, instance: object) -> None:
-        """A broken session, with its trace."""
-        about = type(instance).__name__
-        self._log("session").error("session broken", instance=about, exc_info=sys.exc_info())
+        """A broken session: with its trace, unless the peer merely spoke no good TLS."""
+        about, error = type(instance).__name__, sys.exc_info()[1]
+        if isinstance(error, SSL.Error):
+            self._log("session").warning("no good TLS", reason=one_line(str(error)))
+        else:
+            self._log("session").error("session broken", instance=about, exc_info=sys.exc_info())
 
     def _log(self, step: str) -> Any:
         if self._visit is None:

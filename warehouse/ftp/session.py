@@ -154,3 +154,8 @@ class TLSSession(Session, TLS_FTPHandler):  # type: ignore[misc]
     dtp_handler = TLSData
     tls_control_required = True
     tls_data_required = True
+
+    def ftp_AUTH(self, line: str) -> None:
+        """Begin TLS; what somebody slipped in behind the command in clear is not read as a command."""
+        super().ftp_AUTH(line)
+        self.ac_in_buffer = b""

@@ -199,8 +199,8 @@ class Warehouse:
     def start_and_hear(self) -> Warehouse:
         """Start, and wait for the first answer of the server."""
         self.start()
-        heard = self.root / "state" / "ended.json"
-        wait_for(heard.exists, "first round")
+        state = self.root / "state"
+        wait_for(lambda: (state / "ended.json").exists() and (state / "jwks.json").exists(), "first round")
         return self
 
     def stop(self) -> int:

@@ -6,6 +6,7 @@ import datetime as dt
 import ftplib
 import io
 import os
+import socket
 import ssl
 from collections.abc import Iterator
 from ipaddress import IPv4Address
@@ -94,11 +95,28 @@ def test_no_data_in_clear(house: Warehouse, attempt: Attempt) -> None:
             ftp.nlst()
 
 
-def test_commands_slipped_in_before_the_handshake_gain_nothing(house: Warehouse, attempt: Attempt) -> None:
+def test_commands_slipped_in_before_the_handshake_are_not_read(house: Warehouse, attempt: Attempt) -> None:
+    trusted = ssl.create_default_context(cafile=house.settings["WAREHOUSE_CERT"])
     with house.connect() as ftp:
-        ftp.sock.sendall(f"AUTH TLS\r\nUSER {attempt.user}\r\nPASS {attempt.ticket()}\r\nNLST\r\n".encode())
+        ftp.sock.sendall(f"AUTH TLS\r\nUSER {attempt.user}\r\nNOOP\r\n".encode())
         assert ftp.getresp().startswith("234")
-    assert house.events("logged in") == []
+        with trusted.wrap_socket(ftp.sock, server_hostname="127.0.0.1") as sock:
+            sock.sendall(f"PASS {attempt.ticket()}\r\n".encode())
+            assert sock.recv(100).startswith(b"503 Send USER first")
+
+
+def test_a_peer_that_speaks_no_tls_is_dropped(house: Warehouse) -> None:
+    with house.connect() as ftp:
+        assert ftp.sendcmd("AUTH TLS").startswith("234")
+        ftp.sock.sendall(b"this is no handshake\r\n" * 10)
+        wait_for(lambda: _hung_up(ftp.sock), "end of the connection")
+
+
+def _hung_up(sock: socket.socket) -> bool:
+    try:
+        return sock.recv(1000) == b""
+    except ConnectionResetError:
+        return True
 
 
 def test_a_cut_upload_over_tls_goes_on(house: Warehouse, attempt: Attempt) -> None:
