@@ -69,3 +69,12 @@ def test_loads_count_files_folders_and_names():
 def test_more_content_never_needs_less():
     sizes = [smallest_size(Load.of([("/a", size)])) for size in range(0, 600 * MIB, 7 * MIB)]
     assert sizes == sorted(sizes)
+
+
+@pytest.mark.parametrize("size", [0, 1, MIB, 50 * MIB, 10**9, 4 * 10**9, 4300 * MIB, 30 * 10**9, 500 * 10**9])
+@pytest.mark.parametrize("count", [1, 7, 60])
+def test_the_margin_that_orders_grant_is_enough(size, count):
+    """Orders count whole blocks + 3 % + 64 MiB; a recipe that they let through must not fail here."""
+    plain = count * -(-(size // count) // 4096) * 4096
+    load = Load.of([(f"/contents/zims/file {n}.zim", size // count) for n in range(count)])
+    assert smallest_size(load) <= plain + plain * 3 // 100 + 64 * MIB
