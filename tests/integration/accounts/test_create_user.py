@@ -97,7 +97,7 @@ def test_an_account_that_exists_already_in_any_case() -> None:
 
 
 def test_there_is_no_way_to_give_a_password_on_the_command_line() -> None:
-    with pytest.raises(CommandError, match="unrecognized arguments|ignored explicit"):
+    with pytest.raises(CommandError, match=r"unrecognized arguments|ignored explicit"):
         create("x@example.org", "--role", "staff", "--password=secret")
 
 

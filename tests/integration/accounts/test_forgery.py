@@ -52,10 +52,10 @@ def test_the_template_of_these_forgeries_is_good(claims) -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        {"aud": "warehouse"}, {"aud": ["api", "warehouse"]}, {"aud": None}, {"iss": "somebody"}, {"iss": None},
+        {"aud": "warehouse"}, {"aud": ["api", "warehouse"]}, {"aud": None}, {"iss": "x"}, {"iss": None},
         {"typ": "refresh"}, {"typ": "sliding"}, {"typ": None}, {"exp": 1}, {"exp": None}, {"exp": "soon"},
-        {"iat": 2**33}, {"iat": None}, {"sub": None}, {"sub": "0"}, {"epoch": 7}, {"epoch": None}, {"epoch": "0"},
-        {"jti": None}, {"nbf": 2**33},
+        {"iat": 2**33}, {"iat": None}, {"sub": None}, {"sub": "0"}, {"epoch": 7}, {"epoch": None},
+        {"epoch": "0"}, {"jti": None}, {"nbf": 2**33},
     ],
 )  # fmt: skip
 def test_wrong_or_missing_claims(claims, change: dict[str, Any]) -> None:
@@ -101,7 +101,7 @@ def test_a_foreign_key_under_our_kid(claims) -> None:
 def test_a_changed_body(claims) -> None:
     head, _, signature = signed(claims).split(".")
     _, body, _ = signed({**claims, "sub": "1"}).split(".")
-    assert refused(".".join([head, body, signature]))
+    assert refused(f"{head}.{body}.{signature}")
 
 
 def test_a_warehouse_ticket_opens_no_api(claims) -> None:
