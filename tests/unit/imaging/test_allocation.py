@@ -68,6 +68,14 @@ def test_ext_agrees_with_dumpe2fs(tmp_path: Path, options: tuple[str, ...]) -> N
     assert mapped_ranges(image) == tidy(expected, START + length)
 
 
+def test_group_flags_mean_nothing_without_checksums(tmp_path: Path) -> None:
+    image = image_with(tmp_path, 64 * MIB)
+    make_ext(image, START, 64 * MIB, "-t", "ext4", "-b", "4096", "-O", "^metadata_csum,^uninit_bg")
+    expected = mapped_ranges(image)
+    patch(image, START + 4096 + 18, struct.pack("<H", 0x2))
+    assert mapped_ranges(image) == expected
+
+
 def test_blocks_of_unwritten_bitmaps_are_seldom_all(tmp_path: Path) -> None:
     """The table above holds only if some groups really have no bitmap."""
     image = image_with(tmp_path, 300 * MIB)
