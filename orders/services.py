@@ -12,9 +12,10 @@ from django.utils.translation import gettext as _
 from imager.accounts.models import User
 from imager.lifecycle import IllegalMove
 from orders import flow
+from orders.checks import Recipient
 from orders.lifecycle import OrderStatus
 from orders.models import Order
-from orders.placing import IdempotencyConflict, Recipient, place
+from orders.placing import IdempotencyConflict, place
 from tasks_app import services as tasks
 from tasks_app.lifecycle import TaskStatus
 

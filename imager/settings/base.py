@@ -200,6 +200,12 @@ SPECTACULAR_SETTINGS = {
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
     "SCHEMA_PATH_PREFIX": "/api/v1",
+    "ENUM_NAME_OVERRIDES": {
+        "OrderKind": "orders.models.Order.Kind",
+        "MediaKind": "orders.models.Media.Kind",
+        "ContentKind": "orders.models.Content.Kind",
+        "TaskKind": ["create", "download", "write"],
+    },
 }
 
 # --- words

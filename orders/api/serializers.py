@@ -6,10 +6,11 @@ from typing import Any
 
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from imager.accounts.models import Organization, Role, User
-from orders import notices
+from orders import notices, sizes
 from orders.api.fields import ContentsField
 from orders.models import Configuration, Content, Media, Order, OrderMove
 from orders.queries import downloadable, visible_configurations
@@ -42,6 +43,9 @@ class ConfigurationSerializer(Strict, serializers.ModelSerializer[Configuration]
     )
     contents = ContentsField(required=False, help_text="Identifiers of the catalogue.")
     has_wifi_password = serializers.SerializerMethodField()
+    needed_bytes = serializers.SerializerMethodField(
+        help_text="What an image of it takes: choose a media of that size."
+    )
 
     class Meta:
         model = Configuration
@@ -58,6 +62,7 @@ class ConfigurationSerializer(Strict, serializers.ModelSerializer[Configuration]
             "language",
             "timezone",
             "contents",
+            "needed_bytes",
             "created_at",
             "updated_at",
         ]
@@ -68,6 +73,9 @@ class ConfigurationSerializer(Strict, serializers.ModelSerializer[Configuration]
 
     def get_has_wifi_password(self, configuration: Configuration) -> bool:
         return bool(configuration.wifi_password)
+
+    def get_needed_bytes(self, configuration: Configuration) -> int:
+        return sizes.needed_by(configuration)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Settle whose configuration it is."""
@@ -85,6 +93,7 @@ class ConfigurationSerializer(Strict, serializers.ModelSerializer[Configuration]
         return attrs
 
 
+@extend_schema_field(int)
 class VisibleConfiguration(serializers.PrimaryKeyRelatedField[Configuration]):
     """A configuration that the caller sees; any other does not exist."""
 

@@ -26,6 +26,7 @@ def test_creating(school, api):
     assert [content.ident for content in made.contents.all()] == ["kiwix:wikipedia"]
     assert answer.data["contents"] == ["kiwix:wikipedia"]
     assert answer.data["has_wifi_password"] is True
+    assert answer.data["needed_bytes"] > 1_000_000
     assert answer.data["organization"] == school.organization.slug
 
 

@@ -1,0 +1,160 @@
+"""What cannot be built or sent, and why: sentences per field of an order, each with the way out."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import PurePosixPath
+from typing import Final
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
+from django.template.defaultfilters import filesizeformat
+from django.utils.translation import gettext as _
+
+from imager.accounts.models import Role, User
+from orders import countries, sizes
+from orders.models import MAX_QUANTITY, Configuration, Content, Media, Order
+
+MAX_KEY: Final = 100
+LIMITS: Final = {"name": 100, "email": 254, "phone": 30, "address": 1000, "country": 2}
+
+Errors = dict[str, list[str]]
+
+
+@dataclass(frozen=True)
+class Recipient:
+    """Where the cards go. The names are those of the order's fields behind `recipient_`."""
+
+    name: str = ""
+    email: str = ""
+    phone: str = ""
+    address: str = ""
+    country: str = ""
+
+
+@dataclass(frozen=True)
+class Wish:
+    """An order that somebody would like to place."""
+
+    configuration: Configuration
+    contents: tuple[Content, ...]
+    by: User
+    kind: str
+    media: Media
+    quantity: int
+    recipient: Recipient
+    key: str | None
+
+
+def errors_of(wish: Wish) -> Errors:
+    """Everything that speaks against the order, by field; empty if nothing does."""
+    errors = {
+        "configuration": _configuration(wish),
+        "kind": _kind(wish),
+        "media": _media(wish),
+        "quantity": _quantity(wish),
+        **_recipient(wish),
+        "__all__": _server(wish),
+    }
+    return {field: sentences for field, sentences in errors.items() if sentences}
+
+
+def _server(wish: Wish) -> list[str]:
+    errors = []
+    if not (settings.BASE_IMAGE_URL and settings.BASE_IMAGE_BYTES):
+        errors.append(
+            _(
+                "No base image is set up on this server, so nothing can be built. "
+                "An administrator sets BASE_IMAGE_URL and BASE_IMAGE_BYTES."
+            )
+        )
+    if wish.key and len(wish.key) > MAX_KEY:
+        errors.append(_("The Idempotency-Key may have at most %(limit)s characters.") % {"limit": MAX_KEY})
+    return errors
+
+
+def _configuration(wish: Wish) -> list[str]:
+    organization = wish.configuration.organization
+    if wish.by.role != Role.STAFF and wish.by.organization_id != organization.pk:
+        return [_("There is no such configuration in your organization.")]
+    errors = []
+    if not organization.active:
+        errors.append(_("The organization %(name)s may not order at present.") % {"name": organization})
+    gone = ", ".join(content.title for content in wish.contents if not content.active)
+    if gone:
+        errors.append(
+            _("No longer available: %(titles)s. Remove them from the configuration.") % {"titles": gone}
+        )
+    return errors + _paths({content.path for content in wish.contents})
+
+
+def _paths(paths: set[str]) -> list[str]:
+    """No content where another one needs a folder."""
+    files = {above for path in paths for above in map(str, PurePosixPath(path).parents)} & paths
+    sentence = _("%(path)s cannot be a file and a folder. Remove one of the contents that use it.")
+    return [sentence % {"path": path} for path in sorted(files)]
+
+
+def _kind(wish: Wish) -> list[str]:
+    known = wish.kind in Order.Kind.values
+    return [] if known else [_("Order either cards (physical) or a download (virtual).")]
+
+
+def _quantity(wish: Wish) -> list[str]:
+    if wish.kind == Order.Kind.VIRTUAL and wish.quantity != 1:
+        return [_("A download is ordered once: the quantity must be 1.")]
+    if 1 <= wish.quantity <= MAX_QUANTITY:
+        return []
+    sentence = _("Order 1 to %(limit)s cards at a time; you asked for %(has)s.")
+    return [sentence % {"limit": MAX_QUANTITY, "has": wish.quantity}]
+
+
+def _media(wish: Wish) -> list[str]:
+    media = wish.media
+    if not media.active:
+        return [_("%(media)s can no longer be ordered. Choose another size.") % {"media": media}]
+    if media.kind != wish.kind:
+        return [_("%(media)s is not for this kind of order. Choose another size.") % {"media": media}]
+    needed = sizes.needed_bytes(settings.BASE_IMAGE_BYTES, [content.size for content in wish.contents])
+    if needed <= media.bytes:
+        return []
+    sentence = _("The content needs %(needed)s; %(media)s holds %(has)s.")
+    words = {"needed": filesizeformat(needed), "media": media, "has": filesizeformat(media.bytes)}
+    return [sentence % words + " " + _way_out(wish.kind, needed)]
+
+
+def _way_out(kind: str, needed: int) -> str:
+    larger = sizes.smallest_fitting(kind, needed)
+    if larger:
+        return _("The smallest that fits is %(larger)s.") % {"larger": larger}
+    return _("No size is large enough: remove contents from the configuration.")
+
+
+def _recipient(wish: Wish) -> Errors:
+    errors: Errors = {}
+    for field, value in asdict(wish.recipient).items():
+        error = _recipient_field(field, value.strip(), needed=wish.kind == Order.Kind.PHYSICAL)
+        if error:
+            errors[f"recipient_{field}"] = [error]
+    return errors
+
+
+def _recipient_field(field: str, value: str, *, needed: bool) -> str:
+    if not value:
+        return _("Needed to send the cards.") if needed and field in {"name", "address", "country"} else ""
+    if field == "country" and value not in countries.names():
+        return _("Not a country code. Use two capital letters, for example ML.")
+    if len(value) > LIMITS[field]:
+        return _("At most %(limit)s characters.") % {"limit": LIMITS[field]}
+    if field == "email":
+        return _email(value)
+    return ""
+
+
+def _email(value: str) -> str:
+    try:
+        validate_email(value)
+    except ValidationError as error:
+        return " ".join(error.messages)
+    return ""
