@@ -8,6 +8,7 @@ import imager.accounts.urls
 import orders.urls
 import tasks_app.urls
 import warehouse.urls
+from imager.accounts import language
 
 api = [
     *imager.accounts.urls.api,
@@ -20,6 +21,7 @@ api = [
 urlpatterns = [
     path("admin/", admin.site.urls),
     path("accounts/", include("allauth.urls")),
+    path("i18n/setlang/", language.choose, name="set_language"),
     path("api/v1/", include(api)),
     *imager.accounts.urls.pages,
     *orders.urls.pages,

@@ -1,11 +1,11 @@
 """Where the orders room answers: `pages` at the root, `api` below /api/v1/."""
 
 from django.urls import path
-from django.views.generic import RedirectView
 from rest_framework.routers import SimpleRouter
 
 from orders.api import views as api_views
-from orders.views import downloads
+from orders.views import configurations, downloads
+from orders.views import pages as views
 
 router = SimpleRouter(use_regex_path=False)
 router.register("orders", api_views.OrderViewSet, basename="api-order")
@@ -14,7 +14,17 @@ router.register("media", api_views.MediaViewSet, basename="api-media")
 router.register("contents", api_views.ContentViewSet, basename="api-content")
 
 pages = [
-    path("orders/<uuid:pk>/", RedirectView.as_view(pattern_name="api-order-detail"), name="order"),
+    path("", views.home, name="home"),
+    path("orders/", views.orders, name="orders"),
+    path("orders/new/", views.order_new, name="order_new"),
+    path("orders/<uuid:pk>/", views.order, name="order"),
+    path("orders/<uuid:pk>/cancel/", views.order_cancel, name="order_cancel"),
+    path("orders/<uuid:pk>/retry/", views.order_retry, name="order_retry"),
+    path("orders/<uuid:pk>/ship/", views.order_ship, name="order_ship"),
+    path("configurations/", configurations.configurations, name="configurations"),
+    path("configurations/new/", configurations.configuration_new, name="configuration_new"),
+    path("configurations/<int:pk>/", configurations.configuration, name="configuration"),
+    path("configurations/<int:pk>/delete/", configurations.configuration_delete, name="configuration_delete"),
     path("d/<slug:token>/<str:name>", downloads.download, name="download"),
 ]
 

@@ -1,0 +1,206 @@
+"""Pages of orders: home, list, form, and the order itself. htmx gets fragments of the same pages."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.paginator import Paginator
+from django.db.models import Count, Q, QuerySet
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from imager.accounts.models import Role, User
+from imager.lifecycle import IllegalMove, LostRace
+from orders import countries, notices, queries, services
+from orders.forms import OrderForm, ShipForm
+from orders.lifecycle import FINAL, MOVES, OrderStatus
+from orders.models import Order
+from orders.stages import line
+from orders.views.sizing import sizing
+from orders.views.visitor import Request, visitor
+from tasks_app import queries as tasks
+
+PER_PAGE: Final = 25
+RECENT: Final = 8
+UNDER_WAY: Final = (
+    OrderStatus.PLACED,
+    OrderStatus.CREATING,
+    OrderStatus.DOWNLOADING,
+    OrderStatus.WRITING,
+)
+
+
+@login_required
+@require_safe
+def home(request: Request) -> HttpResponse:
+    """What is going on."""
+    user = visitor(request)
+    orders = listed(user)
+    counts = dict(orders.order_by().values_list("status").annotate(Count("pk")))
+    return render(
+        request,
+        "orders/home.html",
+        {
+            "open_orders": orders.exclude(status__in=FINAL).order_by("-number")[:RECENT],
+            "working": sum(counts.get(status, 0) for status in UNDER_WAY),
+            "ready": counts.get(OrderStatus.READY_TO_SHIP, 0),
+            "available": counts.get(OrderStatus.AVAILABLE, 0),
+            "failed": counts.get(OrderStatus.FAILED, 0),
+            "stations": tasks.stations() if user.role == Role.STAFF else [],
+        },
+    )
+
+
+def listed(user: User) -> QuerySet[Order]:
+    """The orders that the person sees, without what lists do not show."""
+    return queries.visible_orders(user).defer("recipe", "contents")
+
+
+@login_required
+@require_safe
+def orders(request: Request) -> HttpResponse:
+    """The orders, searched, filtered, in pages."""
+    sought, status = request.GET.get("q", "").strip(), request.GET.get("status", "")
+    found = search(listed(visitor(request)), sought)
+    if status in OrderStatus.values:
+        found = found.filter(status=status)
+    page = Paginator(found.order_by("-number"), PER_PAGE).get_page(request.GET.get("page"))
+    template = "orders/_list.html" if request.htmx else "orders/orders.html"
+    return render(
+        request,
+        template,
+        {"page": page, "q": sought, "status": status, "statuses": OrderStatus.choices},
+    )
+
+
+def search(orders: QuerySet[Order], sought: str) -> QuerySet[Order]:
+    """Orders with that number, or those words in their name, recipient or organization."""
+    number = sought.removeprefix("#")
+    if number.isascii() and number.isdigit() and len(number) < 19:
+        return orders.filter(Q(number=int(number)) | Q(name__icontains=sought))
+    for word in sought.replace("\x00", "").split():
+        orders = orders.filter(
+            Q(name__icontains=word)
+            | Q(recipient_name__icontains=word)
+            | Q(organization__name__icontains=word)
+        )
+    return orders
+
+
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def order_new(request: Request) -> HttpResponse:
+    """The order form. htmx gets the sizes and the summary for what is chosen so far."""
+    user = visitor(request)
+    if request.method == "POST":
+        form = OrderForm(request.POST, by=user)
+        order = form.place() if form.is_valid() else None
+        if order:
+            messages.success(request, _("Order %(order)s is placed.") % {"order": order})
+            return redirect(order)
+    else:
+        chosen = ("configuration", "kind", "media", "quantity")
+        form = OrderForm(by=user, initial={name: request.GET[name] for name in chosen if name in request.GET})
+    template = {"sizes": "orders/_sizes.html", "summary": "orders/_summary.html"}.get(
+        request.htmx.target or ""
+    )
+    context = {"form": form, "sizing": sizing(form, keep=request.htmx.target != "sizes")}
+    return render(request, template or "orders/order_new.html", context)
+
+
+@login_required
+@require_safe
+def order(request: Request, pk: str) -> HttpResponse:
+    """The order. htmx gets the stages, and everything around them once the order has moved."""
+    found = get_object_or_404(queries.visible_orders(visitor(request)).defer("recipe"), pk=pk)
+    return show(request, found, ShipForm())
+
+
+def show(request: Request, order: Order, form: ShipForm, status: int = 200) -> HttpResponse:
+    """The order's page or, for htmx, its fragment."""
+    template = "orders/_progress.html" if request.htmx else "orders/order.html"
+    context = facts(visitor(request), order)
+    context |= {"form": form, "moved": request.htmx and request.GET.get("seen") != order.status}
+    return render(request, template, context, status=status)
+
+
+def facts(user: User, order: Order) -> dict[str, Any]:
+    """What the order's page says."""
+    moves = list(order.moves.all())
+    ways = MOVES[order.status]
+    is_staff = user.role == Role.STAFF
+    return {
+        "order": order,
+        "moves": moves,
+        "stages": line(order, moves, tasks.progress(order)),
+        "cards": list(order.cards.select_related("host", "slot").order_by("unit", "permitted_at")),
+        "accepted": order.cards.filter(verdict="accepted").count(),
+        "size": sum(content["size"] for content in order.contents),
+        "country": countries.name_of(order.recipient_country),
+        "is_staff": is_staff,
+        "live": order.status in UNDER_WAY,
+        "can_cancel": OrderStatus.CANCELED in ways,
+        "can_retry": order.status == OrderStatus.FAILED,
+        "can_ship": is_staff and OrderStatus.SHIPPED in ways,
+        "download_url": notices.download_url(order) if queries.downloadable(order) else "",
+    }
+
+
+@login_required
+@require_POST
+def order_cancel(request: Request, pk: str) -> HttpResponse:
+    """Cancel, if the order is not over."""
+    user = visitor(request)
+    found = get_object_or_404(queries.visible_orders(user), pk=pk)
+    try:
+        services.cancel(found, by=user)
+    except (IllegalMove, LostRace):
+        refused(request, found, _("Order %(order)s cannot be canceled any more: it is “%(status)s”."))
+    else:
+        messages.success(request, _("Order %(order)s is canceled.") % {"order": found})
+    return redirect(found)
+
+
+@login_required
+@require_POST
+def order_retry(request: Request, pk: str) -> HttpResponse:
+    """Take a failed order up again."""
+    user = visitor(request)
+    found = get_object_or_404(queries.visible_orders(user), pk=pk)
+    try:
+        services.retry(found, by=user)
+    except (IllegalMove, LostRace):
+        refused(request, found, _("Order %(order)s cannot be retried now: it is “%(status)s”."))
+    else:
+        messages.success(request, _("Order %(order)s goes on where it stopped.") % {"order": found})
+    return redirect(found)
+
+
+@login_required
+@require_POST
+def order_ship(request: Request, pk: str) -> HttpResponse:
+    """The cards were sent (staff)."""
+    user = visitor(request)
+    found = get_object_or_404(queries.visible_orders(user).defer("recipe"), pk=pk)
+    if user.role != Role.STAFF:
+        return render(request, "403.html", status=403)
+    form = ShipForm(request.POST)
+    try:
+        shipped = form.ship(found, by=user) if form.is_valid() else None
+    except (IllegalMove, LostRace):
+        refused(request, found, _("Order %(order)s cannot be shipped now: it is “%(status)s”."))
+        return redirect(found)
+    if shipped is None:
+        return show(request, found, form, status=422)
+    messages.success(request, _("Order %(order)s is shipped.") % {"order": found})
+    return redirect(found)
+
+
+def refused(request: Request, order: Order, sentence: str) -> None:
+    """Tell why nothing happened, with the status that the order has by now."""
+    order.refresh_from_db(fields=["status"])
+    messages.error(request, sentence % {"order": order, "status": order.get_status_display()})

@@ -1,0 +1,80 @@
+"""What the order form shows about sizes: how much the image needs, which media hold it, what stays free."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from orders import sizes
+from orders.forms import OrderForm
+from orders.models import Configuration, Media, Order
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A size that can be chosen. `fits` is None while no configuration is chosen."""
+
+    media: Media
+    fits: bool | None
+    chosen: bool
+
+
+@dataclass(frozen=True)
+class Sizing:
+    """Everything in bytes. `media` is the size chosen, if any; it may be too small."""
+
+    kind: str
+    configuration: Configuration | None
+    needed: int
+    choices: list[Choice]
+    media: Media | None
+    smallest: Media | None
+    quantity: int
+
+    @property
+    def free(self) -> int:
+        """What stays free on the size chosen; negative: what is missing."""
+        return self.media.bytes - self.needed if self.media else 0
+
+    @property
+    def missing(self) -> int:
+        """What the size chosen has too little."""
+        return max(0, -self.free)
+
+    @property
+    def total(self) -> int:
+        """How many pieces are made."""
+        return 1 if self.kind == Order.Kind.VIRTUAL else self.quantity
+
+
+def sizing(form: OrderForm, *, keep: bool) -> Sizing:
+    """What is chosen in the form. Unless the choice is to be kept, a size that does not fit gives way."""
+    configuration = _chosen(form, "configuration")
+    kind = form["kind"].value()
+    needed = sizes.needed_by(configuration) if configuration else 0
+    offered = list(form.fields["media"].queryset)  # type: ignore[attr-defined]  # a ModelChoiceField
+    smallest = next(
+        (one for one in offered if one.kind == kind and configuration and one.bytes >= needed), None
+    )
+    media = _chosen(form, "media")
+    if not form.is_bound and (media is None or not (keep or _suits(media, kind, needed))):
+        media = smallest
+    choices = [Choice(one, one.bytes >= needed if configuration else None, one == media) for one in offered]
+    return Sizing(kind, configuration, needed, choices, media, smallest, _quantity(form))
+
+
+def _suits(media: Media, kind: str, needed: int) -> bool:
+    return media.kind == kind and media.bytes >= needed
+
+
+def _chosen(form: OrderForm, name: str) -> Any:
+    """The row that the field's value means, if it is one that may be chosen."""
+    value = str(form[name].value() or "")
+    if not (value.isascii() and value.isdigit() and len(value) < 19):
+        return None
+    return form.fields[name].queryset.filter(pk=int(value)).first()  # type: ignore[attr-defined]
+
+
+def _quantity(form: OrderForm) -> int:
+    value = str(form["quantity"].value() or "")
+    return int(value) if value.isascii() and value.isdigit() and len(value) < 3 else 1
