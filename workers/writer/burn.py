@@ -23,6 +23,7 @@ from workers.writer.probe import prove_writable
 from workers.writer.transfer import BadSpot, settle, write_fully
 
 HOPELESS: Final = 32  # so many bad ranges are no accident; writing them again would only take hours
+_BOOT_SECTORS: Final = 64 * 1024
 _SHOWN: Final = 8
 
 
@@ -232,10 +233,15 @@ class _Burn:
             raise BadBlocks(self._card, bad, tries=tries)
 
     def _make_unbootable(self) -> None:
-        """Empty the first cell again. The failure that brought us here is what gets reported, not this."""
+        """Empty the first cell again, its beginning at once: whoever asked us to stop may not wait long.
+
+        The failure that brought us here is what gets reported, not one of this.
+        """
+        head = self._plan.blanked[0].length
         try:
-            write_fully(self._card, aligned(self._plan.blanked[0].length), 0)
-            settle(self._card)
+            for length in (min(_BOOT_SECTORS, head), head):
+                write_fully(self._card, aligned(length), 0)
+                settle(self._card)
         except WorkError as trouble:
             self._report.log(f"The beginning of the card could not be emptied again: {trouble.message}")
 

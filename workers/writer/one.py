@@ -25,6 +25,7 @@ from workers.writer import guards
 from workers.writer.burn import BurnResult, burn
 from workers.writer.identity import Identity
 from workers.writer.opening import check, look, open_candidate
+from workers.writer.terms import host_error
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,10 @@ def main(arguments: list[str]) -> int:
     except WorkError as error:
         report.trouble(error.trouble())
         return error.exit_code
+    except OSError as error:
+        named = host_error(error)
+        report.trouble(named.trouble())
+        return named.exit_code
     except Exception as error:  # noqa: BLE001 - the one catch-all of this process: reported as ours
         for line in traceback.format_exc().splitlines():
             report.log(line)

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import Final
 
-from workers.errors import JobError
+from workers.errors import HostError, JobError
 from workers.imaging.source import Source
 
 _KEY: Final = re.compile(r"[0-9a-fA-F]{64}")
@@ -36,6 +36,14 @@ def key_of(text: str | None) -> str | None:
     if not _KEY.fullmatch(found):
         raise JobError("bad_key", f"{text} does not hold a public key of 64 hex digits and nothing else.")
     return found
+
+
+def host_error(error: OSError) -> HostError:
+    """What the machine itself refused: a file that may not be read, a disk that fails."""
+    what = error.filename or "this machine"
+    return HostError(
+        "host_io", f"{what}: {error.strerror or error}; check the file, the disk and your rights."
+    )
 
 
 def trust(source: Source) -> str:

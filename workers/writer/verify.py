@@ -31,7 +31,7 @@ from workers.writer.compare import Digests, compare
 from workers.writer.guards import must_hold
 from workers.writer.opening import open_for_reading
 from workers.writer.plan import Piece, make_plan
-from workers.writer.terms import add_image_arguments, key_of
+from workers.writer.terms import add_image_arguments, host_error, key_of
 from workers.writer.transfer import settle
 
 
@@ -129,10 +129,9 @@ def main(arguments: list[str]) -> int:
         ):
             verdict = verify(source, card, report)
     except WorkError as error:
-        sys.stderr.write(error.message + "\n")
-        if options.json:
-            _print_json({"trouble": error.trouble()})
-        return error.exit_code
+        return _failed(options, error)
+    except OSError as error:
+        return _failed(options, host_error(error))
     if options.json:
         _print_json({**asdict(verdict), "good": verdict.good})
     else:
@@ -155,6 +154,13 @@ def _open(options: argparse.Namespace) -> Closable:
         found = bmap.load(options.image)
         return _MapOnly(found.image_size, found.ranges)
     return open_source(options.image, bmap=options.bmap, signing_key=key_of(options.signing_key))
+
+
+def _failed(options: argparse.Namespace, error: WorkError) -> int:
+    sys.stderr.write(error.message + "\n")
+    if options.json:
+        _print_json({"trouble": error.trouble()})
+    return error.exit_code
 
 
 def _print_json(document: dict[str, Any]) -> None:

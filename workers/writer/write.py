@@ -24,7 +24,7 @@ from workers.writer.crew import Crew, Outcome
 from workers.writer.display import Display
 from workers.writer.one import CardOrder
 from workers.writer.opening import Candidate, check, contents_of, look
-from workers.writer.terms import add_image_arguments, key_of, trust
+from workers.writer.terms import add_image_arguments, host_error, key_of, trust
 
 _GRAVEST: Final = (1, 3, 4, 5, 6, 7, 0)
 _STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -42,6 +42,8 @@ def main(arguments: list[str]) -> int:
         outcomes = _run(options, candidates)
     except WorkError as error:
         return _refused(options, error)
+    except OSError as error:
+        return _refused(options, host_error(error))
     except KeyboardInterrupt:
         return _refused(options, Canceled())
     _tell(options, outcomes)

@@ -162,6 +162,16 @@ def test_usage(arguments: list[str]) -> None:
     assert "usage" in done.stderr
 
 
+def test_an_image_that_cannot_be_read(cards: Cards, tmp_path: Path) -> None:
+    card = cards("a", 8)
+    (tmp_path / "x.img").mkdir()
+    done = run_write(tmp_path / "x.img", card, *GO, "--json")
+    assert done.returncode == 4, done.stderr
+    assert "Traceback" not in done.stderr
+    assert json.loads(done.stdout)["trouble"]["fault"] == "host"
+    assert untouched(card)
+
+
 def test_a_missing_image(cards: Cards, tmp_path: Path) -> None:
     card = cards("a", 8)
     done = run_write(tmp_path / "none.img.zst", card, *GO)

@@ -190,6 +190,34 @@ def test_a_killed_parent_takes_the_writing_with_it(papers: Papers, backing: Path
     papers.assert_on(backing)
 
 
+def test_a_killed_writer_is_told_and_its_card_is_not_good(papers: Papers, backing: Path, node: str) -> None:
+    with slow(node, 8 * MIB), started(papers, node) as process:
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        os.kill(int(children[0]), signal.SIGKILL)
+        _, said = process.communicate(timeout=120)
+    assert process.returncode == 1
+    assert "ended suddenly" in said
+    assert bytes_at(backing, 0, 4 * MIB) == bytes(4 * MIB)
+
+
+def test_without_capabilities_the_caches_are_dropped_all_the_same(
+    papers: Papers, backing: Path, node: str
+) -> None:
+    """A writer in a container, or a member of group disk: it may not say BLKFLSBUF."""
+    if tool("setpriv") is None:
+        pytest.skip("setpriv (util-linux) is not installed")
+    bare = [tool("setpriv") or "", "--bounding-set=-all", "--inh-caps=-all"]
+    done = subprocess.run(
+        [*bare, *command("write", papers.image, node, *GO)],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+    )
+    assert done.returncode == 0, done.stderr
+    papers.assert_on(backing)
+
+
 def test_an_ordinary_user_is_told_what_is_missing(tmp_path: Path) -> None:
     """Without root there is a clear word, not a traceback."""
     if not loop_problem():

@@ -141,6 +141,7 @@ def test_the_command_with_an_image(
         ("none.img", "card.img", 3, "none.img"),
         ("none.img.bmap", "card.img", 3, "none.img.bmap"),
         ("none.txt", "card.img", 3, "none.txt"),
+        ("folder.img.bmap", "card.img", 4, "folder.img.bmap"),
         ("x.img.bmap", "none", 5, "none"),
         ("x.img.bmap", ".", 5, "not a block device"),
     ],
@@ -157,5 +158,6 @@ def test_the_commands_refusals(
 ) -> None:
     papers = bmap.dumps(bmap.Bmap(source.image_size, tuple(source.ranges)))
     (tmp_path / "x.img.bmap").write_bytes(papers)
+    (tmp_path / "folder.img.bmap").mkdir()
     assert main([str(tmp_path / image_name), str(tmp_path / device)]) == code
     assert words in capsys.readouterr().err
