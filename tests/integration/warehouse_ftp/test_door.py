@@ -253,6 +253,8 @@ def test_one_login_per_connection_also_for_a_client_that_does_not_wait(
 def test_a_second_login_needs_a_second_connection(house: Warehouse, attempt: Attempt) -> None:
     with attempt.login(house) as ftp, pytest.raises(ftplib.error_perm, match=r"503"):
         ftp.sendcmd(f"USER {attempt.user}")
+    with attempt.login(house) as ftp, pytest.raises(ftplib.error_perm, match=r"503"):
+        ftp.sendcmd(f"PASS {attempt.ticket()}")
 
 
 @pytest.mark.parametrize(

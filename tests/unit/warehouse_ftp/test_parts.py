@@ -99,6 +99,7 @@ def test_a_state_file_that_broke_counts_as_none(tmp_path: Path, content: bytes) 
     assert statefile.read(tmp_path / "state") == {}
     statefile.write(tmp_path / "state", {"a": 1})
     assert statefile.read(tmp_path / "state") == {"a": 1}
+    assert [path.name for path in tmp_path.iterdir()] == ["state"]
 
 
 def test_removals_follow_no_link_and_are_finished_at_the_next_start(tmp_path: Path) -> None:
