@@ -50,6 +50,7 @@ LARGEST_BASE: Final = 1 << 40
 CONFIG_NAME: Final = "offspot.yaml"
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,119}")
 _NO_ROOM: Final = {errno.ENOSPC, errno.EDQUOT}
+_NO_WAY_IN: Final = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST}
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ def build(
     All four or, on any failure, none. `allow_local` lets the recipe name paths of this machine.
     """
     check_name(name)
-    with _room_errors(out_dir), _work_folder(out_dir, name) as work, _fetcher(report, allow_local) as fetcher:
+    with _disk_errors(out_dir), _work_folder(out_dir, name) as work, _fetcher(report, allow_local) as fetcher:
         checked = check(recipe_text, fetcher, report)
         image = work / f"{name}.img"
         contents = _make_image(image, checked, work, fetcher, report, cache_dir)
@@ -249,13 +250,21 @@ def _fetcher(report: Report, allow_local: bool) -> Iterator[Fetcher]:
 
 
 @contextmanager
-def _room_errors(folder: Path) -> Iterator[None]:
+def _disk_errors(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
         if error.errno in _NO_ROOM:
             raise HostError(
                 "disk_full", f"the disk of {folder} is full; free some space or choose another folder"
+            ) from error
+        if error.errno in _NO_WAY_IN:
+            raise HostError(
+                "not_writable", f"{folder} cannot be written ({error.strerror}); choose another folder"
+            ) from error
+        if error.errno == errno.EIO:
+            raise HostError(
+                "disk_failed", f"the disk of {folder} fails (input/output error); use another one"
             ) from error
         raise
 

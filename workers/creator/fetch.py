@@ -12,10 +12,9 @@ from urllib.parse import unquote, urlsplit
 
 from workers.backoff import Backoff
 from workers.creator.digest import Digest, new_digest
-from workers.creator.http import Http, Interrupted
+from workers.creator.http import Http, Interrupted, shown
 from workers.creator.recipe import Checksum, check_digest
 from workers.errors import HostError, JobError
-from workers.imaging.manifest import public_source
 from workers.report import Report
 
 _PIECE: Final = 1 << 20
@@ -46,8 +45,10 @@ class Fetched:
 class _Arriving:
     """The sink with all that must be true of what it got."""
 
+    where: str
     sink: Sink
     algo: str
+    size: int | None
     tell: Callable[[int], None]
 
     def __post_init__(self) -> None:
@@ -65,6 +66,11 @@ class _Arriving:
             self.done = 0
 
     def write(self, data: bytes) -> None:
+        if self.size is not None and self.done + len(data) > self.size:
+            raise JobError(
+                "size_mismatch",
+                f"{self.where} has more than the announced {self.size} bytes; correct the recipe or the file",
+            )
         self.sink.write(data)
         self.sha256.update(data)
         if self.other is not self.sha256:
@@ -107,35 +113,38 @@ class Fetcher:
         """
         checksum = self.resolve(checksum)
         algo = checksum.algo if checksum else "sha-256"
-        arriving = _Arriving(sink, algo, lambda done: self._tell(done_before + done))
+        arriving = self._arriving(shown(source), sink, algo, size, done_before)
         path = self.local_path(source)
         if path is not None:
             for piece in _local_pieces(path):
                 arriving.write(piece)
         else:
-            self._download(source, arriving, size)
-        _prove(source, arriving, size, checksum)
+            self._download(source, arriving)
+        _prove(arriving, checksum)
         return Fetched(arriving.done, arriving.sha256.hexdigest())
 
     def copy(self, place: Path, sink: Sink, *, size: int, done_before: int = 0) -> Fetched:
         """A file that was fetched before into its sink."""
-        arriving = _Arriving(sink, "sha-256", lambda done: self._tell(done_before + done))
+        arriving = self._arriving(place.name, sink, "sha-256", size, done_before)
         for piece in _local_pieces(place):
             arriving.write(piece)
-        _prove(str(place), arriving, size, None)
+        _prove(arriving, None)
         return Fetched(arriving.done, arriving.sha256.hexdigest())
 
     def local_path(self, source: str) -> Path | None:
         """The path of a local source, None for a URL; JobError `bad_source` for what may not be used."""
-        parts = urlsplit(source)
+        try:
+            parts = urlsplit(source)
+        except ValueError:
+            raise JobError("bad_source", f"{shown(source)} stands in the recipe; correct its host") from None
         if parts.scheme in {"http", "https"}:
             if not parts.hostname:
-                raise JobError("bad_source", f"{public_source(source)} names no server; correct the address")
+                raise JobError("bad_source", f"{shown(source)} names no server; correct the address")
             return None
         if not self._allow_local or parts.scheme not in {"", "file"} or parts.netloc not in {"", "localhost"}:
             raise JobError(
                 "bad_source",
-                f"{public_source(source)} cannot be fetched; give an address that begins with https:// or http://",
+                f"{shown(source)} cannot be fetched; give an address that begins with https:// or http://",
             )
         return Path(unquote(parts.path) if parts.scheme else source).expanduser()
 
@@ -149,16 +158,14 @@ class Fetcher:
         try:
             digest = check_digest(checksum.algo, words[0] if words else "")
         except ValueError as error:
-            raise JobError(
-                "bad_checksum", f"{public_source(where)} does not begin with a digest: {error}"
-            ) from None
+            raise JobError("bad_checksum", f"{shown(where)} does not begin with a digest: {error}") from None
         return Checksum(algo=checksum.algo, value=digest)
 
-    def _download(self, source: str, arriving: _Arriving, size: int | None) -> None:
+    def _download(self, source: str, arriving: _Arriving) -> None:
         def attempt() -> None:
             for piece in self._http.pieces(source, offset=arriving.done, rewind=arriving.rewind):
                 arriving.write(piece)
-            if size is not None and arriving.done < size:
+            if arriving.size is not None and arriving.done < arriving.size:
                 raise Interrupted("the transfer ended early")
 
         self._patiently(source, attempt, lambda: arriving.done)
@@ -173,7 +180,7 @@ class Fetcher:
                 if done() > reached:
                     delays, failures = self._backoff.delays(), 0
                 failures, reached = failures + 1, done()
-                where = public_source(source)
+                where = shown(source)
                 if failures >= _TRIES:
                     raise HostError(
                         "download_failed",
@@ -183,9 +190,12 @@ class Fetcher:
                 self._report.log(f"{where}: {trouble.reason}; trying again from byte {reached}")
                 self._wait(max(next(delays), min(trouble.wait, _LONGEST_WAIT)))
 
-    def _tell(self, done: int) -> None:
-        self._report.progress(done)
-        self._report.check()
+    def _arriving(self, where: str, sink: Sink, algo: str, size: int | None, before: int) -> _Arriving:
+        def tell(done: int) -> None:
+            self._report.progress(before + done)
+            self._report.check()
+
+        return _Arriving(where, sink, algo, size, tell)
 
     def _wait(self, seconds: float) -> None:
         end = time.monotonic() + seconds
@@ -194,18 +204,18 @@ class Fetcher:
             time.sleep(min(left, _NAP))
 
 
-def _prove(source: str, arriving: _Arriving, size: int | None, checksum: Checksum | None) -> None:
-    where = public_source(source)
-    if size is not None and arriving.done != size:
+def _prove(arriving: _Arriving, checksum: Checksum | None) -> None:
+    if arriving.size is not None and arriving.done != arriving.size:
         raise JobError(
             "size_mismatch",
-            f"{where} has {arriving.done} bytes, {size} were announced; correct the recipe or the file",
+            f"{arriving.where} has {arriving.done} bytes, {arriving.size} were announced; "
+            "correct the recipe or the file",
         )
     found = arriving.other.hexdigest()
     if checksum is not None and found != checksum.value.lower():
         raise JobError(
             "checksum_mismatch",
-            f"{where} has the {checksum.algo} {found}, the recipe wants {checksum.value}; "
+            f"{arriving.where} has the {checksum.algo} {found}, the recipe wants {checksum.value}; "
             "the file or the recipe is wrong",
         )
 

@@ -30,6 +30,14 @@ class Interrupted(Exception):
         self.reason, self.wait = reason, wait
 
 
+def shown(source: str) -> str:
+    """A source as people may see it: no user, password or query."""
+    try:
+        return public_source(source)
+    except ValueError:
+        return "a malformed address"
+
+
 def _nothing() -> None:
     """For those who begin at zero anyway."""
 
@@ -94,12 +102,10 @@ class Http:
                 yield answer
         except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema):
             raise JobError(
-                "bad_source", f"{public_source(url)} is no address that can be fetched; correct it"
+                "bad_source", f"{shown(url)} is no address that can be fetched; correct it"
             ) from None
         except requests.exceptions.TooManyRedirects:
-            raise JobError(
-                "bad_source", f"{public_source(url)} leads in circles; correct the address"
-            ) from None
+            raise JobError("bad_source", f"{shown(url)} leads in circles; correct the address") from None
         except (requests.exceptions.Timeout, urllib3.exceptions.TimeoutError):
             raise Interrupted("the server was silent for too long") from None
         except requests.exceptions.SSLError:
@@ -121,7 +127,7 @@ def _body(answer: requests.Response, limit: int | None) -> Iterator[bytes]:
 
 
 def _check(answer: requests.Response, url: str) -> None:
-    status, where = answer.status_code, public_source(url)
+    status, where = answer.status_code, shown(url)
     if status in _GONE:
         raise JobError("not_found", f"{where} does not exist (HTTP {status}); correct the address")
     if status in {401, 403}:

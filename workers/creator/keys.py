@@ -47,6 +47,13 @@ def own_key(path: Path) -> Ed25519PrivateKey:
     """The key at `path`, made now if there is none."""
     if path.exists():
         return load_key(path)
+    try:
+        return _make(path)
+    except OSError as error:
+        raise HostError("bad_key", f"the signing key {path} cannot be made: {error.strerror}") from error
+
+
+def _make(path: Path) -> Ed25519PrivateKey:
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     key = Ed25519PrivateKey.generate()
     page = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())

@@ -17,7 +17,7 @@ from typing import Final
 
 from workers.errors import JobError
 from workers.imaging import libext2fs as e2
-from workers.imaging.ext4 import ROOT, Ext4, parts
+from workers.imaging.ext4 import ROOT, Ext4, Superblock, parts
 from workers.imaging.ext4_folder import pack_folder
 
 _EXTENTS_INLINE: Final = 4
@@ -65,6 +65,10 @@ class Ext4Fill(Ext4):
     """An open file system that grows new content. `close` puts the folders down; without it nothing holds."""
 
     def __init__(self, image: Path, offset: int, *, now: int) -> None:
+        if Superblock.read(image, offset).inode_size < 256:
+            raise JobError(
+                "bad_filesystem", "inodes of 128 bytes are not supported; make the file system anew"
+            )
         with e2.frozen_clock(now):
             self._open(image, offset, flags=e2.READ_WRITE | e2.WIDE_BLOCKS)
         self._now = now
@@ -72,10 +76,6 @@ class Ext4Fill(Ext4):
         self._folders: dict[tuple[bytes, ...], int] = {(): ROOT}
         self._new: dict[int, dict[bytes, tuple[int, int]]] = {}  # folder → name → (inode, kind)
         self._fresh: set[int] = set()
-        if self.super.inode_size < 256:
-            raise JobError(
-                "bad_filesystem", "inodes of 128 bytes are not supported; make the file system anew"
-            )
         e2.check("the block bitmaps cannot be read", self._lib.ext2fs_read_bitmaps(self._fs))
 
     def __exit__(

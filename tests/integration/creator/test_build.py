@@ -353,6 +353,28 @@ def test_a_full_disk_is_the_hosts_trouble(make, recipe, tmp_path, monkeypatch):
     assert left(tmp_path / "out") == []
 
 
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(errno.EACCES, "not_writable"), (errno.EROFS, "not_writable"), (errno.EIO, "disk_failed")],
+)
+def test_a_bad_disk_is_the_hosts_trouble(make, recipe, tmp_path, monkeypatch, number, code):
+    def fail(*_):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("workers.creator.build.copy_sparse", fail)
+    with pytest.raises(HostError) as caught:
+        make(recipe)
+    assert caught.value.code == code
+    assert left(tmp_path / "out") == []
+
+
+def test_a_file_where_the_folder_should_be_is_named(make, recipe, tmp_path):
+    (tmp_path / "out").write_text("in the way")
+    with pytest.raises(HostError, match="cannot be written") as caught:
+        make(recipe)
+    assert caught.value.code == "not_writable"
+
+
 def test_a_bad_name_touches_nothing(make, recipe, tmp_path):
     with pytest.raises(JobError):
         make(recipe, name="../card")

@@ -141,11 +141,19 @@ def test_a_wrong_checksum_names_both(server, fetcher, sink):
     assert sha(b"other").value in caught.value.message
 
 
-def test_a_wrong_size_is_named(server, fetcher, sink):
+def test_less_than_announced_stays_unfinished(server, fetcher, sink):
     url = server.put("/a", b"12345")
-    with pytest.raises(JobError, match=r"5 bytes, 4 were announced") as caught:
-        fetcher.fetch(url, sink, size=4)
+    with pytest.raises(HostError, match="the transfer ended early") as caught:
+        fetcher.fetch(url, sink, size=6)
+    assert caught.value.code == "download_failed"
+
+
+def test_more_than_announced_is_stopped_by_name(server, fetcher, sink):
+    url = server.put("/a.zim", DATA)
+    with pytest.raises(JobError, match=r"/a\.zim has more than the announced 1500000 bytes") as caught:
+        fetcher.fetch(url, sink, size=1_500_000)
     assert caught.value.code == "size_mismatch"
+    assert len(sink.data) <= 1_500_000
 
 
 def test_the_digest_may_be_a_page(server, fetcher, sink):
@@ -157,6 +165,13 @@ def test_the_digest_may_be_a_page(server, fetcher, sink):
     with pytest.raises(JobError) as caught:
         fetcher.fetch(url, Memory(), checksum=checksum)
     assert caught.value.code == "checksum_mismatch"
+
+
+@pytest.mark.parametrize("where", ["http://[::1/x", "ftp://x/y", "/etc/passwd", "file:///etc/passwd"])
+def test_a_malformed_digest_page_is_refused(server, fetcher, sink, where):
+    with pytest.raises(JobError, match="address") as caught:
+        fetcher.fetch(server.put("/a", b"1"), sink, checksum=Checksum(algo="md5", kind="url", value=where))
+    assert caught.value.code == "bad_source"
 
 
 @pytest.mark.parametrize("page", [b"", b"<html>sorry</html>", b"abc", b"\xff" * 100_000])
@@ -202,7 +217,16 @@ def test_a_redirect_to_a_file_of_this_host_is_refused(server, fetcher, sink):
 
 @pytest.mark.parametrize(
     "source",
-    ["/etc/passwd", "file:///etc/passwd", "relative", "ftp://x/y", "http://", "s3://bucket/x", "//host/x"],
+    [
+        "/etc/passwd",
+        "file:///etc/passwd",
+        "relative",
+        "ftp://x/y",
+        "http://",
+        "s3://bucket/x",
+        "//host/x",
+        "http://[::1/x",
+    ],
 )
 def test_only_http_unless_local_is_allowed(fetcher, sink, source):
     with pytest.raises(JobError) as caught:

@@ -91,6 +91,13 @@ def test_what_is_no_signing_key_is_refused(tmp_path, page):
     assert caught.value.code == "bad_key"
 
 
+def test_a_key_that_cannot_be_made_is_named(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(HostError, match="cannot be made") as caught:
+        own_key(tmp_path / "file/imager/creator.key")
+    assert caught.value.code == "bad_key"
+
+
 def test_a_missing_key_is_named(tmp_path):
     with pytest.raises(HostError, match="No such file"):
         load_key(tmp_path / "nowhere")
