@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,8 +50,11 @@ class Line:
         self.servers.stop()
 
 
-def start(var: Path, *, port: int = 0) -> Line:
-    """Start the line below `var`. Raises StackError or ServicesError; then nothing is left running."""
+def start(var: Path, *, port: int = 0, bells: bool = True, creators: Sequence[str] = (CREATOR,)) -> Line:
+    """Start the line below `var`; without `bells`, hosts get no broker and ask the web for work.
+
+    Raises StackError or ServicesError; then nothing is left running.
+    """
     var.mkdir(parents=True, exist_ok=True)
     servers = services.start(var)
     try:
@@ -59,10 +63,11 @@ def start(var: Path, *, port: int = 0) -> Line:
         servers.stop()
         raise
     url = f"http://127.0.0.1:{port or free_port()}"
-    processes = Processes(logs=var / "logs", environment=_environment(var, url, servers, content))
+    environment = _environment(var, url, servers, content) | ({} if bells else {"HOST_BROKER_URL": ""})
+    processes = Processes(logs=var / "logs", environment=environment)
     line = Line(var, url, servers, processes, content)
     try:
-        _start_all(line)
+        _start_all(line, creators)
     except BaseException:
         line.stop()
         raise
@@ -93,11 +98,12 @@ def _environment(var: Path, url: str, servers: services.Services, content: Conte
     }
 
 
-def _start_all(line: Line) -> None:
+def _start_all(line: Line, creators: Sequence[str]) -> None:
     line.manage("migrate", "--verbosity", "0")
     _start_web(line)
     _start_warehouse(line)
-    _start_creator(line)
+    for name in creators:
+        _start_creator(line, name)
     _start_writer(line)
 
 
@@ -106,9 +112,7 @@ def _start_web(line: Line) -> None:
     address = line.url.removeprefix("http://")
     start(
         "web",
-        *python(
-            "-m", "gunicorn", "imager.wsgi", "--bind", address, "--threads", "8", "--access-logfile", "-"
-        ),
+        *python("-m", "gunicorn", "imager.wsgi", "--bind", address, "--threads", "8"),
     )
     start("scheduler", *python("manage.py", "scheduler"))
     start(
@@ -163,15 +167,15 @@ def _listens(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def _start_creator(line: Line) -> None:
-    env_file = line.var / "hosts" / f"{CREATOR}.env"
-    line.manage("create_host", CREATOR, "--kind", "creator", "--env-file", str(env_file))
+def _start_creator(line: Line, name: str) -> None:
+    env_file = line.var / "hosts" / f"{name}.env"
+    line.manage("create_host", name, "--kind", "creator", "--env-file", str(env_file))
     environment = {
         **read_environment(env_file),
-        "IMAGER_DATA": str(line.var / "hosts" / CREATOR),
-        "IMAGER_CONFIG": str(line.var / "hosts" / f"{CREATOR}.toml"),
+        "IMAGER_DATA": str(line.var / "hosts" / name),
+        "IMAGER_CONFIG": str(line.var / "hosts" / f"{name}.toml"),
     }
-    line.processes.start("creator", *python("-m", "workers", "creator"), environment=environment)
+    line.processes.start(name, *python("-m", "workers", "creator"), environment=environment)
 
 
 def _start_writer(line: Line) -> None:
