@@ -19,6 +19,11 @@ _HEADERS: Final = {"Accept-Encoding": "identity", "User-Agent": "imager-service"
 _RANGE: Final = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
 _PASSING: Final = {408, 423, 425, 429}
 _GONE: Final = {404, 410}
+_NO_ADDRESS: Final = (
+    requests.exceptions.InvalidURL,
+    requests.exceptions.InvalidSchema,
+    requests.exceptions.MissingSchema,
+)
 _NO_HEAD: Final = {400, 403, 405, 501}
 
 
@@ -100,7 +105,7 @@ class Http:
                 method, url, headers=headers, stream=True, timeout=(_CONNECT, _SILENCE), allow_redirects=True
             ) as answer:
                 yield answer
-        except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema):
+        except _NO_ADDRESS:
             raise JobError(
                 "bad_source", f"{shown(url)} is no address that can be fetched; correct it"
             ) from None
