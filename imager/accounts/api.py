@@ -12,7 +12,7 @@ from rest_framework.serializers import Serializer
 from rest_framework.throttling import ScopedRateThrottle
 from rest_framework.views import APIView
 
-from imager.accounts import schema, services  # noqa: F401  # the schema registers itself
+from imager.accounts import services
 from imager.accounts.authentication import TokenAuthentication, refusal
 from imager.accounts.keys import key_ring
 from imager.accounts.serializers import LoginInput, PairOutput, RefreshInput, VerifyInput
