@@ -22,7 +22,7 @@ from workers.host import WORKERS, Host, open_host
 from workers.locks import held
 from workers.presence import Presence
 from workers.run import exit_code, run
-from workers.signals import ENDING, wait_for_signal
+from workers.signals import ENDING, Signaled, arm, pause
 
 _log = structlog.get_logger()
 
@@ -97,9 +97,12 @@ def _serve(host: Host) -> int:
 
     threading.excepthook = _end_gracefully
     presence.start()
-    _log.info("ready", kind=host.kind, places=bench.places, broker=bool(host.config.broker_url))
     try:
+        arm()  # Celery takes the signals over, seconds from now
+        _log.info("ready", kind=host.kind, places=bench.places, broker=bool(host.config.broker_url))
         return _listen(host, bench, stop)
+    except Signaled:
+        return 0
     finally:
         stop()
         bench.wait()
@@ -110,8 +113,7 @@ def _serve(host: Host) -> int:
 
 def _listen(host: Host, bench: Bench, stop: Callable[[], None]) -> int:
     if not host.config.broker_url:
-        wait_for_signal()
-        return 0
+        pause()
     from workers import celery
 
     app = celery.bell(host.config, host.kind, bench.run)

@@ -1,4 +1,4 @@
-"""Waiting for the wish to end."""
+"""The wish to end, as a signal."""
 
 from __future__ import annotations
 
@@ -9,22 +9,23 @@ from typing import NoReturn
 ENDING = (signal.SIGTERM, signal.SIGINT)
 
 
-class _Signaled(BaseException):
-    """A signal arrived. Raised, not flagged: a flag could be set just before the pause begins."""
+class Signaled(BaseException):
+    """A signal arrived. Raised, not flagged: a flag could be set just before a pause begins."""
 
 
-def wait_for_signal() -> None:
-    """Sleep in the main thread until SIGTERM or SIGINT. Later ones do nothing, until asked for again."""
+def arm() -> None:
+    """From now on SIGTERM or SIGINT raises `Signaled` in the main thread, once."""
+    for number in ENDING:
+        signal.signal(number, _wake)
 
-    def wake(_number: int, _frame: FrameType | None) -> NoReturn:
-        for number in ENDING:
-            signal.signal(number, signal.SIG_IGN)
-        raise _Signaled
 
-    try:
-        for number in ENDING:
-            signal.signal(number, wake)
-        while True:
-            signal.pause()
-    except _Signaled:
-        return
+def pause() -> NoReturn:
+    """Sleep in the main thread until a signal ends it."""
+    while True:
+        signal.pause()
+
+
+def _wake(_number: int, _frame: FrameType | None) -> NoReturn:
+    for number in ENDING:
+        signal.signal(number, signal.SIG_IGN)
+    raise Signaled

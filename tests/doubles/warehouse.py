@@ -91,6 +91,8 @@ class Warehouse:
                 super().handle_read()
                 self._count(self.tot_bytes_received)
 
+            handle_read_event = handle_read  # as the base class has it
+
             def handle_write(self) -> None:
                 if house.hold_after is not None and self.tot_bytes_sent >= house.hold_after:
                     self.del_channel()
@@ -115,7 +117,7 @@ class Warehouse:
             dtp_handler = Data
             proto_cmds = {
                 **base.proto_cmds,
-                "SITE PUBLISH": {"perm": "w", "auth": True, "arg": True, "help": "SITE PUBLISH <hex>"},
+                "SITE PUBLISH": {"perm": None, "auth": True, "arg": True, "help": "SITE PUBLISH <hex>"},
             }
 
             def on_login(self, username: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from rich.console import Console
 from workers.backoff import Backoff
 from workers.child import import_path
 from workers.config import ConfigError, default_path, load
-from workers.signals import wait_for_signal
+from workers.signals import Signaled, arm, pause
 
 PATIENCE = Backoff(first=1.0, most=60.0)
 STEADY = 60.0  # seconds after which a worker counts as healthy
@@ -35,8 +36,10 @@ def run(_options: Namespace, console: Console) -> int:
     keepers = [Keeper([name], path) for name in names]
     for keeper in keepers:
         keeper.start()
-    console.print(f"Running: {', '.join(names)}. Ctrl-C ends them.")
-    wait_for_signal()
+    with contextlib.suppress(Signaled):
+        arm()
+        console.print(f"Running: {', '.join(names)}. Ctrl-C ends them.")
+        pause()
     console.print("Ending. A card that is being written is finished first.")
     for keeper in keepers:
         keeper.end()

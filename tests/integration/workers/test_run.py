@@ -150,7 +150,9 @@ def test_a_killed_child_is_a_trouble_of_the_host(
     assert "SIGKILL" in final["trouble"]["message"]
 
 
-def test_a_crashed_child_is_a_bug(server: Server, slow_warehouse: Warehouse, task: Task, downloader: Host) -> None:
+def test_a_crashed_child_is_a_bug(
+    server: Server, slow_warehouse: Warehouse, task: Task, downloader: Host
+) -> None:
     with running(task, downloader) as thread:
         wait_until_working(server, task)
         os.kill(child_of(downloader), signal.SIGSEGV)
@@ -264,9 +266,7 @@ def test_the_hard_limit_ends_the_attempt(
     assert (ending.trouble["fault"], ending.trouble["code"]) == ("host", "too_slow")
 
 
-def test_the_wrong_kind_of_work_is_given_back(
-    server: Server, image: Image, downloader: Host
-) -> None:
+def test_the_wrong_kind_of_work_is_given_back(server: Server, image: Image, downloader: Host) -> None:
     task = server.add("write", image.spec)
     assert run(task.id, downloader) is None
     courier.deliver(downloader)
@@ -282,7 +282,11 @@ def test_reports_carry_progress_and_no_secret(
         run(task.id, downloader)
     finally:
         house.close()
-    told = [report["progress"] for report in task.reports if report["step"] == "downloading" and "progress" in report]
+    told = [
+        report["progress"]
+        for report in task.reports
+        if report["step"] == "downloading" and "progress" in report
+    ]
     assert told
     assert {progress["total"] for progress in told} == {sum(facts["size"] for facts in image.files)}
     assert [progress["done"] for progress in told] == sorted(progress["done"] for progress in told)

@@ -31,9 +31,16 @@ def file(tmp_path: Path) -> Path:
 
 def test_a_whole_file(tmp_path: Path) -> None:
     slots = '[[slots]]\nname = "A"\nport = "2-1.1"\nmax_bytes = 64000000000\n[[slots]]\nname = "B"\ndevice = "/tmp/b.img"\n'
-    path = write(tmp_path / "h.toml", toml(**GOOD, channel="kiwix", signing_key=SEED, data=str(tmp_path)) + slots)
+    path = write(
+        tmp_path / "h.toml", toml(**GOOD, channel="kiwix", signing_key=SEED, data=str(tmp_path)) + slots
+    )
     config = load(path, {})
-    assert (config.url, config.host, config.channel, config.data) == ("https://imager.example", "w1", "kiwix", tmp_path)
+    assert (config.url, config.host, config.channel, config.data) == (
+        "https://imager.example",
+        "w1",
+        "kiwix",
+        tmp_path,
+    )
     assert [(slot.name, slot.port, slot.device, slot.max_bytes) for slot in config.slots] == [
         ("A", "2-1.1", None, 64_000_000_000),
         ("B", None, "/tmp/b.img", None),
@@ -124,7 +131,15 @@ def test_refusals(tmp_path: Path, text: str, words: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["http://imager.example", "ftp://imager.example", "imager.example", "https://", "", "http://127.0.0.1.evil.example"]
+    "url",
+    [
+        "http://imager.example",
+        "ftp://imager.example",
+        "imager.example",
+        "https://",
+        "",
+        "http://127.0.0.1.evil.example",
+    ],
 )
 def test_passwords_travel_encrypted_or_not_at_all(file: Path, url: str) -> None:
     with pytest.raises(ConfigError, match="https://|lacks url"):

@@ -33,12 +33,21 @@ def journal(path: Path) -> Iterator[Journal]:
 def test_from_claim_to_taken(journal: Journal) -> None:
     claim_id = journal.begin(TASK, Kind.CREATE, "boot-1")
     (begun,) = journal.begun(Kind.CREATE)
-    assert (begun.task, begun.claim_id, begun.boot_id, begun.attempt, begun.pid) == (TASK, claim_id, "boot-1", None, None)
+    assert (begun.task, begun.claim_id, begun.boot_id, begun.attempt, begun.pid) == (
+        TASK,
+        claim_id,
+        "boot-1",
+        None,
+        None,
+    )
     journal.claimed(claim_id, 3, "order-1")
     journal.child(claim_id, 4711, 99)
     (begun,) = journal.begun(Kind.CREATE)
     assert (begun.attempt, begun.order, begun.pid, begun.started) == (3, "order-1", 4711, 99)
-    journal.owe(claim_id, final(TASK, Kind.CREATE, {"event_id": "e1", "attempt": 3, "step": "building", "outcome": "done"}))
+    journal.owe(
+        claim_id,
+        final(TASK, Kind.CREATE, {"event_id": "e1", "attempt": 3, "step": "building", "outcome": "done"}),
+    )
     assert journal.begun(Kind.CREATE) == []
     (owed,) = journal.owed(Kind.CREATE)
     assert (owed.event_id, owed.call, owed.body["outcome"]) == ("e1", Call.REPORT, "done")
@@ -119,7 +128,10 @@ def test_many_threads_and_connections(path: Path) -> None:
             journal.claimed(claim_id, 1, "o")
             journal.owe(claim_id, release(TASK, kind, 1))
 
-    threads = [threading.Thread(target=work, args=(journal, kind)) for journal, kind in zip(journals, Kind, strict=True)]
+    threads = [
+        threading.Thread(target=work, args=(journal, kind))
+        for journal, kind in zip(journals, Kind, strict=True)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:

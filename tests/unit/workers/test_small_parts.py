@@ -95,7 +95,9 @@ class TestLimits:
         assert trouble is not None
         assert (trouble["code"], "1.0 h" in trouble["message"]) == ("too_slow", True)
 
-    @pytest.mark.parametrize(("step", "limit"), [(Step.WRITING, STALL_LIMIT), (Step.BUILDING, BUILD_STALL_LIMIT)])
+    @pytest.mark.parametrize(
+        ("step", "limit"), [(Step.WRITING, STALL_LIMIT), (Step.BUILDING, BUILD_STALL_LIMIT)]
+    )
     def test_standing_still(self, step: Step, limit: int) -> None:
         limits = Limits(0, 0.0)
         assert limits.exceeded(State(step, 10, 1), 50.0) is None
@@ -200,7 +202,10 @@ class TestPlaces:
         with pytest.raises(JobError):
             places.work_folder(tmp_path, bad, 1)
 
-    @pytest.mark.parametrize("bad", ["x", "../demo.img.zst", "/demo.img.zst", ".img.zst", "a b.img.zst", "demo.img.zst\n", "é.img.zst"])
+    @pytest.mark.parametrize(
+        "bad",
+        ["x", "../demo.img.zst", "/demo.img.zst", ".img.zst", "a b.img.zst", "demo.img.zst\n", "é.img.zst"],
+    )
     def test_a_name_that_leads_elsewhere_is_refused(self, tmp_path: Path, bad: str) -> None:
         with pytest.raises(JobError, match="names no file of an image"):
             places.artifact(tmp_path, bad)
@@ -278,7 +283,10 @@ def test_a_lock_is_one_holder_s(tmp_path: Path) -> None:
     assert not is_held(lock)
     with held(lock, patience=0, busy="first"):
         assert is_held(lock)
-        with pytest.raises(HostError, match="somebody has it"), held(lock, patience=0, busy="somebody has it"):
+        with (
+            pytest.raises(HostError, match="somebody has it"),
+            held(lock, patience=0, busy="somebody has it"),
+        ):
             pytest.fail("two holders")
     assert not is_held(lock)
     with held(lock, patience=0, busy="again"):

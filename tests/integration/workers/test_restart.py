@@ -1,0 +1,270 @@
+"""After a crash: what an earlier process left is ended, and the server hears of it. And the sign of life."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.doubles.image import Image
+from tests.doubles.server import Server, Task
+from tests.doubles.warehouse import Warehouse
+from workers import courier, machine, places, reconcile
+from workers.bench import Bench
+from workers.child import MARK
+from workers.contract import Kind
+from workers.host import Host
+from workers.presence import Presence
+from workers.run import run
+
+
+def orphan(host: Host, claim_id: str) -> subprocess.Popen[bytes]:
+    """A child whose parent is long dead."""
+    process = subprocess.Popen(["sleep", "300"], env={**os.environ, MARK: claim_id}, start_new_session=True)
+    host.journal.child(claim_id, process.pid, machine.started(process.pid))
+    return process
+
+
+def left_behind(host: Host, server: Server, task: Task, attempt: int = 1) -> str:
+    """What a crash in the middle of an attempt leaves in journal and server."""
+    claim_id = host.journal.begin(task.id, host.kind, "an-earlier-boot")
+    host.journal.claimed(claim_id, attempt, task.order)
+    task.attempt, task.claim_id, task.open = attempt, claim_id, False
+    return claim_id
+
+
+class TestBury:
+    def test_a_create_left_behind_is_killed_cleaned_and_given_back(
+        self, server: Server, host_of: Callable[[Kind], Host]
+    ) -> None:
+        host, task = host_of(Kind.CREATE), server.add("create", {})
+        process = orphan(host, left_behind(host, server, task))
+        work = places.work_folder(host.config.data, task.id, 1)
+        work.mkdir(parents=True)
+        assert reconcile.bury(host, running=()) == []
+        assert process.wait(10) == -9
+        assert not work.exists()
+        assert courier.deliver(host)
+        assert [release["attempt"] for release in task.releases] == [1]
+        assert task.open
+
+    def test_a_write_left_behind_is_interrupted(
+        self, server: Server, host_of: Callable[[Kind], Host]
+    ) -> None:
+        host, task = host_of(Kind.WRITE), server.add("write", {})
+        left_behind(host, server, task, attempt=2)
+        reconcile.bury(host, running=())
+        courier.deliver(host)
+        (final,) = task.finals
+        assert (final["attempt"], final["outcome"]) == (2, "failed")
+        assert (final["trouble"]["fault"], final["trouble"]["code"]) == ("host", "interrupted")
+        assert task.releases == []
+
+    def test_what_runs_is_left_alone(self, server: Server, host_of: Callable[[Kind], Host]) -> None:
+        host, task = host_of(Kind.DOWNLOAD), server.add("download", {})
+        process = orphan(host, left_behind(host, server, task))
+        assert reconcile.bury(host, running=[task.id]) == []
+        assert process.poll() is None
+        assert len(host.journal.begun(Kind.DOWNLOAD)) == 1
+        process.kill()
+        process.wait()
+
+    def test_another_process_with_the_old_pid_lives(
+        self, server: Server, host_of: Callable[[Kind], Host]
+    ) -> None:
+        host, task = host_of(Kind.DOWNLOAD), server.add("download", {})
+        claim_id = left_behind(host, server, task)
+        innocent = subprocess.Popen(["sleep", "300"], start_new_session=True)
+        host.journal.child(claim_id, innocent.pid, 1)
+        reconcile.bury(host, running=())
+        assert innocent.poll() is None
+        innocent.kill()
+        innocent.wait()
+
+    def test_a_claim_without_an_answer_is_asked_again(
+        self, host_of: Callable[[Kind], Host], server: Server
+    ) -> None:
+        host, task = host_of(Kind.DOWNLOAD), server.add("download", {})
+        host.journal.begin(task.id, Kind.DOWNLOAD, "an-earlier-boot")
+        assert reconcile.bury(host, running=()) == [task.id]
+        assert len(host.journal.begun(Kind.DOWNLOAD)) == 1
+
+
+class TestCompare:
+    def test_an_assignment_that_no_journal_knows_is_given_back(
+        self, server: Server, host_of: Callable[[Kind], Host]
+    ) -> None:
+        host = host_of(Kind.DOWNLOAD)
+        lost = server.add("download", {}, attempt=3, claim_id="of-a-lost-disk", open=False)
+        other = server.add("write", {}, attempt=1, claim_id="the-writer-s", open=False)
+        reconcile.compare(host, running=())
+        courier.deliver(host)
+        assert [release["attempt"] for release in lost.releases] == [3]
+        assert other.releases == other.reports == []
+
+    def test_what_is_known_owed_or_running_is_not_touched(
+        self, server: Server, host_of: Callable[[Kind], Host]
+    ) -> None:
+        host = host_of(Kind.WRITE)
+        known, owed, runs = (server.add("write", {}) for _ in range(3))
+        left_behind(host, server, known)
+        left_behind(host, server, owed)
+        reconcile.bury(host, running=[known.id])
+        runs.attempt, runs.claim_id = 1, "c"
+        before = len(host.journal.owed(Kind.WRITE))
+        reconcile.compare(host, running=[runs.id])
+        assert len(host.journal.owed(Kind.WRITE)) == before == 1
+
+
+@pytest.fixture
+def presence_of(host_of: Callable[[Kind], Host]) -> Callable[..., Presence]:
+    def make(kind: Kind, places: int = 1, work: Callable[[str], object] = lambda _: None) -> Presence:
+        return Presence(host_of(kind), Bench(places, work))
+
+    return make
+
+
+class TestPresence:
+    def test_a_beat_says_what_is_here(
+        self, server: Server, presence_of: Callable[..., Presence], host_of: Callable[[Kind], Host]
+    ) -> None:
+        presence_of(Kind.WRITE).beat()
+        (beat,) = server.beats
+        assert (beat["kind"], beat["protocol"], beat["running"]) == ("write", 1, [])
+        assert beat["boot_id"] == machine.boot_id()
+        assert beat["free_bytes"] > 0
+        (slot,) = beat["slots"]
+        assert (slot["name"], slot["present"], slot["size"]) == ("A", False, 0)
+
+    def test_a_card_that_is_inserted_is_seen(
+        self, server: Server, presence_of: Callable[..., Presence], host_of: Callable[[Kind], Host]
+    ) -> None:
+        presence = presence_of(Kind.WRITE)
+        presence.beat()
+        card = host_of(Kind.WRITE).config.data.parent / "card-a.img"
+        card.write_bytes(bytes(8 * 2**20))
+        presence.beat()
+        before, after = (beat["slots"][0] for beat in server.beats)
+        assert (before["present"], after["present"], after["size"]) == (False, True, 8 * 2**20)
+        assert after["diskseq"] is not None
+
+    def test_the_server_s_bell_starts_what_waits_within_the_places(
+        self, server: Server, presence_of: Callable[..., Presence]
+    ) -> None:
+        go, started = threading.Event(), []
+
+        def work(task: str) -> None:
+            started.append(task)
+            go.wait(30)
+
+        presence = presence_of(Kind.DOWNLOAD, 2, work)
+        server.ring = ["a", "b", "c"]
+        presence.beat()
+        presence.beat()
+        assert started == ["a", "b"]
+        assert sorted(server.beats[1]["running"]) == ["a", "b"]
+        go.set()
+        presence._bench.wait()
+
+    @pytest.mark.parametrize("why", ["drain", "stopping"])
+    def test_nothing_starts_when_nothing_should(
+        self, server: Server, presence_of: Callable[..., Presence], why: str
+    ) -> None:
+        started: list[str] = []
+        presence = presence_of(Kind.DOWNLOAD, 1, started.append)
+        server.ring = ["a"]
+        if why == "drain":
+            server.drain = True
+        else:
+            presence._host.stopping.set()
+        presence.beat()
+        presence._bench.wait()
+        assert started == []
+
+    def test_a_server_that_is_away_is_no_reason_to_end(
+        self, server: Server, presence_of: Callable[..., Presence]
+    ) -> None:
+        started: list[str] = []
+        presence = presence_of(Kind.DOWNLOAD, 1, started.append)
+        server.down = True
+        presence.beat()
+        presence.beat()
+        server.down, server.ring = False, ["a"]
+        presence.beat()
+        presence._bench.wait()
+        assert started == ["a"]
+
+    def test_everything_works_with_this_bell_alone(
+        self, server: Server, warehouse: Warehouse, image: Image, host_of: Callable[[Kind], Host]
+    ) -> None:
+        host, task = host_of(Kind.DOWNLOAD), server.add("download", image.spec)
+        bench = Bench(1, lambda task: run(task, host))
+        presence = Presence(host, bench, every=0.05)
+        server.ring = [task.id]
+        presence.start()
+        try:
+            server.wait_for(lambda: task.finals)
+        finally:
+            presence.end()
+            presence.join()
+            bench.wait()
+        assert [final["outcome"] for final in task.finals] == ["done"]
+
+    def test_what_a_crash_left_is_settled_by_the_next_beats(
+        self, server: Server, warehouse: Warehouse, image: Image, host_of: Callable[[Kind], Host]
+    ) -> None:
+        host, task = host_of(Kind.DOWNLOAD), server.add("download", image.spec)
+        left_behind(host, server, task)
+        bench = Bench(1, lambda task: run(task, host))
+        presence = Presence(host, bench)
+        presence.beat()
+        presence.beat()
+        assert len(task.releases) == 1
+        server.ring = [task.id]
+        presence.beat()
+        bench.wait()
+        assert (task.attempt, [final["outcome"] for final in task.finals]) == (2, ["done"])
+
+
+def test_a_child_dies_with_its_parent(
+    server: Server, slow_warehouse: Warehouse, image: Image, host_of: Callable[[Kind], Host]
+) -> None:
+    task = server.add("download", image.spec)
+    host = host_of(Kind.DOWNLOAD)
+    script = (
+        "import sys; from pathlib import Path; from workers.config import load; from workers.contract import Kind\n"
+        "from workers.host import open_host; from workers.run import run\n"
+        "with open_host(Kind.DOWNLOAD, load(Path(sys.argv[1]), {})) as host: run(sys.argv[2], host)\n"
+    )
+    parent = subprocess.Popen(
+        [sys.executable, "-c", script, str(host.config.path), task.id], stdout=subprocess.DEVNULL
+    )
+    server.wait_for(lambda: any(report["step"] == "downloading" for report in task.reports))
+    (begun,) = host.journal.begun(Kind.DOWNLOAD)
+    assert begun.pid is not None
+    assert machine.started(begun.pid) == begun.started
+    parent.kill()
+    parent.wait()
+    assert vanishes(begun.pid)
+    reconcile.bury(host, running=())
+    assert courier.deliver(host)
+    assert len(task.releases) == 1
+
+
+def vanishes(pid: int, within: float = 20) -> bool:
+    """Is the process dead before long? A zombie, which init has yet to bury, is."""
+    deadline = time.monotonic() + within
+    while time.monotonic() < deadline:
+        try:
+            if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in "ZX":
+                return True
+        except (FileNotFoundError, ProcessLookupError):
+            return True
+        time.sleep(0.02)
+    return False
