@@ -119,6 +119,18 @@ def test_what_is_not_possible_is_said_per_order(client, staff, school, line):
     assert list(Order.objects.order_by("number").values_list("status", flat=True)) == ["placed", "creating"]
 
 
+@pytest.mark.parametrize("rows", [1, 3])
+def test_the_list_takes_as_many_queries_for_one_order_as_for_three(
+    client, staff, school, django_assert_num_queries, rows
+):
+    for _ in range(rows):
+        school.place()
+    client.get(LIST)
+
+    with django_assert_num_queries(9):
+        assert client.get(LIST).status_code == 200
+
+
 def test_members_have_no_admin(client, school):
     client.force_login(school.member)
 

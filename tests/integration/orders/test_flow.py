@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import threading
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils import timezone
 
 from imager.lifecycle import IllegalMove
@@ -346,69 +344,3 @@ def test_only_finished_cards_can_be_shipped(school, went_from):
 
     order.refresh_from_db()
     assert (order.status, order.tracking, order.moves.count()) == (went_from, "", 1)
-
-
-def together(*actions) -> list[BaseException | None]:
-    """Run actions at the same moment, each with a connection of its own; what each raised."""
-    start = threading.Barrier(len(actions))
-
-    def run(action):
-        start.wait(10)
-        try:
-            action()
-        finally:
-            connection.close()
-
-    with ThreadPoolExecutor(len(actions)) as pool:
-        return [future.exception(30) for future in [pool.submit(run, action) for action in actions]]
-
-
-@pytest.mark.django_db(transaction=True)
-def test_the_last_two_cards_finish_at_the_same_moment(school, line):
-    for _ in range(5):
-        order = school.place(quantity=2)
-        line.build(order)
-        line.download(order)
-        cards = [line.insert(order, unit) for unit in (1, 2)]
-
-        errors = together(
-            *(lambda card=card: line.report(card, outcome="done", result={"slot": "A"}) for card in cards)
-        )
-
-        assert errors == [None, None]
-        assert status(order) == "ready_to_ship"
-        assert history(order).count("ready_to_ship") == 1
-
-
-@pytest.mark.django_db(transaction=True)
-def test_cancel_and_done_at_the_same_moment_agree(school, line):
-    for _ in range(5):
-        order = school.place()
-        task = line.claim(line.task(order, Kind.CREATE))
-        line.publish(task)
-
-        errors = together(
-            lambda order=order: services.cancel(order, by=school.member),
-            lambda task=task: line.report(task, outcome="done", result={"image_size": IMAGE_SIZE}),
-        )
-
-        assert errors == [None, None]
-        assert status(order) == "canceled"
-        open_tasks = order.tasks.exclude(status__in=["done", "canceled"])
-        assert list(open_tasks) == []
-        assert warehouse.published_files(owner=order.pk) == []
-
-
-@pytest.mark.django_db(transaction=True)
-def test_two_schedulers_expire_an_order_once(school, line):
-    orders = [school.place(kind="virtual") for _ in range(4)]
-    for order in orders:
-        line.build(order)
-    Order.objects.update(expires_at=timezone.now())
-
-    assert together(services.expire_due, services.expire_due) == [None, None]
-
-    for order in orders:
-        assert history(order).count("expired") <= 1
-    services.expire_due()
-    assert {status(order) for order in orders} == {"expired"}
