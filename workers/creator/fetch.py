@@ -165,21 +165,22 @@ class Fetcher:
         def attempt() -> None:
             for piece in self._http.pieces(source, offset=arriving.done, rewind=arriving.rewind):
                 arriving.write(piece)
-            if arriving.size is not None and arriving.done < arriving.size:
+            told = self._http.total(source)
+            if arriving.size is not None and arriving.done < arriving.size and arriving.done != told:
                 raise Interrupted("the transfer ended early")
 
         self._patiently(source, attempt, lambda: arriving.done)
 
     def _patiently(self, source: str, attempt: Callable[[], T], done: Callable[[], int] = lambda: 0) -> T:
         """`attempt` until it ends; gives up after several failures in a row that brought nothing new."""
-        delays, failures, reached = self._backoff.delays(), 0, done()
+        delays, failures, best = self._backoff.delays(), 0, done()
         while True:
             try:
                 return attempt()
             except Interrupted as trouble:
-                if done() > reached:
-                    delays, failures = self._backoff.delays(), 0
-                failures, reached = failures + 1, done()
+                if done() > best:
+                    delays, failures, best = self._backoff.delays(), 0, done()
+                failures += 1
                 where = shown(source)
                 if failures >= _TRIES:
                     raise HostError(
@@ -187,7 +188,7 @@ class Fetcher:
                         f"{where} could not be fetched in {_TRIES} tries: {trouble.reason}; "
                         "check this host's network and that server, then try again",
                     ) from None
-                self._report.log(f"{where}: {trouble.reason}; trying again from byte {reached}")
+                self._report.log(f"{where}: {trouble.reason}; trying again ({done()} bytes so far)")
                 self._wait(max(next(delays), min(trouble.wait, _LONGEST_WAIT)))
 
     def _arriving(self, where: str, sink: Sink, algo: str, size: int | None, before: int) -> _Arriving:

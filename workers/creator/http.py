@@ -54,6 +54,7 @@ class Http:
         self._session = requests.Session()
         self._session.headers.update(_HEADERS)
         self._versions: dict[str, str] = {}
+        self._totals: dict[str, int | None] = {}
 
     def close(self) -> None:
         self._session.close()
@@ -68,24 +69,24 @@ class Http:
             if answer.status_code == 416:  # an empty file has no first byte
                 return 0
             _check(answer, url)
-            span = _RANGE.fullmatch(answer.headers.get("Content-Range", ""))
-            if answer.status_code == 206:
-                return int(span[2]) if span and span[2] != "*" else None
-            return _length(answer)
+            return _total(answer)
+
+    def total(self, url: str) -> int | None:
+        """The whole size that the last answer of `pieces` told, if it told one."""
+        return self._totals.get(url)
 
     def pieces(
         self, url: str, *, offset: int = 0, rewind: Callable[[], None] = _nothing, limit: int | None = None
     ) -> Iterator[bytes]:
         """The file's bytes from `offset` on; `rewind` is called if the server begins at zero again."""
         headers = {}
-        if offset:
-            headers["Range"] = f"bytes={offset}-"
-            if version := self._versions.get(url):
-                headers["If-Range"] = version
+        if offset and (version := self._versions.get(url)):
+            headers = {"Range": f"bytes={offset}-", "If-Range": version}
+        elif offset:
+            rewind()  # nothing would tell if the rest were of another version of the file
+            offset = 0
         with self._answer("GET", url, headers) as answer:
             if offset and answer.status_code == 416:
-                if _total(answer) == offset:
-                    return  # the cut came just behind the last byte
                 rewind()
                 raise Interrupted("the file has changed on the server")
             _check(answer, url)
@@ -93,7 +94,7 @@ class Http:
                 rewind()
                 if answer.status_code == 206:
                     raise Interrupted("the server sent another part than was asked for")
-            self._versions[url] = _version(answer)
+            self._versions[url], self._totals[url] = _version(answer), _total(answer)
             yield from _body(answer, limit)
 
     @contextmanager
@@ -153,8 +154,10 @@ def _length(answer: requests.Response) -> int | None:
 
 
 def _total(answer: requests.Response) -> int | None:
-    text = answer.headers.get("Content-Range", "").rpartition("/")[2]
-    return int(text) if text.isdecimal() else None
+    if answer.status_code == 200:
+        return _length(answer)
+    span = _RANGE.fullmatch(answer.headers.get("Content-Range", ""))
+    return int(span[2]) if span and span[2] != "*" else None
 
 
 def _continues(answer: requests.Response, offset: int) -> bool:

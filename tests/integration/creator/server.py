@@ -20,6 +20,7 @@ class Page:
     statuses: list[int] = field(default_factory=list)  # answered first, one per GET
     cuts: list[int] = field(default_factory=list)
     after_cut: bytes | None = None  # the page's new content once it was cut
+    etag_after_cut: str = '"v2"'
     location: str = ""
     retry_after: str = ""
 
@@ -111,7 +112,7 @@ class _Handler(BaseHTTPRequestHandler):
         if cut is not None:
             self.close_connection = True
             if page.after_cut is not None:
-                page.data, page.etag = page.after_cut, '"v2"'
+                page.data, page.etag = page.after_cut, page.etag_after_cut
 
     def _asks_range(self, page: Page) -> bool:
         known = self.headers.get("If-Range")

@@ -74,11 +74,27 @@ def test_a_file_that_changes_meanwhile_is_never_mixed(server, fetcher, sink):
     assert bytes(sink.data) == new
 
 
-def test_a_shorter_file_after_the_cut_begins_anew(server, fetcher, sink):
-    url = server.put("/a.zim", DATA, cuts=[1_000_000], after_cut=b"short", etag="")
-    server.pages["/a.zim"].etag = ""  # nothing tells the versions apart but the size
+def test_without_versions_a_cut_download_begins_anew(server, fetcher, sink):
+    """Else the rest could be of another file, and without a checksum nobody would notice."""
+    url = server.put("/a.zim", DATA, cuts=[1_000_000], etag="", after_cut=DATA[::-1])
+    server.pages["/a.zim"].etag_after_cut = ""
+    assert fetcher.fetch(url, sink).size == len(DATA)
+    assert bytes(sink.data) == DATA[::-1]
+    assert server.gets("/a.zim") == ["", ""]
+
+
+def test_a_file_that_shrank_on_the_server_begins_anew(server, fetcher, sink):
+    url = server.put("/a.zim", DATA, cuts=[1_000_000], after_cut=b"short")
+    server.pages["/a.zim"].etag_after_cut = '"v1"'  # a server that lies about versions
     assert fetcher.fetch(url, sink).size == 5
     assert bytes(sink.data) == b"short"
+
+
+def test_a_flaky_server_without_ranges_is_given_up(server, fetcher, sink):
+    url = server.put("/a.zim", DATA, cuts=[900_000, 1_000_000] * 50, ranges=False)
+    with pytest.raises(HostError, match="in 8 tries"):
+        fetcher.fetch(url, sink)
+    assert len(server.gets("/a.zim")) < 20
 
 
 def test_an_end_without_a_length_is_noticed_by_the_announced_size(server, fetcher, sink):
@@ -141,11 +157,12 @@ def test_a_wrong_checksum_names_both(server, fetcher, sink):
     assert sha(b"other").value in caught.value.message
 
 
-def test_less_than_announced_stays_unfinished(server, fetcher, sink):
+def test_less_than_announced_is_named(server, fetcher, sink):
     url = server.put("/a", b"12345")
-    with pytest.raises(HostError, match="the transfer ended early") as caught:
+    with pytest.raises(JobError, match=r"/a has 5 bytes, 6 were announced") as caught:
         fetcher.fetch(url, sink, size=6)
-    assert caught.value.code == "download_failed"
+    assert caught.value.code == "size_mismatch"
+    assert len(server.gets("/a")) == 1
 
 
 def test_more_than_announced_is_stopped_by_name(server, fetcher, sink):
