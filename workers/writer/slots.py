@@ -118,8 +118,19 @@ def _check(slot: SlotConfig, candidate: Candidate, devices: Devices) -> None:
 def _locate(slot: SlotConfig, devices: Devices) -> Candidate | None:
     """The slot's device; None where a file or node that stands for the card is not there."""
     if slot.device is not None:
-        return look(slot.device, devices) if Path(slot.device).exists() else None
+        return None if _is_absent(slot.device) else look(slot.device, devices)
     return of_disk(_disk_at(slot, devices))
+
+
+def _is_absent(path: str) -> bool:
+    """Nothing there: an empty slot. What may not be looked at is another matter, for `look` to name."""
+    try:
+        Path(path).stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _disk_at(slot: SlotConfig, devices: Devices) -> Disk:
@@ -170,9 +181,14 @@ def _problem(slot: SlotConfig, candidate: Candidate, devices: Devices) -> str:
 
 def _lock(slot: SlotConfig, lock_dir: Path) -> int:
     """The slot's own lock; the kernel frees it with its holder, and the file says who that was."""
-    lock_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     path = lock_dir / f"slot-{slot.name}.lock"
-    lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        lock_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    except OSError as error:
+        raise HostError(
+            "no_lock", f"The lock {path} cannot be opened ({error.strerror}); check the folder and its owner."
+        ) from error
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         os.ftruncate(lock, 0)

@@ -242,6 +242,32 @@ def test_a_planted_link_is_no_lock(slot: SlotConfig, locks: Path, tmp_path: Path
     locks.mkdir()
     (tmp_path / "victim").write_text("keep")
     (locks / "slot-left.lock").symlink_to(tmp_path / "victim")
-    with pytest.raises(OSError, match="symbolic"):
-        open_card(slot, expect_diskseq=None, lock_dir=locks)
+    error = refused(slot, locks)
+    assert isinstance(error, HostError)
+    assert error.code == "no_lock"
     assert (tmp_path / "victim").read_text() == "keep"
+
+
+def test_a_lock_folder_that_is_none(slot: SlotConfig, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    assert refused(slot, tmp_path / "file").code == "no_lock"
+
+
+def test_a_device_that_may_not_be_looked_at_is_a_problem_not_an_empty_slot(
+    slot: SlotConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_path: object, **_options: object) -> os.stat_result:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(os, "stat", refuse)
+    state = find(slot)
+    assert not state["present"]
+    assert "may not be opened" in state["problem"]
+
+
+def test_a_loop_of_links_is_a_problem(tmp_path: Path) -> None:
+    (tmp_path / "a").symlink_to(tmp_path / "b")
+    (tmp_path / "b").symlink_to(tmp_path / "a")
+    state = find(SlotConfig("left", device=str(tmp_path / "a")))
+    assert not state["present"]
+    assert state["problem"]
