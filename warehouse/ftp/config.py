@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 
 POLL_SECONDS: Final = 30.0
 KEEP_FREE_PERCENT: Final = 5.0
+CONNECTIONS: Final = 256
+CONNECTIONS_PER_ADDRESS: Final = 16
 
 _SLUG: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _PORTS: Final = re.compile(r"([0-9]{1,5})-([0-9]{1,5})")
@@ -39,6 +41,7 @@ class Config:
     ca_file: Path | None = None
     poll_seconds: float = POLL_SECONDS
     keep_free_percent: float = KEEP_FREE_PERCENT
+    connections_per_address: int = CONNECTIONS_PER_ADDRESS
 
     @property
     def tls(self) -> bool:
@@ -67,6 +70,9 @@ def load(environ: Mapping[str, str]) -> Config:
         key=key,
         ca_file=_file(environ, "WAREHOUSE_CA_FILE"),
         poll_seconds=_number(environ, "WAREHOUSE_POLL_SECONDS", POLL_SECONDS, 0.05, 300),
+        connections_per_address=int(
+            _number(environ, "WAREHOUSE_CONNECTIONS_PER_ADDRESS", CONNECTIONS_PER_ADDRESS, 1, CONNECTIONS)
+        ),
         keep_free_percent=_number(environ, "WAREHOUSE_KEEP_FREE_PERCENT", KEEP_FREE_PERCENT, 0, 99),
     )
 

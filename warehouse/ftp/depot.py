@@ -67,8 +67,10 @@ class Depot:
             self._incoming.pop(user, None)
         self.layout.remove(self.layout.attempt(user))
 
-    def remove_image(self, order: str) -> None:
-        """Delete the image of an order that the server gave up."""
+    def remove_image(self, order: str, *, known_at: float) -> None:
+        """Delete the image of an order that the server gave up, unless it was published after `known_at`."""
         with self.publisher.lock_of(order):
+            if self.publisher.moved_at(order) >= known_at:
+                return
             self.layout.remove(self.layout.image(order))
             self.layout.marker(order).unlink(missing_ok=True)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Callable
 from weakref import WeakValueDictionary
 
@@ -32,6 +33,7 @@ class Publisher:
         self._layout = layout
         self._web = web
         self._guard = threading.Lock()
+        self._moved: dict[str, float] = {}
         self._locks: WeakValueDictionary[str, threading.Lock] = WeakValueDictionary()
 
     def publish(
@@ -68,6 +70,10 @@ class Publisher:
         """The lock that whoever creates or removes `images/<order>/` holds."""
         with self._guard:
             return self._locks.setdefault(order, threading.Lock())
+
+    def moved_at(self, order: str) -> float:
+        """When this process published the order's image, by the monotonic clock; 0 if it did not."""
+        return self._moved.get(order, 0.0)
 
     def _is_there(self, order: str, wanted: Publication) -> bool:
         folder = self._layout.image(order)
@@ -115,6 +121,7 @@ class Publisher:
         self._layout.marker(order).touch()
         sync_folder(self._layout.unconfirmed)
         incoming.path.rename(self._layout.image(order))
+        self._moved[order] = time.monotonic()
         sync_folder(self._layout.images)
         sync_folder(self._layout.incoming)
 

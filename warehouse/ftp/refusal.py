@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import unicodedata
+from typing import Final
+
 TRY_AGAIN = 450
 DISK_FULL = 452
 NOT_LOGGED_IN = 530
@@ -26,7 +29,15 @@ class Refused(Exception):
         return f"{self.code} {self}"
 
 
+_PLAIN: Final = str.maketrans(
+    {"“": '"', "”": '"', "«": '"', "»": '"', "’": "'", "–": "-", "—": "-", "→": "->"}
+)
+
+
 def one_line(text: str) -> str:
-    """`text` without line breaks and control characters, at a length that every client accepts."""
-    words = "".join(sign if sign.isprintable() else " " for sign in text).split()
+    """`text` as every FTP client can read it: one line of plain ASCII, accents dropped, not too long."""
+    plain = unicodedata.normalize("NFKD", text.translate(_PLAIN))
+    ascii_only = "".join(sign for sign in plain if not unicodedata.combining(sign))
+    safe = ascii_only.encode("ascii", "replace").decode("ascii")
+    words = "".join(sign if sign.isprintable() else " " for sign in safe).split()
     return " ".join(words)[:LONGEST_REASON]

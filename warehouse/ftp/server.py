@@ -10,7 +10,7 @@ from OpenSSL import SSL
 from pyftpdlib.ioloop import IOLoop  # type: ignore[import-untyped]
 from pyftpdlib.servers import ThreadedFTPServer  # type: ignore[import-untyped]
 
-from warehouse.ftp.config import Config, ConfigError
+from warehouse.ftp.config import CONNECTIONS, Config, ConfigError
 from warehouse.ftp.depot import Depot
 from warehouse.ftp.layout import Layout
 from warehouse.ftp.log import logger
@@ -25,12 +25,12 @@ GOODBYE: Final = 5.0
 class Server(ThreadedFTPServer):  # type: ignore[misc]  # the library has no types
     """The library's server, with limits, and with an exit of its own instead of one per class."""
 
-    max_cons = 256
-    max_cons_per_ip = 16
+    max_cons = CONNECTIONS
     poll_timeout = POLL
     join_timeout = 30
 
     def __init__(self, config: Config, handler: type[Session]) -> None:
+        self.max_cons_per_ip = config.connections_per_address
         self._lock = threading.Lock()
         self._exit = threading.Event()
         super().__init__((config.host, config.port), handler, ioloop=IOLoop())

@@ -62,15 +62,16 @@ class Watch(threading.Thread):
 
     def _ask(self) -> None:
         depot = self._depot
+        asked_at = time.monotonic()
         news = depot.web.ended(depot.ended.cursor)
         depot.ended.add([f"{task}.{attempt}" for task, attempt in news.attempts])
-        done = self._carry_out(news)
+        done = self._carry_out(news, asked_at)
         # What could not be carried out is asked for again: the cursor stays.
         depot.ended.heard(news.cursor if done else depot.ended.cursor)
 
-    def _carry_out(self, news: Ended) -> bool:
+    def _carry_out(self, news: Ended, asked_at: float) -> bool:
         attempts = [self._end_attempt(task, attempt) for task, attempt in news.attempts]
-        orders = [self._remove_order(order) for order in news.removed]
+        orders = [self._remove_order(order, asked_at) for order in news.removed]
         return all(attempts) and all(orders)
 
     def _end_attempt(self, task: str, attempt: int) -> bool:
@@ -80,12 +81,12 @@ class Watch(threading.Thread):
             return False
         return self._remove(lambda: self._depot.forget(user), task=task)
 
-    def _remove_order(self, order: str) -> bool:
+    def _remove_order(self, order: str, asked_at: float) -> bool:
         visits = self._depot.visits
         if not visits.end(visits.of_order(order), LEAVE_WITHIN):
             self._log.warning("a session that reads a removed image does not leave yet", order=order)
             return False
-        return self._remove(lambda: self._depot.remove_image(order), order=order)
+        return self._remove(lambda: self._depot.remove_image(order, known_at=asked_at), order=order)
 
     def _remove(self, removal: Callable[[], None], **about: str) -> bool:
         try:

@@ -16,6 +16,7 @@ from jwt.algorithms import OKPAlgorithm
 
 from tests.unit.warehouse_ftp.test_tickets import KEY
 from warehouse.ftp import folders, names, statefile, web
+from warehouse.ftp.depot import Depot
 from warehouse.ftp.ended import REMEMBERED, STALE_AFTER, EndedList
 from warehouse.ftp.incoming import Incoming
 from warehouse.ftp.keys import Keys
@@ -68,6 +69,8 @@ def test_users_in_another_form(user: str) -> None:
 def test_reasons_are_one_line() -> None:
     assert one_line("a\r\n250 Published.\x1b[0m  b") == "a 250 Published. [0m b"
     assert len(one_line("x" * 10_000)) == 400
+    french = "La tentative « 1 » est terminée\N{NO-BREAK SPACE}: l’autre œuvre…"
+    assert one_line(french) == 'La tentative " 1 " est terminee : l\'autre ?uvre...'
 
 
 def test_the_ended_list_ages_and_survives(tmp_path: Path) -> None:
@@ -295,3 +298,15 @@ def test_refusals_and_troubles_are_told_apart(
     config = web.Config(root=tmp_path, slug="s", secret="x", server_url="http://127.0.0.1:1")
     with pytest.raises(expected):
         web.Web(config).publish(USER[:-2], 1, [])
+
+
+def test_old_news_do_not_remove_a_newer_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    layout = Layout(tmp_path)
+    layout.prepare()
+    depot = Depot(web.Config(root=tmp_path, slug="s", secret="x", server_url="http://127.0.0.1:1"), layout)
+    layout.image("order").mkdir()
+    monkeypatch.setattr(depot.publisher, "moved_at", lambda _order: 100.0)
+    depot.remove_image("order", known_at=99.0)
+    assert layout.image("order").exists()
+    depot.remove_image("order", known_at=101.0)
+    assert not layout.image("order").exists()
