@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import uuid
+import uuid as uuid_module
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -34,6 +34,12 @@ class Ext4Identity:
     uuid: bytes
     hash_seed: bytes
 
+    def seed(self) -> uuid_module.UUID:
+        """The seed as mke2fs takes it. Of zeros it would make a random one: those follow the UUID."""
+        if any(self.hash_seed):
+            return uuid_module.UUID(bytes=self.hash_seed)
+        return uuid_module.uuid5(uuid_module.UUID(bytes=self.uuid), "hash_seed")
+
 
 def journal_size(size: int) -> int:
     """Bytes of journal for a file system of `size` bytes; all of it is written to each card."""
@@ -54,12 +60,12 @@ def make_ext4(
         raise JobError(
             "too_small", f"an ext4 partition of {size} bytes is too small; give it at least {SMALLEST}"
         )
-    extended = f"offset={offset},hash_seed={uuid.UUID(bytes=identity.hash_seed)},root_owner=0:0,nodiscard"
+    extended = f"offset={offset},hash_seed={identity.seed()},root_owner=0:0,nodiscard"
     extended += ",lazy_itable_init=1,lazy_journal_init=1"
     arguments = ["-q", "-F", "-t", "ext4", "-b", str(BLOCK), "-I", str(INODE)]
     arguments += ["-N", str(inodes or size // BYTES_PER_INODE)]
     arguments += ["-O", _FEATURES, "-m", "0", "-J", f"size={journal_size(size) // _MIB}"]
-    arguments += ["-L", identity.label, "-U", str(uuid.UUID(bytes=identity.uuid)), "-E", extended]
+    arguments += ["-L", identity.label, "-U", str(uuid_module.UUID(bytes=identity.uuid)), "-E", extended]
     done = _run("mke2fs", [*arguments, f"./{image.name}", f"{size // 1024}k"], image.parent, now=now)
     if done.returncode:
         raise HostError(

@@ -322,6 +322,18 @@ def test_paths_with_odd_characters_are_fine(tmp_path):
     check_ext4(image, OFFSET)
 
 
+def test_a_file_system_without_a_hash_seed_is_the_same_each_time_too(tmp_path):
+    """mke2fs takes a seed of zeros as "any"."""
+    images = []
+    for name in ("one", "two"):
+        image = tmp_path / name
+        with image.open("wb") as file:
+            file.truncate(16 << 20)
+        make_ext4(image, 0, 16 << 20, Ext4Identity("x", bytes(range(16)), bytes(16)), now=NOW)
+        images.append(image.read_bytes())
+    assert images[0] == images[1]
+
+
 def test_too_small_a_partition_is_refused(tmp_path):
     with pytest.raises(JobError, match="too small") as caught:
         make_ext4(tmp_path / "img", 0, 1 << 20, Ext4Identity("x", bytes(16), bytes(16)), now=NOW)
