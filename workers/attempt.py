@@ -20,6 +20,7 @@ from workers.limits import Limits
 from workers.pace import Pace, Schedule
 from workers.transcript import Transcript
 
+MAX_MESSAGE = 4000  # characters that the server takes for a trouble
 TICK = 0.25  # seconds between two looks at the child when it says nothing
 
 _log = structlog.get_logger()
@@ -175,7 +176,8 @@ class Attempt:
         if ending.outcome is not None:
             report["outcome"] = ending.outcome.value
         if ending.trouble is not None:
-            report["trouble"] = ending.trouble
+            words = ending.trouble
+            report["trouble"] = {**words, "message": words["message"][:MAX_MESSAGE]}
         if ending.result is not None:
             report["result"] = ending.result
         return final(task, self._host.kind, report)

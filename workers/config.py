@@ -26,6 +26,7 @@ VARIABLES = {
 }
 REQUIRED = ("url", "host", "email", "password")
 KNOWN = {*VARIABLES, "enabled", "slots"}
+MAX_SLOT_NAME = 20  # what the server takes, and what fits a tile
 SLOT_KEYS = {"name", "port", "device", "max_bytes"}
 
 
@@ -221,4 +222,8 @@ def _slot(row: Any, path: Path) -> SlotConfig:
         if key in row and type(row[key]) is not kind:
             wanted = "a number" if kind is int else "text in quotes"
             raise ConfigError(f"{key} of slot {row['name']} in {path} must be {wanted}.")
+    if len(row["name"]) > MAX_SLOT_NAME:
+        raise ConfigError(
+            f"slot {row['name']} in {path} has too long a name: at most {MAX_SLOT_NAME} characters."
+        )
     return SlotConfig(**row)

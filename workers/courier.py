@@ -12,6 +12,8 @@ from workers.errors import HostError
 from workers.host import Host
 from workers.journal import Call, Owed, final
 
+_FOR_GOOD = (400, 404, 409, 422)  # asking again gives the same; 401 and 403 may be mended by staff
+
 _log = structlog.get_logger()
 
 
@@ -33,7 +35,7 @@ def _hand_over(host: Host, message: Owed, patience: Patience) -> None:
         else:
             host.api.report(message.task, message.body, patience)  # type: ignore[arg-type]
     except ServerRefused as refusal:
-        if refusal.status not in (404, 409, 422):
+        if refusal.status not in _FOR_GOOD:
             raise
         _log.warning(
             "refused for good",
@@ -42,7 +44,7 @@ def _hand_over(host: Host, message: Owed, patience: Patience) -> None:
             code=refusal.code,
             detail=refusal.detail,
         )
-        if refusal.status == 422 and message.body.get("outcome") == Outcome.DONE:
+        if refusal.status in (400, 422) and message.body.get("outcome") == Outcome.DONE:
             host.journal.owe("", _refused(message, refusal))
     host.journal.taken(message.event_id)
 

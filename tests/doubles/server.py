@@ -232,7 +232,7 @@ class Server:
                 self.end_headers()
                 self.wfile.write(data)
 
-            do_GET = do_POST
+            do_GET = do_POST  # noqa: N815 - the library's name
 
             def _answer(self, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
                 if server.down:

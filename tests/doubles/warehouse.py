@@ -79,62 +79,69 @@ class Warehouse:
         self.published.append(files)
         return "250 published"
 
-    def _handler(house, rate: int, certificate: Path | None) -> type[FTPHandler]:  # noqa: N805
+    def _handler(self, rate: int, certificate: Path | None) -> type[FTPHandler]:
         base = TLS_FTPHandler if certificate else FTPHandler
-
-        class Data(ThrottledDTPHandler if rate else base.dtp_handler):  # type: ignore[misc]
-            read_limit = write_limit = rate
-            ac_in_buffer_size = ac_out_buffer_size = 16 * 1024
-            moved = 0
-
-            def handle_read(self) -> None:
-                super().handle_read()
-                self._count(self.tot_bytes_received)
-
-            handle_read_event = handle_read  # as the base class has it
-
-            def handle_write(self) -> None:
-                if house.hold_after is not None and self.tot_bytes_sent >= house.hold_after:
-                    self.del_channel()
-                    self.ioloop.call_later(0.05, self._look_again)
-                    return
-                super().handle_write()
-                self._count(self.tot_bytes_sent)
-
-            def _look_again(self) -> None:
-                if not self._closed:
-                    self.add_channel(events=self.ioloop.WRITE)
-
-            def _count(self, moved: int) -> None:
-                if house.cuts and moved >= house.cut_after:
-                    house.cuts -= 1
-                    self.cmd_channel.close()
-                    self.close()
-
-        class Handler(base):  # type: ignore[misc, valid-type]
-            authorizer = _AnyUser(house.home)
-            use_sendfile = False
-            dtp_handler = Data
-            proto_cmds = {
-                **base.proto_cmds,
-                "SITE PUBLISH": {"perm": None, "auth": True, "arg": True, "help": "SITE PUBLISH <hex>"},
-            }
-
-            def on_login(self, username: str) -> None:
-                house.logins += 1
-
-            def ftp_STOR(self, file: str, mode: str = "w") -> Any:
-                house.stores.append((Path(file).name, self._restart_position))
-                return super().ftp_STOR(file, mode)
-
-            def ftp_RETR(self, file: str) -> Any:
-                house.reads.append((Path(file).name, self._restart_position))
-                return super().ftp_RETR(file)
-
-            def ftp_SITE_PUBLISH(self, line: str) -> None:
-                self.respond(house._take(line))
-
+        data = _data_class(self, ThrottledDTPHandler if rate else base.dtp_handler)
+        data.read_limit = data.write_limit = rate
+        handler = _control_class(self, base)
+        handler.dtp_handler = data
         if certificate:
-            Handler.certfile = str(certificate)
-            Handler.tls_control_required = Handler.tls_data_required = True
-        return Handler
+            handler.certfile = str(certificate)
+            handler.tls_control_required = handler.tls_data_required = True
+        return handler
+
+
+def _data_class(house: Warehouse, base: Any) -> Any:
+    class Data(base):
+        ac_in_buffer_size = ac_out_buffer_size = 16 * 1024
+
+        def handle_read(self) -> None:
+            super().handle_read()
+            self._count(self.tot_bytes_received)
+
+        handle_read_event = handle_read  # as the base class has it
+
+        def handle_write(self) -> None:
+            if house.hold_after is not None and self.tot_bytes_sent >= house.hold_after:
+                self.del_channel()
+                self.ioloop.call_later(0.05, self._look_again)
+                return
+            super().handle_write()
+            self._count(self.tot_bytes_sent)
+
+        def _look_again(self) -> None:
+            if not self._closed:
+                self.add_channel(events=self.ioloop.WRITE)
+
+        def _count(self, moved: int) -> None:
+            if house.cuts and moved >= house.cut_after:
+                house.cuts -= 1
+                self.cmd_channel.close()
+                self.close()
+
+    return Data
+
+
+def _control_class(house: Warehouse, base: Any) -> Any:
+    publish = {"perm": None, "auth": True, "arg": True, "help": "SITE PUBLISH <hex>"}
+
+    class Control(base):
+        authorizer = _AnyUser(house.home)
+        use_sendfile = False
+        proto_cmds = {**base.proto_cmds, "SITE PUBLISH": publish}
+
+        def on_login(self, username: str) -> None:
+            house.logins += 1
+
+        def ftp_STOR(self, file: str, mode: str = "w") -> Any:  # noqa: N802 - the library's name
+            house.stores.append((Path(file).name, self._restart_position))
+            return super().ftp_STOR(file, mode)
+
+        def ftp_RETR(self, file: str) -> Any:  # noqa: N802
+            house.reads.append((Path(file).name, self._restart_position))
+            return super().ftp_RETR(file)
+
+        def ftp_SITE_PUBLISH(self, line: str) -> None:  # noqa: N802
+            self.respond(house._take(line))
+
+    return Control

@@ -64,11 +64,9 @@ def test_refusals_keep_their_code(server: Server, task: Task, api: Api, status: 
     target = "00000000-0000-0000-0000-000000000000" if code == "not_found" else task.id
     claim = {**CLAIM, "protocol": 2 if code == "protocol" else 1}
     task.permit_problem = (403, "not_yours")
+    call = api.permit if code == "not_yours" else api.claim
     with pytest.raises(ServerRefused) as refusal:
-        if code == "not_yours":
-            api.permit(target, {})  # type: ignore[typeddict-item]
-        else:
-            api.claim(target, claim)  # type: ignore[arg-type]
+        call(target, claim)  # type: ignore[operator]
     assert (refusal.value.status, refusal.value.code) == (status, code)
     assert f"refused: {code}" in refusal.value.message
 
@@ -88,13 +86,15 @@ def test_a_server_that_is_down_is_away(server: Server, task: Task, api: Api) -> 
 
 
 def test_nobody_at_the_address(config: Config) -> None:
+    config.data.mkdir()
     with socket.socket() as unused:  # bound, never listening: nobody else can take it
         unused.bind(("127.0.0.1", 0))
-        port = unused.getsockname()[1]
-        config.data.mkdir()
-        with Api(replace(config, url=f"http://127.0.0.1:{port}"), HASTE) as api:
-            with pytest.raises(ServerAway, match="Connection refused.*check the network"):
-                api.assignments()
+        nobody = replace(config, url=f"http://127.0.0.1:{unused.getsockname()[1]}")
+        with (
+            Api(nobody, HASTE) as api,
+            pytest.raises(ServerAway, match=r"Connection refused.*check the network"),
+        ):
+            api.assignments()
 
 
 def test_wrong_password(server: Server, api: Api) -> None:
@@ -282,9 +282,9 @@ def test_a_server_that_is_not_ours_is_refused(
 ) -> None:
     other.answer = answer  # type: ignore[attr-defined]
     config.data.mkdir()
-    with Api(replace(config, url=f"http://127.0.0.1:{other.server_address[1]}"), HASTE) as api:
-        with pytest.raises(ServerRefused) as refusal:
-            api.assignments()
+    elsewhere = replace(config, url=f"http://127.0.0.1:{other.server_address[1]}")
+    with Api(elsewhere, HASTE) as api, pytest.raises(ServerRefused) as refusal:
+        api.assignments()
     assert refusal.value.code == code
     assert len(other.seen) == 1, "no redirect is followed with a password"  # type: ignore[attr-defined]
 

@@ -238,7 +238,8 @@ def test_a_child_dies_with_its_parent(
     task = server.add("download", image.spec)
     host = host_of(Kind.DOWNLOAD)
     script = (
-        "import sys; from pathlib import Path; from workers.config import load; from workers.contract import Kind\n"
+        "import sys; from pathlib import Path; from workers.config import load\n"
+        "from workers.contract import Kind\n"
         "from workers.host import open_host; from workers.run import run\n"
         "with open_host(Kind.DOWNLOAD, load(Path(sys.argv[1]), {})) as host: run(sys.argv[2], host)\n"
     )

@@ -116,7 +116,7 @@ class TestUpload:
     def test_a_refusal_carries_the_reason(self, store: Warehouse, image: Image, report: Recorder) -> None:
         upload(image.folder, image.files, line(store, report), report)
         (store.home / image.files[1]["name"]).write_bytes(b"other")
-        with pytest.raises(HostError, match="demo.img.bmap has another digest") as trouble:
+        with pytest.raises(HostError, match=r"demo\.img\.bmap has another digest") as trouble:
             publish(image.files, line(store, report), report)
         assert trouble.value.code == "warehouse_refused"
 

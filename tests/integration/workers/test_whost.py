@@ -129,7 +129,7 @@ class TestCredentials:
 
         child, terminal = pty.fork()
         if child == 0:  # pragma: no cover - the other process
-            os.execv(sys.executable, [sys.executable, "-m", "workers.whost", "credentials"])
+            os.execv(sys.executable, [sys.executable, "-m", "workers.whost", "credentials"])  # noqa: S606
         seen = b""
         for question, answer in (
             (b"server", server.url),

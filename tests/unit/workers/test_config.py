@@ -30,7 +30,10 @@ def file(tmp_path: Path) -> Path:
 
 
 def test_a_whole_file(tmp_path: Path) -> None:
-    slots = '[[slots]]\nname = "A"\nport = "2-1.1"\nmax_bytes = 64000000000\n[[slots]]\nname = "B"\ndevice = "/tmp/b.img"\n'
+    slots = (
+        '[[slots]]\nname = "A"\nport = "2-1.1"\nmax_bytes = 64000000000\n'
+        '[[slots]]\nname = "B"\ndevice = "/tmp/b.img"\n'
+    )
     path = write(
         tmp_path / "h.toml", toml(**GOOD, channel="kiwix", signing_key=SEED, data=str(tmp_path)) + slots
     )
@@ -61,7 +64,7 @@ def test_the_environment_alone_is_enough(tmp_path: Path) -> None:
 def test_a_secret_may_lie_in_a_file_of_its_own(tmp_path: Path, file: Path) -> None:
     secret = write(tmp_path / "password", "from-a-file\n")
     assert load(file, {"IMAGER_PASSWORD_FILE": str(secret)}).password == "from-a-file"
-    with pytest.raises(ConfigError, match="IMAGER_PASSWORD_FILE names .*gone"):
+    with pytest.raises(ConfigError, match=r"IMAGER_PASSWORD_FILE names .*gone"):
         load(file, {"IMAGER_PASSWORD_FILE": str(tmp_path / "gone")})
 
 
@@ -76,21 +79,21 @@ def test_secrets_stay_out_of_the_repr(file: Path) -> None:
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o644, 0o660])
 def test_a_file_that_others_may_open_is_refused(tmp_path: Path, mode: int) -> None:
     path = write(tmp_path / "h.toml", toml(**GOOD), mode)
-    with pytest.raises(ConfigError, match=f"mode {mode:04o}.*chmod 600 {path}"):
+    with pytest.raises(ConfigError, match=rf"mode {mode:04o}.*chmod 600 {path}"):
         load(path, {})
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
 def test_a_file_of_another_user_is_refused(file: Path) -> None:
     os.chown(file, 12345, 12345)
-    with pytest.raises(ConfigError, match="belongs to user 12345.*chown 0"):
+    with pytest.raises(ConfigError, match=r"belongs to user 12345.*chown 0"):
         load(file, {})
 
 
 @pytest.mark.parametrize("name", GOOD)
 def test_what_is_missing_is_named(tmp_path: Path, name: str) -> None:
     path = write(tmp_path / "h.toml", toml(**{key: value for key, value in GOOD.items() if key != name}))
-    with pytest.raises(ConfigError, match=f"lacks {name}: .*IMAGER_{name.upper()}"):
+    with pytest.raises(ConfigError, match=rf"lacks {name}: .*IMAGER_{name.upper()}"):
         load(path, {})
 
 
@@ -113,6 +116,7 @@ def test_what_is_missing_is_named(tmp_path: Path, name: str) -> None:
         (toml(**GOOD) + "[[slots]]\nname = 'A'\nport = '1-1'\nmax_bytes = '64GB'\n", "max_bytes .* a number"),
         (toml(**GOOD) + "[[slots]]\nname = 'A'\nport = '1-1'\nmax_bytes = true\n", "max_bytes .* a number"),
         (toml(**GOOD) + "[[slots]]\nname = 'A'\nport = 'sdb'\n", "no USB port path"),
+        (toml(**GOOD) + f"[[slots]]\nname = '{'A' * 21}'\nport = '1-1'\n", "at most 20 characters"),
         (toml(**GOOD) + "[[slots]]\nname = 'A'\ndevice = 'card.img'\n", "not an absolute path"),
         (toml(**GOOD) + "[[slots]]\nname = 'A'\nport = '1-1'\n" * 2, "two slots with the name A"),
         (
@@ -142,7 +146,7 @@ def test_refusals(tmp_path: Path, text: str, words: str) -> None:
     ],
 )
 def test_passwords_travel_encrypted_or_not_at_all(file: Path, url: str) -> None:
-    with pytest.raises(ConfigError, match="https://|lacks url"):
+    with pytest.raises(ConfigError, match=r"https://|lacks url"):
         load(write(file, toml(**{**GOOD, "url": url})), {})
 
 
@@ -152,7 +156,7 @@ def test_this_machine_may_be_spoken_to_in_clear(file: Path, url: str) -> None:
 
 
 def test_a_setting_that_one_worker_needs(file: Path) -> None:
-    with pytest.raises(ConfigError, match="channel is not set.*IMAGER_CHANNEL"):
+    with pytest.raises(ConfigError, match=r"channel is not set.*IMAGER_CHANNEL"):
         load(file, {}).require("channel")
     assert load(file, {"IMAGER_CHANNEL": "kiwix"}).require("channel") == "kiwix"
 

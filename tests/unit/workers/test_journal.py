@@ -101,7 +101,7 @@ def test_nobody_else_may_read_it(journal: Journal, path: Path) -> None:
 
 def test_every_commit_survives_the_death_of_its_process(path: Path, tmp_path: Path) -> None:
     script = (
-        "import sys; from pathlib import Path; from workers.journal import *; from workers.contract import Kind\n"
+        "from pathlib import Path; from workers.journal import *; from workers.contract import Kind\n"
         f"journal = Journal(Path({str(path)!r}))\n"
         "for number in range(10**6):\n"
         f"    journal.owe('', release({TASK!r}, Kind.WRITE, number))\n"

@@ -258,7 +258,10 @@ class TestMachine:
         assert not machine.kill_group(sleeper.pid, start)
 
     def test_marked_processes_and_their_children_are_found(self) -> None:
-        script = "import subprocess, time; p = subprocess.Popen(['sleep', '60']); print(p.pid, flush=True); time.sleep(60)"
+        script = (
+            "import subprocess, time; p = subprocess.Popen(['sleep', '60']); "
+            "print(p.pid, flush=True); time.sleep(60)"
+        )
         env = {**os.environ, "IMAGER_CLAIM": "claim-1"}
         parent = subprocess.Popen([sys.executable, "-c", script], env=env, stdout=subprocess.PIPE, text=True)
         other = subprocess.Popen(["sleep", "60"], env={**os.environ, "IMAGER_CLAIM": "claim-2"})
