@@ -1,6 +1,7 @@
 """Composition: which room answers where."""
 
 from django.contrib import admin
+from django.http import Http404, HttpRequest
 from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView
 
@@ -9,6 +10,12 @@ import orders.urls
 import tasks_app.urls
 import warehouse.urls
 from imager.accounts import language
+
+
+def not_here(request: HttpRequest) -> None:
+    """A page of a library that we do not offer."""
+    raise Http404
+
 
 api = [
     *imager.accounts.urls.api,
@@ -20,6 +27,7 @@ api = [
 
 urlpatterns = [
     path("admin/", admin.site.urls),
+    path("accounts/email/", not_here),  # addresses are changed by staff, who know the person
     path("accounts/", include("allauth.urls")),
     path("i18n/setlang/", language.choose, name="set_language"),
     path("api/v1/", include(api)),

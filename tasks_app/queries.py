@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Count, Q
+from django.db.models import Count, F, Q
 
 from imager.accounts.models import Channel
+from tasks_app import clock
 from tasks_app.lifecycle import OPEN, TaskStatus
 from tasks_app.models import Card, Host, Slot, Task
 from tasks_app.services.moving import Order
-from workers.contract import Kind, Step, Trouble
+from workers.contract import LEASE, Kind, Step, Trouble
 
 
 @dataclass(frozen=True)
@@ -104,8 +106,8 @@ def writer_host_for(channel: Channel) -> Host | None:
 class Tile:
     """A slot as the operator sees it.
 
-    `state` is one of: empty, confirm, queued, working, remove (done), discard (bad card), idle, problem,
-    disabled.
+    `state` is one of: empty, confirm, queued, working, remove (written before), discard (bad card), idle,
+    problem, disabled. `card` is what was made of the insertion that is in the slot, if anything was.
     """
 
     slot: Slot
@@ -113,6 +115,7 @@ class Tile:
     task: StageProgress | None
     order: Any  # the order, or None
     message: str
+    card: Card | None = None
 
 
 def stations() -> list[Host]:
@@ -121,6 +124,12 @@ def stations() -> list[Host]:
     return list(
         Host.objects.filter(kind=Host.Kind.WRITER).annotate(waiting=waiting).select_related("channel")
     )
+
+
+def silent(host: Host) -> bool:
+    """Whether the host was not heard of for so long that what it last said may be wrong."""
+    seen = host.last_seen_at
+    return seen is None or clock.now() - seen > timedelta(seconds=LEASE)
 
 
 def station(host: Host) -> dict[str, object]:
@@ -136,31 +145,34 @@ def station(host: Host) -> dict[str, object]:
             host=host, slot__isnull=False, status__in=[TaskStatus.QUEUED, TaskStatus.RUNNING]
         ).select_related("order", "host", "slot")
     }
-    last_bad = {
-        card.slot_id: card
-        for card in Card.objects.filter(
-            slot__host=host, slot__present=True, verdict=Card.Verdict.BAD
-        ).order_by("permitted_at")
-    }
+    inserted = Card.objects.filter(
+        slot__host=host, slot__present=True, diskseq=F("slot__diskseq"), boot_id=F("slot__boot_id")
+    )
+    cards = {card.slot_id: card for card in inserted.select_related("order").order_by("permitted_at")}
     slots = list(Slot.objects.filter(host=host).select_related("host"))
     return {
         "waiting": waiting,
-        "tiles": [_tile(slot, busy.get(slot.pk), waiting, last_bad.get(slot.pk)) for slot in slots],
+        "tiles": [_tile(slot, busy.get(slot.pk), waiting, cards.get(slot.pk)) for slot in slots],
     }
 
 
-def _tile(slot: Slot, busy: Task | None, waiting: list[Task], bad: Card | None) -> Tile:
+def _tile(slot: Slot, busy: Task | None, waiting: list[Task], card: Card | None) -> Tile:
     if busy:
         state = "working" if busy.status == TaskStatus.RUNNING else "queued"
-        return Tile(slot, state, _stage(busy), busy.order, "")
+        return Tile(slot, state, _stage(busy), busy.order, "", card)
     if slot.disabled:
         return Tile(slot, "disabled", None, None, "")
     if slot.used:
-        was_bad = bad is not None and (bad.diskseq, bad.boot_id) == (slot.diskseq, slot.boot_id)
-        message = str((bad.trouble or {}).get("message", "")) if bad and was_bad else ""
-        return Tile(slot, "discard" if was_bad else "remove", None, None, message)
+        return _used(slot, card)
     if slot.present and slot.problem:
         return Tile(slot, "problem", None, None, slot.problem)
     if slot.present:
         return Tile(slot, "confirm" if waiting else "idle", None, waiting[0].order if waiting else None, "")
     return Tile(slot, "empty", None, waiting[0].order if waiting else None, slot.problem)
+
+
+def _used(slot: Slot, card: Card | None) -> Tile:
+    """The card in the slot was written before, well or badly: it must be taken out."""
+    state = "discard" if card and card.verdict == Card.Verdict.BAD else "remove"
+    message = str((card.trouble or {}).get("message", "")) if card else ""
+    return Tile(slot, state, None, card.order if card else None, message, card)

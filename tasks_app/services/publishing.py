@@ -38,24 +38,36 @@ def ticket(task_id: UUID, host: Host, *, attempt: int) -> Ticket:
 def publish(*, task_id: UUID, attempt: int, files: list[FileFacts]) -> dict[str, Any]:
     """Allow the warehouse to publish the files of an attempt, if it is still the current one."""
     with transaction.atomic():
-        try:
-            task = lock(task_id)
-        except Task.DoesNotExist:
-            raise Problem(404, "not_found", _("There is no such task.")) from None
-        if (
-            task.kind != Kind.CREATE
-            or task.host is None
-            or not current(task, task.host, attempt)
-            or task.cancel_requested_at
-        ):
+        task = _locked(task_id)
+        if not _current(task, attempt) or task.cancel_requested_at:
             raise Problem(409, "stale", _("That attempt is over: its files are not published."))
         warehouse.grant(task=task.pk, attempt=attempt, owner=task.order_id, files=files)
         return {"order": str(task.order_id)}
 
 
 def published(*, task_id: UUID, attempt: int) -> None:
-    """The warehouse has renamed the folder: the files are there for good."""
-    warehouse.confirm(task=task_id, attempt=attempt)
+    """The warehouse has renamed the folder: the files are there for good, unless the attempt ended meanwhile."""
+    with transaction.atomic():
+        task = _locked(task_id)
+        if not (_current(task, attempt) or _known_as_published(task, attempt)):
+            raise Problem(409, "stale", _("That attempt is over: its files are not published."))
+        warehouse.confirm(task=task_id, attempt=attempt)
+
+
+def _locked(task_id: UUID) -> Task:
+    try:
+        return lock(task_id)
+    except Task.DoesNotExist:
+        raise Problem(404, "not_found", _("There is no such task.")) from None
+
+
+def _current(task: Task, attempt: int) -> bool:
+    return task.kind == Kind.CREATE and task.host is not None and current(task, task.host, attempt)
+
+
+def _known_as_published(task: Task, attempt: int) -> bool:
+    files = warehouse.published_files(owner=task.order_id)
+    return any((file.task, file.attempt) == (task.pk, attempt) for file in files)
 
 
 def ended(since: str) -> dict[str, Any]:

@@ -34,7 +34,8 @@ def station(request: HttpRequest, name: str) -> HttpResponse:
     operators_only(request)
     host = get_object_or_404(Host, name=name, kind=Host.Kind.WRITER)
     template = "tasks_app/_tiles.html" if getattr(request, "htmx", False) else "tasks_app/station.html"
-    return render(request, template, {"host": host, **queries.station(host)})
+    context = {"host": host, "silent": queries.silent(host), **queries.station(host)}
+    return render(request, template, context)
 
 
 @login_required

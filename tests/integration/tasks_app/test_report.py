@@ -255,3 +255,25 @@ def test_ended_attempts_are_told_to_the_warehouse(running):
     assert answer["ended"] == [{"task": str(task.pk), "attempt": 1}]
     with pytest.raises(Problem):
         services.ended("yesterday")
+
+
+def test_a_publication_that_comes_after_the_end_of_its_attempt_is_refused(running):
+    task, host = running
+    services.publish(task_id=task.pk, attempt=1, files=make.file_facts())
+    services.release(task.pk, host, event_id=uuid.uuid4(), attempt=1)
+
+    with pytest.raises(Problem) as refusal:
+        services.published(task_id=task.pk, attempt=1)
+
+    assert (refusal.value.status_code, refusal.value.detail.code) == (409, "stale")
+    assert warehouse.published_files(owner=task.order_id) == []
+
+
+def test_a_publication_may_be_confirmed_again_long_after(running):
+    task, host = running
+    publish(task)
+    say(task, host, outcome="done", result={})
+
+    services.published(task_id=task.pk, attempt=1)
+
+    assert len(warehouse.published_files(owner=task.order_id)) == 4

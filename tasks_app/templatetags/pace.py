@@ -1,0 +1,38 @@
+"""Speed and remaining time in people's words."""
+
+from __future__ import annotations
+
+from django import template
+from django.template.defaultfilters import filesizeformat
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+register = template.Library()
+
+MINUTE, HOUR = 60, 3600
+
+
+@register.filter
+def rate(bytes_per_second: float | None) -> str:
+    """`12.5 MB/s`; nothing when it is unknown."""
+    if not bytes_per_second or bytes_per_second < 0:
+        return ""
+    return _("%(size)s/s") % {"size": filesizeformat(bytes_per_second)}
+
+
+@register.filter
+def remaining(seconds: float | None) -> str:
+    """Roughly how long it still takes; nothing when it is unknown."""
+    if seconds is None or seconds < 0:
+        return ""
+    if seconds < MINUTE:
+        return _("less than a minute left")
+    minutes = round(seconds / MINUTE)
+    if minutes < MINUTE:
+        return ngettext("about %(count)d minute left", "about %(count)d minutes left", minutes) % {
+            "count": minutes
+        }
+    return _("about %(hours)d h %(minutes)02d min left") % {
+        "hours": minutes // MINUTE,
+        "minutes": minutes % MINUTE,
+    }
