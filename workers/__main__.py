@@ -79,7 +79,7 @@ def _once(host: Host, task: str) -> int:
     """One task, without a bell; ends when the server has the last report."""
     for number in ENDING:
         signal.signal(number, lambda *_: host.stopping.set())
-    reconcile.bury(host, running=())
+    reconcile.bury(host, running=list)
     ending = run(task, host)
     courier.deliver(host, Patience(tries=8))
     return exit_code(ending)
@@ -87,7 +87,7 @@ def _once(host: Host, task: str) -> int:
 
 def _serve(host: Host) -> int:
     """Until a signal: beat, hear both bells, work."""
-    reconcile.bury(host, running=())
+    reconcile.bury(host, running=list)
     bench = Bench(len(host.config.slots) if host.kind is Kind.WRITE else 1, lambda task: run(task, host))
     presence = Presence(host, bench)
 

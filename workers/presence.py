@@ -56,11 +56,11 @@ class Presence(threading.Thread):
     def _settle(self) -> None:
         courier.deliver(self._host)
         if not self._compared:
-            reconcile.compare(self._host, self._bench.running())
+            reconcile.compare(self._host, self._bench.running)
             self._compared = True
 
     def _start(self, answer: BeatAnswer) -> None:
-        unanswered = reconcile.bury(self._host, self._bench.running())
+        unanswered = reconcile.bury(self._host, self._bench.running)
         if answer["drain"] or self._host.stopping.is_set():
             return
         for task in [*unanswered, *answer["ring"]]:

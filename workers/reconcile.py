@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 import structlog
 
 from workers import machine, places
 from workers.child import MARK
-from workers.contract import Assignment, Fault, Kind, Report, Step
+from workers.contract import Fault, Kind, Report, Step
 from workers.host import Host
 from workers.journal import Begun, Owed, final, release
 
 _log = structlog.get_logger()
 
 
-def bury(host: Host, running: Collection[str]) -> list[str]:
+def bury(host: Host, running: Callable[[], Collection[str]]) -> list[str]:
     """End every attempt of the journal that nobody works on: kill, clean, owe the ending.
 
     Returns the tasks whose claim was never answered: claiming again gives the same attempt, if there is one.
     """
     unanswered = []
-    for begun in host.journal.begun(host.kind):
-        if begun.task in running:
-            continue
+    for begun in _strays(host, running):
         _kill(begun)
         if begun.attempt is None:
             unanswered.append(begun.task)
@@ -36,22 +34,23 @@ def bury(host: Host, running: Collection[str]) -> list[str]:
     return unanswered
 
 
-def compare(host: Host, running: Collection[str]) -> None:
+def compare(host: Host, running: Callable[[], Collection[str]]) -> None:
     """End what the server believes this worker is running and of which the journal knows nothing."""
+    told = [assignment for assignment in host.api.assignments() if assignment["kind"] == host.kind]
     known = {begun.claim_id for begun in host.journal.begun(host.kind)}
-    owed = {message.task for message in host.journal.owed(host.kind)}
-    for told in host.api.assignments():
-        if (
-            _is_lost(told, host.kind)
-            and told["claim_id"] not in known
-            and told["task"] not in {*owed, *running}
-        ):
-            _log.warning("the journal knows nothing of an assignment", task=told["task"], order=told["order"])
-            _end(host, told["claim_id"], told["task"], told["attempt"])
+    busy = {*running(), *(message.task for message in host.journal.owed(host.kind))}
+    for lost in told:
+        if lost["claim_id"] not in known and lost["task"] not in busy:
+            _log.warning("the journal knows nothing of an assignment", task=lost["task"], order=lost["order"])
+            _end(host, lost["claim_id"], lost["task"], lost["attempt"])
 
 
-def _is_lost(told: Assignment, kind: Kind) -> bool:
-    return told["kind"] == kind
+def _strays(host: Host, running: Callable[[], Collection[str]]) -> list[Begun]:
+    """Begun before the look at what runs, and not ended after it: neither starting nor ending right now."""
+    before = host.journal.begun(host.kind)
+    busy = running()
+    after = {begun.claim_id for begun in host.journal.begun(host.kind)}
+    return [begun for begun in before if begun.task not in busy and begun.claim_id in after]
 
 
 def _kill(begun: Begun) -> None:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import libusb_package
-import usb.core  # type: ignore[import-untyped]
-import usb.util  # type: ignore[import-untyped]
+import usb.core
+import usb.util
 
 from workers.imaging.sizes import readable
 from workers.imaging.sysfs import Disk, Sysfs

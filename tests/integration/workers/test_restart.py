@@ -47,7 +47,7 @@ class TestBury:
         process = orphan(host, left_behind(host, server, task))
         work = places.work_folder(host.config.data, task.id, 1)
         work.mkdir(parents=True)
-        assert reconcile.bury(host, running=()) == []
+        assert reconcile.bury(host, running=list) == []
         assert process.wait(10) == -9
         assert not work.exists()
         assert courier.deliver(host)
@@ -59,7 +59,7 @@ class TestBury:
     ) -> None:
         host, task = host_of(Kind.WRITE), server.add("write", {})
         left_behind(host, server, task, attempt=2)
-        reconcile.bury(host, running=())
+        reconcile.bury(host, running=list)
         courier.deliver(host)
         (final,) = task.finals
         assert (final["attempt"], final["outcome"]) == (2, "failed")
@@ -69,7 +69,7 @@ class TestBury:
     def test_what_runs_is_left_alone(self, server: Server, host_of: Callable[[Kind], Host]) -> None:
         host, task = host_of(Kind.DOWNLOAD), server.add("download", {})
         process = orphan(host, left_behind(host, server, task))
-        assert reconcile.bury(host, running=[task.id]) == []
+        assert reconcile.bury(host, running=lambda: [task.id]) == []
         assert process.poll() is None
         assert len(host.journal.begun(Kind.DOWNLOAD)) == 1
         process.kill()
@@ -82,17 +82,34 @@ class TestBury:
         claim_id = left_behind(host, server, task)
         innocent = subprocess.Popen(["sleep", "300"], start_new_session=True)
         host.journal.child(claim_id, innocent.pid, 1)
-        reconcile.bury(host, running=())
+        reconcile.bury(host, running=list)
         assert innocent.poll() is None
         innocent.kill()
         innocent.wait()
+
+    @pytest.mark.parametrize("moment", ["begins", "ends"])
+    def test_what_begins_or_ends_during_the_look_is_left_alone(
+        self, server: Server, host_of: Callable[[Kind], Host], moment: str
+    ) -> None:
+        host, task = host_of(Kind.DOWNLOAD), server.add("download", {})
+        ending = left_behind(host, server, task) if moment == "ends" else ""
+
+        def look() -> list[str]:
+            if moment == "ends":
+                host.journal.forget(ending)
+            else:
+                left_behind(host, server, task)
+            return []
+
+        assert reconcile.bury(host, running=look) == []
+        assert host.journal.owed(Kind.DOWNLOAD) == []
 
     def test_a_claim_without_an_answer_is_asked_again(
         self, host_of: Callable[[Kind], Host], server: Server
     ) -> None:
         host, task = host_of(Kind.DOWNLOAD), server.add("download", {})
         host.journal.begin(task.id, Kind.DOWNLOAD, "an-earlier-boot")
-        assert reconcile.bury(host, running=()) == [task.id]
+        assert reconcile.bury(host, running=list) == [task.id]
         assert len(host.journal.begun(Kind.DOWNLOAD)) == 1
 
 
@@ -103,7 +120,7 @@ class TestCompare:
         host = host_of(Kind.DOWNLOAD)
         lost = server.add("download", {}, attempt=3, claim_id="of-a-lost-disk", open=False)
         other = server.add("write", {}, attempt=1, claim_id="the-writer-s", open=False)
-        reconcile.compare(host, running=())
+        reconcile.compare(host, running=list)
         courier.deliver(host)
         assert [release["attempt"] for release in lost.releases] == [3]
         assert other.releases == other.reports == []
@@ -115,10 +132,10 @@ class TestCompare:
         known, owed, runs = (server.add("write", {}) for _ in range(3))
         left_behind(host, server, known)
         left_behind(host, server, owed)
-        reconcile.bury(host, running=[known.id])
+        reconcile.bury(host, running=lambda: [known.id])
         runs.attempt, runs.claim_id = 1, "c"
         before = len(host.journal.owed(Kind.WRITE))
-        reconcile.compare(host, running=[runs.id])
+        reconcile.compare(host, running=lambda: [runs.id])
         assert len(host.journal.owed(Kind.WRITE)) == before == 1
 
 
@@ -253,7 +270,7 @@ def test_a_child_dies_with_its_parent(
     parent.kill()
     parent.wait()
     assert vanishes(begun.pid)
-    reconcile.bury(host, running=())
+    reconcile.bury(host, running=list)
     assert courier.deliver(host)
     assert len(task.releases) == 1
 
