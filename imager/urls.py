@@ -1,5 +1,7 @@
 """Composition: which room answers where."""
 
+from typing import NoReturn
+
 from django.contrib import admin
 from django.http import Http404, HttpRequest
 from django.urls import include, path
@@ -12,7 +14,7 @@ import warehouse.urls
 from imager.accounts import language
 
 
-def not_here(request: HttpRequest) -> None:
+def not_here(_request: HttpRequest) -> NoReturn:
     """A page of a library that we do not offer."""
     raise Http404
 

@@ -46,7 +46,7 @@ def publish(*, task_id: UUID, attempt: int, files: list[FileFacts]) -> dict[str,
 
 
 def published(*, task_id: UUID, attempt: int) -> None:
-    """The warehouse has renamed the folder: the files are there for good, unless the attempt ended meanwhile."""
+    """The warehouse has renamed the folder: the files are there, unless the attempt ended meanwhile."""
     with transaction.atomic():
         task = _locked(task_id)
         if not (_current(task, attempt) or _known_as_published(task, attempt)):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from pyftpdlib.handlers import DTPHandler, TLS_DTPHandler  # type: ignore[import-untyped]
-from pyftpdlib.log import logger as library  # type: ignore[import-untyped]
+from pyftpdlib.handlers import DTPHandler, TLS_DTPHandler
+from pyftpdlib.log import logger as library
 
 from warehouse.ftp.log import logger
 from warehouse.ftp.upload import Upload

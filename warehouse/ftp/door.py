@@ -9,7 +9,7 @@ import sys
 from typing import Any, ClassVar, Final
 
 from OpenSSL import SSL
-from pyftpdlib.handlers import FTPHandler  # type: ignore[import-untyped]
+from pyftpdlib.handlers import FTPHandler
 
 from warehouse.ftp import commands
 from warehouse.ftp.data import PlainData

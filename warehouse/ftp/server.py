@@ -7,8 +7,8 @@ import threading
 from typing import Any, Final
 
 from OpenSSL import SSL
-from pyftpdlib.ioloop import IOLoop  # type: ignore[import-untyped]
-from pyftpdlib.servers import ThreadedFTPServer  # type: ignore[import-untyped]
+from pyftpdlib.ioloop import IOLoop
+from pyftpdlib.servers import ThreadedFTPServer
 
 from warehouse.ftp.config import CONNECTIONS, Config, ConfigError
 from warehouse.ftp.depot import Depot

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from pyftpdlib.handlers import TLS_FTPHandler  # type: ignore[import-untyped]
-from pyftpdlib.handlers.ftp.producers import FileProducer  # type: ignore[import-untyped]
+from pyftpdlib.handlers import TLS_FTPHandler
+from pyftpdlib.handlers.ftp.producers import FileProducer
 
 from warehouse.ftp import commands, folders, publication
 from warehouse.ftp.data import TLSData
