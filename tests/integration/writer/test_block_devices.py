@@ -237,6 +237,17 @@ def test_a_read_only_device_is_write_protected(backing: Path) -> None:
     assert error.code == "write_protected"
 
 
+def test_a_slider_moved_after_the_look_is_noticed_at_opening(backing: Path, node: str) -> None:
+    devices = Devices()
+    candidate = look(node, devices)
+    check(candidate, devices, allow_non_removable=True)
+    run("blockdev", "--setro", node)
+    with pytest.raises(CardError) as caught:
+        open_candidate(candidate, devices)
+    run("blockdev", "--setrw", node)
+    assert caught.value.code == "write_protected"
+
+
 def test_a_device_set_read_only_while_open_refuses_at_the_first_write(backing: Path, node: str) -> None:
     with opened(node) as card:
         run("blockdev", "--setro", node)

@@ -63,14 +63,15 @@ def test_holes_stay_as_they_were_but_head_and_tail_are_zeroed(
 def test_a_small_gap_is_filled_with_zeros_not_with_what_is_in_the_image(
     path: Path, card: FileCard, report: Recorder
 ) -> None:
-    source = image(12 * MIB, [(8 * MIB, 4096), (8 * MIB + 4096 + SMALL_GAP, 4096)])
+    gap = 26 * MIB + 4096  # so late that its buffer has been used before
+    source = image(27 * MIB, [(GRID, 20 * MIB), (26 * MIB, 4096), (gap + SMALL_GAP, 4096)])
     burn(source, card, report)
-    assert bytes_at(path, 8 * MIB + 4096, SMALL_GAP) == bytes(SMALL_GAP)
+    assert bytes_at(path, gap, SMALL_GAP) == bytes(SMALL_GAP)
     assert_holds(path, source)
 
 
 @pytest.mark.parametrize("odd", [-4096, -513, -512, -1, 1, 511, 512, 513, 4096])
-@pytest.mark.parametrize("size", [4 * MIB, 9 * MIB])
+@pytest.mark.parametrize("size", [4 * MIB, 9 * MIB, 26 * MIB])
 def test_images_of_any_length(path: Path, card: FileCard, report: Recorder, size: int, odd: int) -> None:
     source = image(size + odd)
     burn(source, card, report)
@@ -367,6 +368,7 @@ def test_a_cancel_is_heard_at_the_next_buffer_and_leaves_nothing_bootable(
     with pytest.raises(Canceled):
         burn(source, card, report)
     assert report.checks_after == 1
+    assert report.steps[-1] is report.at[0]
     assert bytes_at(path, 0, GRID) == bytes(GRID)
 
 
