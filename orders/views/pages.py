@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.db.models import Count, Q, QuerySet
 from django.http import HttpResponse
@@ -23,6 +24,7 @@ from orders.stages import line
 from orders.views.sizing import sizing
 from orders.views.visitor import Request, visitor
 from tasks_app import queries as tasks
+from tasks_app.models import Card
 
 PER_PAGE: Final = 25
 RECENT: Final = 8
@@ -124,7 +126,8 @@ def show(request: Request, order: Order, form: ShipForm, status: int = 200) -> H
     """The order's page or, for htmx, its fragment."""
     template = "orders/_progress.html" if request.htmx else "orders/order.html"
     context = facts(visitor(request), order)
-    context |= {"form": form, "moved": request.htmx and request.GET.get("seen") != order.status}
+    context |= {"form": form, "oob": bool(request.htmx)}
+    context["moved"] = context["oob"] and request.GET.get("seen") != order.status
     return render(request, template, context, status=status)
 
 
@@ -133,12 +136,15 @@ def facts(user: User, order: Order) -> dict[str, Any]:
     moves = list(order.moves.all())
     ways = MOVES[order.status]
     is_staff = user.role == Role.STAFF
+    cards = list(order.cards.select_related("host", "slot").order_by("unit", "permitted_at"))
+    if not is_staff:
+        cards = [card for card in cards if card.verdict == Card.Verdict.ACCEPTED]
     return {
         "order": order,
-        "moves": moves,
+        "history": [(move, OrderStatus(move.went_to).label) for move in moves],
         "stages": line(order, moves, tasks.progress(order)),
-        "cards": list(order.cards.select_related("host", "slot").order_by("unit", "permitted_at")),
-        "accepted": order.cards.filter(verdict="accepted").count(),
+        "cards": cards,
+        "accepted": sum(card.verdict == Card.Verdict.ACCEPTED for card in cards),
         "size": sum(content["size"] for content in order.contents),
         "country": countries.name_of(order.recipient_country),
         "is_staff": is_staff,
@@ -187,7 +193,7 @@ def order_ship(request: Request, pk: str) -> HttpResponse:
     user = visitor(request)
     found = get_object_or_404(queries.visible_orders(user).defer("recipe"), pk=pk)
     if user.role != Role.STAFF:
-        return render(request, "403.html", status=403)
+        raise PermissionDenied(_("Only staff may ship cards."))
     form = ShipForm(request.POST)
     try:
         shipped = form.ship(found, by=user) if form.is_valid() else None

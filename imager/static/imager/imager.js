@@ -1,1 +1,102 @@
 "use strict";
+// Pages work without this file. It keeps polled parts from disturbing people, and filters the picker of contents.
+
+const announcer = () => document.getElementById("announcer");
+const said = new Map();
+
+function announce(key, words, first) {
+  if (said.get(key) === words) return;
+  said.set(key, words);
+  if (!first) announcer().textContent = words;
+}
+
+function listen(root, first) {
+  for (const element of root.querySelectorAll("[data-announce]")) {
+    const { announce: key, prefix } = element.dataset;
+    announce(key, [prefix, element.textContent.trim()].filter(Boolean).join(": "), first);
+  }
+}
+
+// The station: only tiles that changed are touched, so that a button that is half pressed or has the focus stays.
+function mergeTiles(station, text) {
+  const fresh = new DOMParser().parseFromString(text, "text/html").getElementById("station");
+  if (!fresh) return;
+  const names = (root) => [...root.querySelectorAll("[data-key]")].map((part) => part.id).join(" ");
+  if (names(station) !== names(fresh)) {
+    station.replaceChildren(...fresh.children);
+    return;
+  }
+  for (const part of fresh.querySelectorAll("[data-key]")) {
+    const old = document.getElementById(part.id);
+    if (old.dataset.key === part.dataset.key) continue;
+    part.classList.add("fresh");
+    old.replaceWith(part);
+  }
+}
+
+const answers = new WeakMap();
+
+document.addEventListener("htmx:beforeSwap", (event) => {
+  const { xhr, target, pathInfo } = event.detail;
+  const asked = new URL(pathInfo.requestPath, location.href).pathname;
+  if (xhr.responseURL && new URL(xhr.responseURL).pathname !== asked) {
+    event.detail.shouldSwap = false; // sent elsewhere: the session has ended
+    location.reload();
+  } else if (target.id === "station" && xhr.status === 200) {
+    event.detail.shouldSwap = false;
+    mergeTiles(target, xhr.responseText);
+    listen(target, false);
+  } else if (target.hasAttribute("hx-trigger") && answers.get(document) === xhr.responseText) {
+    event.detail.shouldSwap = false; // nothing new: leave selections and the focus alone
+  } else if (target.hasAttribute("hx-trigger")) {
+    answers.set(document, xhr.responseText);
+  }
+});
+
+document.addEventListener("htmx:afterSettle", () => listen(document, false));
+
+const offline = (away) => { document.getElementById("offline").hidden = !away; };
+document.addEventListener("htmx:sendError", () => offline(true));
+document.addEventListener("htmx:responseError", () => offline(true));
+document.addEventListener("htmx:afterRequest", (event) => { if (event.detail.successful) offline(false); });
+
+// The picker of contents: search words, and a look at what is chosen only.
+const plain = (text) => text.normalize("NFD").replace(/\p{M}/gu, "").toLowerCase();
+
+function setUpPicker(picker) {
+  const tools = document.getElementById("picker-tools");
+  const search = document.getElementById("picker-search");
+  const chosen = document.getElementById("picker-chosen");
+  const none = document.getElementById("picker-none");
+  const rows = [...picker.querySelectorAll(".pick")].map((row) => [row, plain(row.textContent)]);
+  const filter = () => {
+    const words = plain(search.value).split(/\s+/).filter(Boolean);
+    let shown = 0;
+    for (const [row, text] of rows) {
+      const wanted = words.every((word) => text.includes(word));
+      row.hidden = !wanted || (chosen.checked && !row.querySelector("input").checked);
+      shown += row.hidden ? 0 : 1;
+    }
+    none.hidden = shown > 0;
+  };
+  tools.hidden = false;
+  search.addEventListener("input", filter);
+  search.addEventListener("keydown", (event) => { if (event.key === "Enter") event.preventDefault(); });
+  tools.addEventListener("change", (event) => { event.stopPropagation(); filter(); });
+}
+
+// The menu closes like menus do.
+function setUpMenu(menu) {
+  document.addEventListener("click", (event) => { if (!menu.contains(event.target)) menu.open = false; });
+  menu.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape") return;
+    menu.open = false;
+    menu.querySelector("summary").focus();
+  });
+}
+
+document.addEventListener("DOMContentLoaded", () => {
+  listen(document, true);
+  document.querySelectorAll("#picker").forEach(setUpPicker);
+  document.querySelectorAll("details.menu").forEach(setUpMenu);
+});
