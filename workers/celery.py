@@ -6,11 +6,13 @@ A message is heard at most once and says only "look at task X"; the claim over H
 from __future__ import annotations
 
 import ssl
+import warnings
 from collections.abc import Callable
 from typing import Any
 
 import structlog
 from celery import Celery, signals
+from celery.platforms import SecurityWarning  # type: ignore[attr-defined]
 
 from workers.config import Config
 from workers.contract import CELERY_NAMES, PROTOCOL, Kind, queue_of
@@ -80,6 +82,7 @@ def listen(app: Celery, queue_name: str, places: int, stopping: Callable[[], Non
         stopping()
 
     signals.worker_shutting_down.connect(tell, weak=False)
+    warnings.filterwarnings("ignore", category=SecurityWarning)  # writing to card readers needs root
     worker = app.Worker(
         pool_cls="threads",
         concurrency=places,

@@ -63,6 +63,7 @@ def begin(host: str, secrets: Iterable[str]) -> None:
             ],
         )
     )
+    logging.captureWarnings(capture=True)
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.INFO)

@@ -91,7 +91,9 @@ def test_a_celery_bell_rings_a_worker(
     assert server.calls["claim"] == 1
     bell.close()
     assert end(worker) == 0
-    assert "a bell of another protocol" in said(tmp_path)
+    lines = [json.loads(line) for line in said(tmp_path).splitlines()]
+    assert all({"order", "task", "host", "step"} <= set(line) for line in lines)
+    assert "a bell of another protocol; update this host" in {line["event"] for line in lines}
     secret = urlsplit(broker).password
     assert secret is None or secret not in said(tmp_path)
 
