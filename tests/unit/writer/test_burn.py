@@ -429,3 +429,38 @@ def test_the_last_cell_is_proved_too(path: Path, card: FileCard, report: Recorde
     else:
         assert burn(source, faulty, report).rewritten_ranges == 1
         assert bytes_at(path, 28 * MIB, 4 * MIB) == bytes(4 * MIB)
+
+
+def test_an_end_that_is_another_name_of_the_beginning_is_a_forgery(
+    card: FileCard, source: MemorySource, report: Recorder
+) -> None:
+    error = failed(source, FaultyCard(card, capacity=32 * MIB - 4096), report)
+    assert error.code == "fake_capacity"
+    assert report.steps == [Step.WIPING]
+
+
+def test_nothing_is_read_before_it_was_flushed_and_forgotten(
+    path: Path, card: FileCard, source: MemorySource, report: Recorder
+) -> None:
+    class Strict(FaultyCard):
+        state = "settled"
+
+        def write(self, data: memoryview, offset: int) -> int:
+            self.state = "written"
+            return super().write(data, offset)
+
+        def flush(self) -> None:
+            self.state = "flushed"
+            super().flush()
+
+        def drop_caches(self) -> None:
+            assert self.state in ("flushed", "settled")
+            self.state = "settled"
+            super().drop_caches()
+
+        def read_into(self, buffer: memoryview, offset: int) -> int:
+            assert self.state == "settled"
+            return super().read_into(buffer, offset)
+
+    burn(source, Strict(card, flips=[Spot(17 * MIB, times=1)]), report)
+    assert_holds(path, source)
