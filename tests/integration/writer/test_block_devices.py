@@ -18,6 +18,7 @@ from workers.errors import CardError, SlotError, WorkError
 from workers.imaging.devices import Devices, device_number
 from workers.report import Recorder
 from workers.writer import card as card_module
+from workers.writer import ioctls
 from workers.writer.burn import burn
 from workers.writer.card import BlockCard, aligned
 from workers.writer.faulty import FaultyCard
@@ -348,19 +349,31 @@ def test_a_full_disk_behind_a_card_is_an_error_with_a_name(tmp_path: Path, backi
         run("umount", folder)
 
 
-def test_dropping_caches_needs_no_luck(node: str) -> None:
-    with opened(node) as card:
+@pytest.mark.parametrize("may_flush_buffers", [True, False])
+def test_dropping_caches_needs_neither_luck_nor_capabilities(
+    node: str, monkeypatch: pytest.MonkeyPatch, may_flush_buffers: bool
+) -> None:
+    def forbidden(handle: int, request: int, *rest: bytes) -> bytes:
+        if request == ioctls._FLUSH_BUFFERS:
+            raise PermissionError(errno.EACCES, "CAP_SYS_ADMIN is missing")
+        return real(handle, request, *rest)
+
+    real = fcntl.ioctl
+    with opened(node) as card, open(node, "rb", buffering=0) as cached:
+        cached.read(MIB)
+        assert _is_in_memory(cached.fileno())
+        if not may_flush_buffers:
+            monkeypatch.setattr(ioctls.fcntl, "ioctl", forbidden)
         settle(card)
-        with open(node, "rb") as cached:
-            cached.read(MIB)
-        settle(card)
-        handle = os.open(node, os.O_RDONLY)
-        try:
-            with pytest.raises(BlockingIOError):
-                os.preadv(handle, [bytearray(4096)], 0, os.RWF_NOWAIT)
-        except OSError as error:
-            if error.errno != errno.EOPNOTSUPP:
-                raise
-            pytest.skip("block devices here cannot tell what is in memory")
-        finally:
-            os.close(handle)
+        assert not _is_in_memory(cached.fileno())
+
+
+def _is_in_memory(handle: int) -> bool:
+    try:
+        return os.preadv(handle, [bytearray(4096)], 0, os.RWF_NOWAIT) > 0
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        if error.errno != errno.EOPNOTSUPP:
+            raise
+        pytest.skip("block devices here cannot tell what is in memory")
