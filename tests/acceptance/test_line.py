@@ -164,15 +164,14 @@ def test_a_card_that_is_too_small_is_refused_and_another_one_serves(world):
     world.wait(order, "writing")
     small = card.with_suffix(".small")
     with small.open("wb") as file:
-        file.truncate(1_000_000_000)
+        file.truncate(1_000_001_536)
     small.replace(card)
 
     end = time.monotonic() + PATIENCE
-    while "bytes" not in (
-        page := world.operator.page(f"/station/{WRITER}/")
-    ) or not world.operator.confirm_cards(WRITER):
+    while "This card is too small" not in (page := world.operator.page(f"/station/{WRITER}/")):
         assert time.monotonic() < end, page
         time.sleep(0.3)
+    assert world.operator.confirm_cards(WRITER) == []
     assert world.member.order(order)["status"] == "writing"
     assert card.read_bytes()[:4096] == bytes(4096)
 
