@@ -226,3 +226,7 @@ def test_the_disk_of_this_very_root_is_a_system_disk() -> None:
 
 def test_escapes() -> None:
     assert unescaped(r"/media/a\040b\134c") == "/media/a b\\c"
+
+
+def test_a_partition_stands_on_its_disk(machine: Machine) -> None:
+    assert machine.devices().ancestors("8:17") == {"8:17", "8:16"}

@@ -69,3 +69,17 @@ def test_behind_gives_a_buffer_back_when_its_work_is_done_or_failed() -> None:
         behind.free(behind.buffer())
     finally:
         behind.close()
+
+
+def test_a_buffer_is_not_given_back_while_somebody_works_on_it() -> None:
+    released = threading.Event()
+    behind = Behind(depth=1)
+    try:
+        job = behind.submit(lambda _item, _buffer: released.wait(60), 1, behind.buffer())
+        assert behind._free.empty()
+        released.set()
+        assert job.result()
+        assert behind.buffer() is not None
+    finally:
+        released.set()
+        behind.close()
