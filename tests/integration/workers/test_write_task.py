@@ -165,3 +165,12 @@ def test_an_image_that_rotted_on_the_disk_makes_no_card(
     (final,) = task.finals
     assert final["outcome"] == "failed"
     assert card.read_bytes()[: 4 * MIB] == bytes(4 * MIB), "nobody takes this card for a good one"
+
+
+def test_a_stop_lets_the_card_be_finished(task: Task, writer: Host, image: Image, card: Path) -> None:
+    writer.stopping.set()
+    run(task.id, writer)
+    (final,) = task.finals
+    assert final["outcome"] == "done"
+    assert card.read_bytes()[: len(image.plain)] == image.plain
+    assert task.releases == []
