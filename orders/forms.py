@@ -129,7 +129,10 @@ class OrderForm(forms.Form):
     def __init__(self, *args: Any, by: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.by = by
-        choices = {"configuration": visible_configurations(by), "media": Media.objects.filter(active=True)}
+        choices = {
+            "configuration": visible_configurations(by).prefetch_related(None),
+            "media": Media.objects.filter(active=True),
+        }
         for name, queryset in choices.items():
             field = self.fields[name]
             assert isinstance(field, forms.ModelChoiceField)  # noqa: S101  # declared above

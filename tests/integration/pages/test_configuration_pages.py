@@ -1,0 +1,151 @@
+"""Describing a hotspot: what is saved, what is refused, the picker of contents."""
+
+from __future__ import annotations
+
+import pytest
+
+from orders.models import Configuration, Content, Order
+from tests.integration.pages.conftest import HTMX, Page
+
+NEW = "/configurations/new/"
+
+
+@pytest.fixture
+def filled(school):
+    def fields(**changes):
+        right = {
+            "name": "Clinic",
+            "ssid": "Clinique",
+            "domain": "clinique",
+            "wifi_password": "",
+            "admin_account": "admin",
+            "admin_password": "admin-secret",
+            "language": "fr",
+            "timezone": "Africa/Bamako",
+            "contents": [content.pk for content in Content.objects.all()],
+        }
+        return {**right, **changes}
+
+    return fields
+
+
+@pytest.fixture
+def url(school) -> str:
+    return f"/configurations/{school.configuration.pk}/"
+
+
+def test_a_new_configuration_belongs_to_the_members_organization(member, school, filled):
+    answer = member.post(NEW, filled(), follow=True)
+    made = Configuration.objects.get(name="Clinic")
+    assert (made.organization, made.created_by) == (school.organization, school.member)
+    assert made.contents.count() == 2
+    assert "“Clinic” is saved" in Page(answer.text).words
+
+
+def test_staff_choose_the_organization(staff, school, filled):
+    assert staff.post(NEW, filled()).context["form"].errors.keys() == {"organization"}
+    staff.post(NEW, filled(organization=school.organization.pk))
+    assert Configuration.objects.get(name="Clinic").organization == school.organization
+
+
+def test_a_member_cannot_choose_another_organization(member, school, stranger, filled):
+    member.post(NEW, filled(organization=stranger.organization.pk))
+    assert Configuration.objects.get(name="Clinic").organization == school.organization
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "words"),
+    [
+        ("name", "", "required"),
+        ("ssid", "x" * 33, "at most 32"),
+        ("ssid", "a+b", "Example: Kiwix Hotspot"),
+        ("domain", "No Spaces", "Example: school-library"),
+        ("wifi_password", "short", "8 to 63"),
+        ("admin_account", "a b", "Example: admin"),
+        ("admin_password", "", "required"),
+        ("admin_password", "a b c d e", "4 to 31"),
+        ("language", "xx", "valid choice"),
+        ("timezone", "Mars/Olympus", "valid choice"),
+        ("contents", ["999999"], "not one of the available choices"),
+        ("contents", ["x"], "not a valid value"),
+    ],
+)
+def test_what_is_wrong_is_said_beside_its_field(member, filled, field, value, words):
+    answer = member.post(NEW, filled(**{field: value}))
+    assert answer.status_code == 200
+    assert answer.context["form"].errors.keys() == {field}
+    page = Page(answer.text)
+    page.by_id(f"id_{field}_error")
+    assert [1 for _, attrs in page.tags if f"id_{field}_error" in (attrs.get("aria-describedby") or "")]
+    assert words in page.words
+    assert Configuration.objects.count() == 1
+
+
+def test_passwords_are_never_sent_back_and_stay_when_left_empty(member, school, url, filled):
+    page = Page(member.get(url).text)
+    assert all("value" not in page.by_id(f"id_{name}_password") for name in ("wifi", "admin"))
+    assert "leave empty to keep" in page.words
+    member.post(url, filled(admin_password=""))
+    school.configuration.refresh_from_db()
+    assert (school.configuration.wifi_password, school.configuration.admin_password) == (
+        "wifi-canary-1",
+        "admin-canary-2",
+    )
+    member.post(url, filled(admin_password="", open_network="on"))
+    school.configuration.refresh_from_db()
+    assert school.configuration.wifi_password == ""
+
+
+def test_each_content_is_a_labelled_checkbox_with_its_size(member, school, url):
+    page = Page(member.get(url).text)
+    boxes = page.all("input", name="contents")
+    assert len(boxes) == 2
+    for box in boxes:
+        assert "checked" in box
+        assert page.all("label", for_=box["id"])
+    assert "976.6" in page.words
+
+
+def test_an_inactive_content_cannot_be_chosen(member, school):
+    Content.objects.update(active=False)
+    assert "The catalogue is empty" in Page(member.get(NEW).text).words
+
+
+def test_the_total_is_counted_and_nothing_is_saved(member, school, url):
+    chosen = [content.pk for content in Content.objects.all()]
+    answer = member.post(url, {"contents": chosen[:1]}, headers={**HTMX, "HX-Target": "total"})
+    assert (answer.context["count"], answer.context["bytes"]) == (1, 1_000_000)
+    assert "<html" not in answer.text
+    Page(answer.text).by_id("total")
+    assert school.configuration.contents.count() == 2
+
+
+@pytest.mark.parametrize("junk", ["", "x", "-1", "9" * 30, "²"])
+def test_junk_among_the_contents_counts_nothing(member, school, junk):
+    answer = member.post(NEW, {"contents": [junk]}, headers={**HTMX, "HX-Target": "total"})
+    assert answer.status_code == 200
+    assert answer.context["count"] == 0
+
+
+def test_deleting_keeps_the_orders(member, school, url):
+    order = school.place()
+    page = Page(member.get(url).text)
+    assert page.all("form", action=f"{url}delete/", method="post")
+    answer = member.post(f"{url}delete/", follow=True)
+    assert "“Library” is deleted" in Page(answer.text).words
+    order.refresh_from_db()
+    assert (order.configuration, order.name) == (None, "Library")
+    assert Order.objects.count() == 1
+    assert member.post(f"{url}delete/").status_code == 404
+
+
+def test_query_counts_do_not_grow_with_the_catalogue(member, school, url, django_assert_num_queries):
+    member.get(url)
+    with django_assert_num_queries(8):
+        member.get(url)
+    for n in range(20):
+        Content.objects.create(
+            ident=f"n:{n}", title=f"N {n}", url="https://z.example/n", path=f"/data/{n}", size=n
+        )
+    with django_assert_num_queries(8):
+        member.get(url)

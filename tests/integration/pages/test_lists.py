@@ -1,0 +1,150 @@
+"""Home, the list of orders, the list of configurations."""
+
+from __future__ import annotations
+
+import pytest
+
+from orders import services
+from orders.models import Content, Order
+from tests import factories as make
+from tests.integration.pages.conftest import HTMX, Page
+from workers.contract import Kind
+
+
+def numbers(answer) -> list[int]:
+    return [order.number for order in answer.context["page"].object_list]
+
+
+@pytest.fixture
+def orders(school) -> list[Order]:
+    fields = {"organization": school.organization, "created_by": school.member}
+    return [
+        make.order(name="Bibliobus", recipient_name="Awa Diop", **fields),
+        make.order(name="Lycée", recipient_name="Bruno", status="failed", failed_stage="creating", **fields),
+        make.order(name="Clinic 7", recipient_name="Chen", kind="virtual", **fields),
+    ]
+
+
+def test_newest_first(member, orders):
+    assert numbers(member.get("/orders/")) == [order.number for order in reversed(orders)]
+
+
+@pytest.mark.parametrize(
+    ("sought", "found"),
+    [
+        ("bibliobus", [0]),
+        ("LYC", [1]),
+        ("awa", [0]),
+        ("diop awa", [0]),
+        ("awa lycée", []),
+        ("7", [2]),
+        ("%", []),
+        ("_", []),
+        ("\x00", [2, 1, 0]),
+        ("'; DROP TABLE orders_order; --", []),
+        ("9" * 40, []),
+        ("²", []),
+        ("  ", [2, 1, 0]),
+    ],
+)
+def test_search(member, orders, sought, found):
+    assert numbers(member.get("/orders/", {"q": sought})) == [orders[index].number for index in found]
+
+
+def test_search_by_number_with_and_without_its_sign(member, orders):
+    for sought in (str(orders[1].number), f"#{orders[1].number}", f" {orders[1].number} "):
+        assert numbers(member.get("/orders/", {"q": sought})) == [orders[1].number]
+
+
+def test_staff_find_by_organization(staff, school, orders):
+    other = make.order(organization=make.organization(name="Ailleurs"))
+    assert numbers(staff.get("/orders/", {"q": "ailleurs"})) == [other.number]
+
+
+def test_filter_by_status(member, orders):
+    assert numbers(member.get("/orders/", {"status": "failed"})) == [orders[1].number]
+    assert len(numbers(member.get("/orders/", {"status": "no such"}))) == 3
+    assert "No order matches" in member.get("/orders/", {"status": "shipped"}).text
+
+
+def test_htmx_gets_the_list_alone(member, orders):
+    whole, part = member.get("/orders/"), member.get("/orders/", {"q": "awa"}, headers=HTMX)
+    assert "<html" in whole.text
+    assert "<html" not in part.text
+    assert Page(part.text).words.startswith("1 order ")
+
+
+def test_pages_keep_the_search(member, school):
+    for _ in range(30):
+        make.order(organization=school.organization, name="Alike")
+    first = member.get("/orders/", {"q": "alike"})
+    older = next(a["href"] for a in Page(first.text).all("a", rel="next"))
+    assert "q=alike" in older
+    assert "Page 1 of 2" in Page(first.text).words
+    second = member.get(f"/orders/{older}")
+    assert len(numbers(second)) == 5
+    assert not set(numbers(first)) & set(numbers(second))
+    assert numbers(member.get("/orders/", {"q": "alike", "page": "junk"})) == numbers(first)
+    assert numbers(member.get("/orders/", {"q": "alike", "page": "99"})) == numbers(second)
+
+
+def test_an_empty_list_shows_the_way(browse, stranger):
+    assert "Place the first order" in browse(stranger).get("/orders/").text
+    assert "Describe the first one" in browse(stranger).get("/configurations/").text
+    assert "Nothing is under way" in browse(stranger).get("/").text
+
+
+def test_home_counts_what_goes_on(member, school, line):
+    building, failed, canceled = school.place(), school.place(), school.place()
+    line.claim(line.task(building, Kind.CREATE))
+    line.fail(line.claim(line.task(failed, Kind.CREATE)))
+    services.cancel(canceled, by=school.member)
+    download = school.place(kind="virtual")
+    line.build(download)
+    answer = member.get("/")
+    context = answer.context
+    assert [context[name] for name in ("working", "ready", "available", "failed")] == [1, 0, 1, 1]
+    assert {order.pk for order in context["open_orders"]} == {building.pk, failed.pk, download.pk}
+    assert "Stations" not in Page(answer.text).words
+
+
+def test_home_tells_staff_which_station_needs_cards(staff, school, line):
+    order = school.place(quantity=3)
+    line.build(order)
+    line.download(order)
+    words = Page(staff.get("/").text).words
+    assert "3 cards are needed" in words
+
+
+def test_configurations_show_how_much_is_on_them(member, school):
+    page = Page(member.get("/configurations/").text)
+    assert "2 · 1.9\xa0MB" in page.words.replace("1.9 MB", "1.9\xa0MB")
+    assert page.all("a", href=f"/orders/new/?configuration={school.configuration.pk}")
+
+
+@pytest.mark.parametrize(("url", "count"), [("/", 5), ("/orders/", 5), ("/configurations/", 5)])
+def test_query_counts_at_one_and_three_rows(member, school, django_assert_num_queries, url, count):
+    def row() -> None:
+        make.order(organization=school.organization, created_by=school.member)
+        made = make.configuration(school.organization)
+        made.contents.set(Content.objects.all())
+
+    row()
+    member.get(url)
+    with django_assert_num_queries(count):
+        member.get(url)
+    row()
+    row()
+    with django_assert_num_queries(count):
+        member.get(url)
+
+
+def test_query_counts_of_staffs_home(staff, school, line, django_assert_num_queries):
+    staff.get("/")
+    with django_assert_num_queries(5):
+        staff.get("/")
+    for _ in range(2):
+        make.host("writer")
+        school.place()
+    with django_assert_num_queries(5):
+        staff.get("/")
