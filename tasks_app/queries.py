@@ -150,9 +150,10 @@ def station(host: Host) -> dict[str, object]:
     )
     cards = {card.slot_id: card for card in inserted.select_related("order").order_by("permitted_at")}
     slots = list(Slot.objects.filter(host=host).select_related("host"))
+    wanted = [] if host.draining or host.disabled else waiting  # it takes no card now
     return {
         "waiting": waiting,
-        "tiles": [_tile(slot, busy.get(slot.pk), waiting, cards.get(slot.pk)) for slot in slots],
+        "tiles": [_tile(slot, busy.get(slot.pk), wanted, cards.get(slot.pk)) for slot in slots],
     }
 
 

@@ -35,12 +35,21 @@ def confirm(slot: Slot, *, diskseq: int | None, boot_id: str, by: str) -> Task:
 
     `diskseq` and `boot_id` are those that his page showed; if the card was changed since, nothing happens.
     """
+    refuse_host(slot.host)
+    while waiting := next_waiting(slot.host):
+        task = _confirm(waiting, slot, diskseq=diskseq, boot_id=boot_id, by=by)
+        if task:
+            return task
+    raise Problem(409, "nothing_waits", _("No card is needed on this host now."))
+
+
+def _confirm(waiting: Task, slot: Slot, *, diskseq: int | None, boot_id: str, by: str) -> Task | None:
+    """None if somebody was faster: it does not wait any more."""
     try:
         with transaction.atomic():
-            waiting = next_waiting(slot.host)
-            if not waiting:
-                raise Problem(409, "nothing_waits", _("No card is needed on this host now."))
             task = lock(waiting.pk)
+            if task.status != TaskStatus.WAITING:
+                return None
             slot = Slot.objects.select_for_update().get(pk=slot.pk)
             refuse_slot(slot, task, diskseq=diskseq, boot_id=boot_id)
             at = clock.now()
@@ -67,6 +76,16 @@ def next_waiting(host: Host) -> Task | None:
     return waiting.order_by("priority", "order__created_at", "unit").first()
 
 
+def refuse_host(host: Host) -> None:
+    """Raise if the host takes no new work: the card would lie there, confirmed and never written."""
+    if host.disabled or host.draining:
+        raise Problem(
+            409,
+            "draining",
+            _("Host %(host)s takes no new work now. Ask an administrator to resume it.") % {"host": host},
+        )
+
+
 def refuse_slot(slot: Slot, task: Task, *, diskseq: int | None, boot_id: str) -> None:
     """Raise what keeps this slot's card from being written, in the words that the operator needs."""
     name = {"slot": slot.name}
@@ -79,6 +98,13 @@ def refuse_slot(slot: Slot, task: Task, *, diskseq: int | None, boot_id: str) ->
             409,
             "card_changed",
             _("The card in slot %(slot)s was changed meanwhile. Look again, then confirm.") % name,
+        )
+    if slot.diskseq is None:
+        raise Problem(
+            409,
+            "insertion_unknown",
+            _("Host %(host)s cannot tell one card from the next: it needs Linux 5.15 or newer.")
+            % {"host": slot.host},
         )
     if slot.used:
         raise Problem(
@@ -101,9 +127,7 @@ def refuse_slot(slot: Slot, task: Task, *, diskseq: int | None, boot_id: str) ->
 
 
 def open_card(task: Task, body: PermitRequest) -> Card:
-    """Register that the confirmed insertion is about to be wiped. Needs the task locked and current."""
-    if task.cancel_requested_at:
-        raise Problem(409, "canceled", _("The order was canceled."))
+    """Register that the confirmed insertion is about to be wiped. Needs the task locked, current, wanted."""
     slot = task.slot
     if slot is None or slot.name != body["slot"]:
         raise Problem(409, "wrong_slot", _("This task was confirmed for another slot."))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
@@ -13,6 +15,8 @@ from django.views.decorators.http import require_POST
 from imager.api import Problem
 from tasks_app import queries, services
 from tasks_app.models import Host, Slot
+
+DISKSEQ = re.compile(r"-?[0-9]{1,19}")
 
 
 def operators_only(request: HttpRequest) -> None:
@@ -44,12 +48,10 @@ def confirm(request: HttpRequest, name: str, slot: str) -> HttpResponse:
     """The operator confirms the card that the page showed."""
     operators_only(request)
     found = get_object_or_404(Slot.objects.select_related("host"), host__name=name, name=slot)
-    seen = request.POST.get("diskseq", "")
+    seen, boot_id = request.POST.get("diskseq", ""), request.POST.get("boot_id", "")
+    diskseq = int(seen) if DISKSEQ.fullmatch(seen) else None
     try:
-        diskseq = int(seen) if seen.lstrip("-").isdigit() else None
-        services.confirm(
-            found, diskseq=diskseq, boot_id=request.POST.get("boot_id", ""), by=str(request.user)
-        )
+        services.confirm(found, diskseq=diskseq, boot_id=boot_id, by=str(request.user))
     except Problem as problem:
         messages.error(request, str(problem.detail))
     else:

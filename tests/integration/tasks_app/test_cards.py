@@ -10,7 +10,7 @@ from django.db import IntegrityError, transaction
 from imager.api import Problem
 from tasks_app import queries, services
 from tasks_app.lifecycle import TaskStatus
-from tasks_app.models import Card, Slot
+from tasks_app.models import Card, Host, RefusedReport, Slot
 from tasks_app.services.cards import check_digit
 from tests import factories as make
 from workers.contract import Kind
@@ -285,3 +285,136 @@ def test_check_digits_find_wrong_and_swapped_digits():
         for other in "0123456789":
             if other != character:
                 assert check_digit(body[:at] + other + body[at + 1 :]) != right
+
+
+def test_a_repeated_permit_is_refused_once_the_order_is_canceled(unit, writer):
+    slot = make.slot(writer)
+    confirm(slot)
+    services.claim(unit.pk, writer, make.claim_body())
+    event = str(uuid.uuid4())
+    permit(unit, slot, event_id=event)
+    services.cancel_tasks(unit.order, by="x")
+
+    with pytest.raises(Problem) as refusal:
+        permit(unit, slot, event_id=event)
+
+    assert refusal.value.detail.code == "canceled"
+
+
+def test_a_repeated_permit_of_an_attempt_that_is_over_is_stale(unit, writer):
+    slot = make.slot(writer)
+    confirm(slot)
+    services.claim(unit.pk, writer, make.claim_body())
+    event = str(uuid.uuid4())
+    permit(unit, slot, event_id=event)
+    services.release(unit.pk, writer, event_id=uuid.uuid4(), attempt=1)
+
+    with pytest.raises(Problem) as refusal:
+        permit(unit, slot, event_id=event)
+
+    assert refusal.value.detail.code == "stale"
+    assert RefusedReport.objects.get().reason == "stale_permit"
+
+
+def test_an_event_id_that_was_no_permit_gives_none(unit, writer):
+    first, second = make.slot(writer, "A"), make.slot(writer, "B")
+    make.task(unit.order, Kind.WRITE, host=writer, unit=2, status=TaskStatus.WAITING)
+    other = unit.order.tasks.get(unit=2)
+    event = str(uuid.uuid4())
+    begin(unit, first)
+    end(unit, writer, event_id=event, outcome="done", result={})
+    confirm(second)
+    services.claim(other.pk, writer, make.claim_body())
+
+    with pytest.raises(Problem) as refusal:
+        permit(other, second, event_id=event)
+
+    assert refusal.value.detail.code == "event_used"
+
+
+def test_an_insertion_without_a_number_cannot_be_confirmed(unit, writer):
+    with pytest.raises(Problem) as refusal:
+        confirm(make.slot(writer, diskseq=None))
+
+    assert refusal.value.detail.code == "insertion_unknown"
+
+
+@pytest.mark.parametrize("fields", [{"draining": True}, {"disabled": True}])
+def test_a_host_that_takes_no_work_takes_no_cards(unit, writer, fields):
+    slot = make.slot(writer)
+    Host.objects.filter(pk=writer.pk).update(**fields)
+    slot = Slot.objects.select_related("host").get(pk=slot.pk)
+
+    with pytest.raises(Problem) as refusal:
+        confirm(slot)
+
+    assert refusal.value.detail.code == "draining"
+    assert "resume" in str(refusal.value.detail)
+    assert [tile.state for tile in queries.station(slot.host)["tiles"]] == ["idle"]
+
+
+def test_a_card_that_does_not_do_keeps_no_other_from_being_written_on_an_automatic_host(unit, writer):
+    Host.objects.filter(pk=writer.pk).update(automatic=True)
+    writer.refresh_from_db()
+    small, large = (
+        {"name": name, "present": True, "size": size, "diskseq": size}
+        | {"model": "", "contents": "", "problem": ""}
+        for name, size in (("A", 999), ("B", 8_000_000_000))
+    )
+    body = {"kind": "write", "boot_id": "b", "version": "1", "protocol": 1, "free_bytes": 1, "running": []}
+
+    services.beat(writer, {**body, "slots": [small, large]})
+
+    unit.refresh_from_db()
+    assert (unit.status, unit.slot.name) == (TaskStatus.QUEUED, "B")
+
+
+def test_each_tile_that_asks_for_a_confirmation_can_be_confirmed(unit, writer):
+    """The page and the verb judge alike, but for the size, about which the page speaks itself."""
+    make.slot(writer, "empty", present=False)
+    make.slot(writer, "out", disabled=True)
+    make.slot(writer, "broken", problem="write-protected")
+    make.slot(writer, "used", diskseq=7, used_diskseq=7, used_boot_id="boot")
+    make.slot(writer, "good")
+    states = {tile.slot.name: tile.state for tile in queries.station(writer)["tiles"]}
+
+    confirmed = {}
+    for slot in Slot.objects.select_related("host").order_by("name"):
+        try:
+            confirm(slot)
+            confirmed[slot.name] = True
+        except Problem:
+            confirmed[slot.name] = False
+
+    assert confirmed == {name: state == "confirm" for name, state in states.items()}
+    assert list(confirmed.values()).count(True) == 1
+
+
+def test_after_a_cancel_in_the_middle_the_card_is_to_be_taken_out(unit, writer):
+    slot = make.slot(writer)
+    begin(unit, slot)
+    services.cancel_tasks(unit.order, by="member")
+
+    end(unit, writer, outcome="canceled")
+
+    assert (unit.status, Card.objects.get().verdict) == (TaskStatus.CANCELED, "abandoned")
+    assert [tile.state for tile in queries.station(writer)["tiles"]] == ["remove"]
+    Slot.objects.update(present=False, diskseq=None)
+    assert [tile.state for tile in queries.station(writer)["tiles"]] == ["empty"]
+
+
+def test_a_write_whose_budget_is_spent_fails_and_frees_the_slot(unit, writer):
+    trouble = {"fault": "host", "code": "usb", "message": "The reader went away."}
+    slot = make.slot(writer)
+    for attempt in (1, 2, 3):
+        Slot.objects.update(diskseq=5000 + attempt)
+        slot.refresh_from_db()
+        begin(unit, slot, attempt)
+        end(unit, writer, attempt, outcome="failed", trouble=trouble)
+
+    assert (unit.status, unit.lost_attempts) == (TaskStatus.FAILED, 3)
+    assert set(Card.objects.values_list("verdict", flat=True)) == {"abandoned"}
+    assert [tile.state for tile in queries.station(writer)["tiles"]] == ["remove"]
+    services.retry_task(unit, by="staff")
+    unit.refresh_from_db()
+    assert (unit.status, unit.slot) == (TaskStatus.WAITING, None)
