@@ -32,7 +32,15 @@ from workers.contract import (
 def find(task_id: UUID) -> Task:
     """The task, or 404."""
     try:
-        return Task.objects.select_related("host", "slot", "channel", "order").get(pk=task_id)
+        return Task.objects.get(pk=task_id)
+    except Task.DoesNotExist:
+        raise Problem(404, "not_found", _("There is no such task.")) from None
+
+
+def find_locked(task_id: UUID) -> Task:
+    """The task, its order and itself locked, or 404. Needs a transaction."""
+    try:
+        return lock(task_id)
     except Task.DoesNotExist:
         raise Problem(404, "not_found", _("There is no such task.")) from None
 
@@ -62,7 +70,7 @@ def claim(task_id: UUID, host: Host, body: Claim) -> Assignment:
     if not belongs(task, host):
         raise Problem(403, "not_yours", _("This task belongs to another host or channel."))
     with transaction.atomic():
-        task = lock(task_id)
+        task = find_locked(task_id)
         known = Attempt.objects.filter(claim_id=body["claim_id"]).first()
         if known:
             if known.task_id == task.pk and current(task, host, known.attempt):
@@ -101,6 +109,8 @@ def _take(task: Task, host: Host, body: Claim) -> Assignment:
         "deadline_at": deadline(task, at),
         **lease(task, at),
     }
+    if task.kind == Kind.CREATE:  # what it builds is signed with the key that it has now
+        fields["spec"] = {**task.spec, "signing_key": host.signing_key}
     move_task(task, TaskStatus.RUNNING, by=host.name, note=f"attempt {attempt.attempt}", **fields)
     return assignment(task, attempt.claim_id)
 
@@ -109,6 +119,7 @@ def assignment(task: Task, claim_id: UUID) -> Assignment:
     """What a host is told about its attempt."""
     spec = dict(task.spec)
     if task.kind == Kind.CREATE:
+        spec.pop("signing_key", None)  # the host's own
         spec["recipe"] = followers.recipe(task.order_id)
     if task.kind == Kind.WRITE and task.slot:
         spec |= {
@@ -142,17 +153,10 @@ def report(task_id: UUID, host: Host, body: Report) -> Answer:
     if "outcome" not in body:
         return _take_progress(find(task_id), host, body)
     with transaction.atomic():
-        try:
-            task = lock(task_id)
-        except Task.DoesNotExist:
-            raise Problem(404, "not_found", _("There is no such task.")) from None
+        task = find_locked(task_id)
         known = TaskEvent.objects.filter(event_id=body["event_id"]).first()
         if known:
-            return (
-                Answer(known.answer["answer"])
-                if known.task_id == task.pk
-                else refuse(task, host, dict(body), "event_of_another_task")
-            )
+            return _again(known, task, host, dict(body))
         if not current(task, host, body["attempt"]):
             return refuse(task, host, dict(body), "stale")
         logs.append(task, body)
@@ -167,6 +171,13 @@ def report(task_id: UUID, host: Host, body: Report) -> Answer:
         return Answer.GO
 
 
+def _again(known: TaskEvent, task: Task, host: Host, body: dict[str, Any]) -> Answer:
+    """The answer to an event that was taken in before, unless it was another one."""
+    if known.task_id != task.pk or "answer" not in known.answer:
+        return refuse(task, host, body, "event_of_another_task")
+    return Answer(known.answer["answer"])
+
+
 def _take_progress(task: Task, host: Host, body: Report) -> Answer:
     at = clock.now()
     fields: dict[str, Any] = {"step": body["step"], **lease(task, at)}
@@ -178,8 +189,9 @@ def _take_progress(task: Task, host: Host, body: Report) -> Answer:
             "progress_rate": progress["rate"],
             "progress_eta": progress["eta"],
         }
-        if (body["step"], progress["done"]) != (task.step, task.progress_done):
-            fields["progress_at"] = at
+    done = progress["done"] if progress else task.progress_done
+    if (body["step"], done) != (task.step, task.progress_done):
+        fields["progress_at"] = at
     with transaction.atomic():
         mine = Task.objects.filter(pk=task.pk, status=TaskStatus.RUNNING, attempt=body["attempt"], host=host)
         if not mine.update(**fields):
@@ -206,12 +218,14 @@ def refuse(task: Task, host: Host, body: dict[str, Any], reason: str) -> Answer:
 def release(task_id: UUID, host: Host, *, event_id: UUID, attempt: int) -> Answer:
     """Take back a task that a stopping host did not finish. Costs nothing of the budget."""
     with transaction.atomic():
-        task = lock(task_id)
-        if TaskEvent.objects.filter(event_id=event_id, task=task).exists():
-            return Answer.GO
+        task = find_locked(task_id)
+        body = {"attempt": attempt, "event_id": event_id}
+        known = TaskEvent.objects.filter(event_id=event_id).first()
+        if known:
+            return _again(known, task, host, body)
         if not current(task, host, attempt):
-            return refuse(task, host, {"attempt": attempt, "event_id": event_id}, "stale")
-        ending.give_back(task, host, outcome="released")
+            return refuse(task, host, body, "stale")
+        ending.give_back(task, outcome="released", by=host.name)
         TaskEvent.objects.create(
             event_id=event_id, task=task, attempt=attempt, what="release", answer={"answer": Answer.GO}
         )
@@ -221,20 +235,28 @@ def release(task_id: UUID, host: Host, *, event_id: UUID, attempt: int) -> Answe
 def permit(task_id: UUID, host: Host, body: PermitRequest) -> str:
     """Allow wiping and writing the confirmed card, once per attempt. Returns the card's serial number."""
     with transaction.atomic():
-        task = lock(task_id)
-        known = TaskEvent.objects.filter(event_id=body["event_id"], task=task).first()
-        if known:
-            return str(known.answer["serial"])
-        if not current(task, host, body["attempt"]):
-            refused = refuse(task, host, dict(body), "stale_permit")
-        else:
-            card = cards.open_card(task, body)
-            TaskEvent.objects.create(
-                event_id=body["event_id"],
-                task=task,
-                attempt=body["attempt"],
-                what="permit",
-                answer={"serial": card.serial},
-            )
-            return card.serial
+        task = find_locked(task_id)
+        if current(task, host, body["attempt"]):
+            return _permit(task, body)
+        refused = refuse(task, host, dict(body), "stale_permit")
     raise Problem(409, refused.value, _("That attempt is over. Stop and clean up."))
+
+
+def _permit(task: Task, body: PermitRequest) -> str:
+    """The same event gets the same answer, but none once the order is canceled: the card is still whole."""
+    if task.cancel_requested_at:
+        raise Problem(409, "canceled", _("The order was canceled."))
+    known = TaskEvent.objects.filter(event_id=body["event_id"]).first()
+    if known:
+        if (known.task_id, known.attempt, known.what) != (task.pk, task.attempt, "permit"):
+            raise Problem(409, "event_used", _("That event id was used before. Ask with a new one."))
+        return str(known.answer["serial"])
+    card = cards.open_card(task, body)
+    TaskEvent.objects.create(
+        event_id=body["event_id"],
+        task=task,
+        attempt=body["attempt"],
+        what="permit",
+        answer={"serial": card.serial},
+    )
+    return card.serial

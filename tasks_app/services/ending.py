@@ -16,6 +16,8 @@ from tasks_app.services.moving import move_task, unclaimed
 from warehouse import services as warehouse
 from workers.contract import ARTIFACT_SUFFIXES, MAX_ATTEMPTS, Fault, Kind, Outcome, Report, Trouble
 
+BIGGEST_IMAGE = 2**50
+
 # a fault of the card or its reader costs the order nothing: another card is asked for
 BLAMELESS = frozenset({Fault.CARD, Fault.SLOT})
 
@@ -37,12 +39,13 @@ def end(task: Task, host: Host, report: Report) -> None:
         }
         fail(task, trouble, by=host.name)
     else:
-        give_back(task, host, outcome="canceled")
+        give_back(task, outcome="canceled", by=host.name)
 
 
 def _done(task: Task, host: Host, result: dict[str, Any]) -> None:
     if task.kind == Kind.CREATE:
         _require_published(task)
+        _require_size(result)
     if task.kind == Kind.WRITE:
         cards.accept(task, result)
     _close(task, Outcome.DONE.value, None)
@@ -61,6 +64,16 @@ def _require_published(task: Task) -> None:
             422,
             "not_published",
             _("Not published by this attempt: %(files)s.") % {"files": ", ".join(missing)},
+        )
+
+
+def _require_size(result: dict[str, Any]) -> None:
+    size = result.get("image_size")
+    if type(size) is not int or not 0 < size <= BIGGEST_IMAGE:
+        raise Problem(
+            422,
+            "bad_result",
+            _("The result of a build must hold “image_size”, the size of the image in bytes, above 0."),
         )
 
 
@@ -98,20 +111,18 @@ def fail(task: Task, trouble: Trouble, *, by: str, outcome: str = "failed") -> N
     move_task(task, went_to, by=by, note=trouble["message"], **again)
 
 
-def give_back(task: Task, host: Host, *, outcome: str) -> None:
+def give_back(task: Task, *, outcome: str, by: str) -> None:
     """End the current attempt of a locked task without blame; it is ready for the next at once."""
     if task.cancel_requested_at:
         _close(task, outcome, None)
         cards.abandon(task)
-        move_task(task, TaskStatus.CANCELED, by=host.name, **ended())
+        move_task(task, TaskStatus.CANCELED, by=by, **ended())
         return
     _close(task, outcome, None)
     cards.abandon(task)
     at = clock.now()
     went_to = TaskStatus.WAITING if task.kind == Kind.WRITE else TaskStatus.QUEUED
-    move_task(
-        task, went_to, by=host.name, note=outcome, **{**unclaimed(task), "queued_at": at, "not_before": at}
-    )
+    move_task(task, went_to, by=by, note=outcome, **{**unclaimed(task), "queued_at": at, "not_before": at})
 
 
 def ended() -> dict[str, Any]:
@@ -120,6 +131,9 @@ def ended() -> dict[str, Any]:
 
 
 def _close(task: Task, outcome: str, trouble: Trouble | None) -> None:
+    """End the attempt. What it published without being done is given up, or no other could publish."""
     Attempt.objects.filter(task=task, attempt=task.attempt).update(
         ended_at=clock.now(), outcome=outcome, trouble=trouble
     )
+    if task.kind == Kind.CREATE and outcome != Outcome.DONE.value:
+        warehouse.remove(owner=task.order_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from uuid import UUID
 
 from django.db import transaction
@@ -15,6 +16,7 @@ from tasks_app.models import Host, Slot, Task
 from tasks_app.services import cards
 from workers.contract import Beat, BeatAnswer, Kind, SlotState
 
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,49}")
 RUNG_AT_MOST = 20
 
 
@@ -22,12 +24,14 @@ RUNG_AT_MOST = 20
 def enrol(
     name: str, *, kind: str, channel: Channel, password: str, signing_key: str = "", operator_email: str = ""
 ) -> Host:
-    """A host and its account. One that exists gets new credentials; its old tokens die."""
+    """A host and its account. One that exists gets new credentials; its old tokens die. Raises ValueError."""
+    if not NAME.fullmatch(name):  # names are parts of queues, patterns of broker keys, and addresses
+        raise ValueError(f"“{name}” is no name for a host: use 1 to 50 letters, digits and hyphens")
     email = f"{name}@hosts.invalid"
     role = Role.CREATOR if kind == Host.Kind.CREATOR else Role.WRITER
     host = Host.objects.select_related("account").filter(name=name).first()
     if host is None:
-        account = User.objects.create_user(email, password, name=name, role=role)
+        account = _account(email, password, name=name, role=role)
         return Host.objects.create(
             name=name,
             kind=kind,
@@ -38,14 +42,28 @@ def enrol(
         )
     if host.kind != kind:
         raise ValueError(f"host {name} is a {host.kind}; choose another name for a {kind}")
-    host.account.set_password(password)
-    host.account.token_epoch += 1
-    host.account.is_active = True
-    host.account.save()
+    _renew(host.account, password)
     host.channel, host.signing_key = channel, signing_key
     host.operator_email = operator_email or host.operator_email
     host.save()
     return host
+
+
+def _account(email: str, password: str, *, name: str, role: Role) -> User:
+    """A new account, or the one that a deleted host of that name left."""
+    left = User.objects.filter(email__iexact=email, host=None).first()
+    if left is None:
+        return User.objects.create_user(email, password, name=name, role=role)
+    left.role = role
+    return _renew(left, password)
+
+
+def _renew(account: User, password: str) -> User:
+    account.set_password(password)
+    account.token_epoch += 1
+    account.is_active = True
+    account.save()
+    return account
 
 
 def beat(host: Host, body: Beat) -> BeatAnswer:
@@ -79,6 +97,7 @@ def _ready(host: Host, kind: Kind) -> list[UUID]:
 @transaction.atomic
 def _see_slots(host: Host, boot_id: str, seen: list[SlotState]) -> None:
     at = clock.now()
+    Host.objects.select_for_update(no_key=True).get(pk=host.pk)  # two first beats must not both make a slot
     known = {slot.name: slot for slot in Slot.objects.select_for_update().filter(host=host)}
     for state in seen:
         slot = known.pop(state["name"], None) or Slot(host=host, name=state["name"])
@@ -107,5 +126,7 @@ def _confirm_all(host: Host) -> None:
             continue
         try:
             cards.confirm(slot, diskseq=slot.diskseq, boot_id=slot.boot_id, by=host.name)
-        except Problem:
-            return  # nothing waits, or the card does not fit: the station page says so
+        except Problem as problem:
+            if problem.get_codes() == "nothing_waits":
+                return
+            # this card does not do, as the station page says; the next may

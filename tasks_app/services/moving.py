@@ -8,7 +8,7 @@ from uuid import UUID
 from django.db import models, transaction
 
 from imager.accounts.models import Channel
-from imager.lifecycle import move
+from imager.lifecycle import IllegalMove, move
 from tasks_app import clock, dispatch, followers
 from tasks_app.lifecycle import MOVES, TaskStatus
 from tasks_app.models import Host, Task
@@ -102,8 +102,10 @@ def cancel_tasks(order: Order, *, by: str) -> None:
 
 @transaction.atomic
 def retry_task(task: Task, *, by: str) -> Task:
-    """A failed task gets a fresh budget: queued again, or waiting for a card again."""
+    """A failed task gets a fresh budget: queued again, or waiting for a card again. Raises IllegalMove."""
     task = lock(task.pk)
+    if task.status != TaskStatus.FAILED:
+        raise IllegalMove(f"{task}: {task.get_status_display()}")
     went_to = TaskStatus.WAITING if task.kind == Kind.WRITE else TaskStatus.QUEUED
     return move_task(task, went_to, by=by, note="retry", **fresh(task))
 

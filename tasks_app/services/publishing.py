@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -13,8 +14,7 @@ from django.utils.translation import gettext as _
 from imager.api import Problem
 from tasks_app import clock
 from tasks_app.models import Attempt, Host, Task
-from tasks_app.services.attempts import current, find
-from tasks_app.services.moving import lock
+from tasks_app.services.attempts import current, find, find_locked
 from warehouse import services as warehouse
 from workers.contract import FileFacts, Kind, Right, Ticket
 
@@ -38,7 +38,7 @@ def ticket(task_id: UUID, host: Host, *, attempt: int) -> Ticket:
 def publish(*, task_id: UUID, attempt: int, files: list[FileFacts]) -> dict[str, Any]:
     """Allow the warehouse to publish the files of an attempt, if it is still the current one."""
     with transaction.atomic():
-        task = _locked(task_id)
+        task = find_locked(task_id)
         if not _current(task, attempt) or task.cancel_requested_at:
             raise Problem(409, "stale", _("That attempt is over: its files are not published."))
         warehouse.grant(task=task.pk, attempt=attempt, owner=task.order_id, files=files)
@@ -48,17 +48,10 @@ def publish(*, task_id: UUID, attempt: int, files: list[FileFacts]) -> dict[str,
 def published(*, task_id: UUID, attempt: int) -> None:
     """The warehouse has renamed the folder: the files are there, unless the attempt ended meanwhile."""
     with transaction.atomic():
-        task = _locked(task_id)
+        task = find_locked(task_id)
         if not (_current(task, attempt) or _known_as_published(task, attempt)):
             raise Problem(409, "stale", _("That attempt is over: its files are not published."))
         warehouse.confirm(task=task_id, attempt=attempt)
-
-
-def _locked(task_id: UUID) -> Task:
-    try:
-        return lock(task_id)
-    except Task.DoesNotExist:
-        raise Problem(404, "not_found", _("There is no such task.")) from None
 
 
 def _current(task: Task, attempt: int) -> bool:
@@ -73,8 +66,9 @@ def _known_as_published(task: Task, attempt: int) -> bool:
 def ended(since: str) -> dict[str, Any]:
     """Attempts that ended, and orders whose images were removed, since the cursor of the last answer."""
     at = clock.now()
-    begin = _cursor(since, at)
-    over = Attempt.objects.filter(ended_at__gt=begin).order_by("ended_at").values_list("task_id", "attempt")
+    begin = _begin(since, at)
+    recent = max(begin, at - HORIZON)  # the warehouse itself tidies up what is older
+    over = Attempt.objects.filter(ended_at__gt=recent).order_by("ended_at").values_list("task_id", "attempt")
     return {
         "cursor": at.isoformat(),
         "ended": [{"task": str(task), "attempt": attempt} for task, attempt in over],
@@ -82,10 +76,12 @@ def ended(since: str) -> dict[str, Any]:
     }
 
 
-def _cursor(since: str, at: datetime) -> datetime:
+def _begin(since: str, at: datetime) -> datetime:
+    """A little before the cursor; before everything for a warehouse that knows none."""
     if not since:
-        return at - HORIZON
-    begin = parse_datetime(since.replace(" ", "+"))
-    if begin is None or begin.tzinfo is None:
-        raise Problem(400, "bad_cursor", _("“since” must be the cursor of an earlier answer, or absent."))
-    return max(begin - OVERLAP, at - HORIZON)
+        return datetime.min.replace(tzinfo=UTC)
+    with suppress(ValueError, OverflowError):
+        cursor = parse_datetime(since.replace(" ", "+"))
+        if cursor and cursor.tzinfo:
+            return min(cursor, at) - OVERLAP
+    raise Problem(400, "bad_cursor", _("“since” must be the cursor of an earlier answer, or absent."))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.db import transaction
 from django.db.models import Q
+from django.utils.translation import gettext as _
 
 from tasks_app import clock
 from tasks_app.lifecycle import TaskStatus
@@ -42,13 +43,14 @@ def _reclaim(pk: object) -> bool:
     at = clock.now()
     if task.status != TaskStatus.RUNNING or task.reclaim_at is None or task.deadline_at is None:
         return False
-    if task.cancel_requested_at and task.host and task.reclaim_at < at:
-        ending.give_back(task, task.host, outcome="lost")
-        return True
     trouble = why(task)
+    outcome = "timeout" if trouble and trouble["code"] != "lost" else "lost"
+    if task.cancel_requested_at and (trouble or task.reclaim_at < at):
+        ending.give_back(task, outcome=outcome, by=BY)  # canceled: nobody wants another attempt
+        return True
     if trouble is None:
         return False
-    ending.fail(task, trouble, by=BY, outcome="timeout" if trouble["code"] != "lost" else "lost")
+    ending.fail(task, trouble, by=BY, outcome=outcome)
     return True
 
 
@@ -56,11 +58,13 @@ def why(task: Task) -> Trouble | None:
     """What is wrong with a running attempt, if anything; asked again under the lock."""
     at = clock.now()
     if task.deadline_at and task.deadline_at < at:
-        return trouble("timeout", "The attempt took longer than its hard limit.")
+        return trouble("timeout", _("The attempt took longer than its hard limit; see its log, then retry."))
     if task.kind == Kind.CREATE and task.reclaim_at and task.reclaim_at < at:
-        return trouble("lost", "The host was not heard of; another may try.")
+        return trouble("lost", _("The host was not heard of for too long. Look whether it runs, then retry."))
     if task.progress_at and task.progress_at < at - stall_limit(task) and (task.lease_expires_at or at) > at:
-        return trouble("stalled", "Nothing has moved for too long.")
+        return trouble(
+            "stalled", _("Nothing has moved for too long; see the log of the attempt, then retry.")
+        )
     return None
 
 

@@ -15,6 +15,7 @@ from orders.models import Order
 from tasks_app import services as tasks
 from tasks_app.lifecycle import TaskStatus
 from tasks_app.models import Host, Task
+from tasks_app.services import sweeping
 from tests import factories as make
 from warehouse import services as warehouse
 from workers.contract import Kind
@@ -344,3 +345,30 @@ def test_only_finished_cards_can_be_shipped(school, went_from):
 
     order.refresh_from_db()
     assert (order.status, order.tracking, order.moves.count()) == (went_from, "", 1)
+
+
+def test_an_image_is_checked_with_the_key_that_its_builder_had(school, line):
+    """The builder gets a new key between its claim and the end of the build."""
+    order = school.place()
+    task = line.claim(line.task(order, Kind.CREATE))
+    key = line.creator.signing_key
+    Host.objects.filter(pk=line.creator.pk).update(signing_key="ef" * 32)
+    line.publish(task)
+
+    line.report(task, outcome="done", result={"image_size": IMAGE_SIZE})
+
+    assert line.task(order, Kind.DOWNLOAD).spec["signing_key"] == key
+
+
+def test_an_order_survives_a_builder_that_published_and_was_never_heard_of_again(school, line):
+    order = school.place()
+    task = line.claim(line.task(order, Kind.CREATE))
+    line.publish(task)
+    Task.objects.update(reclaim_at=timezone.now() - timedelta(minutes=1))
+    sweeping.reclaim()
+    Task.objects.update(not_before=timezone.now() - timedelta(seconds=1))
+
+    line.build(order)
+
+    assert status(order) == "downloading"
+    assert {file.attempt for file in warehouse.published_files(owner=order.pk)} == {2}

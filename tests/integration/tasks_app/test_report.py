@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import uuid
+from datetime import timedelta
 
 import pytest
 from django.utils import timezone
 
 from imager.api import Problem
+from imager.lifecycle import IllegalMove
 from tasks_app import services
 from tasks_app.lifecycle import TaskStatus
 from tasks_app.models import Attempt, RefusedReport, Task, TaskEvent
-from tasks_app.services import logs
+from tasks_app.services import logs, sweeping
 from tests import factories as make
 from warehouse import services as warehouse
+from warehouse.models import StoredFile
 from workers.contract import MAX_LOG_KEPT, Answer, Kind, Step
 
 pytestmark = pytest.mark.django_db
@@ -90,7 +93,7 @@ def test_the_same_event_changes_nothing(running):
     event = str(uuid.uuid4())
 
     for _ in range(3):
-        assert say(task, host, event_id=event, outcome="done", result={}) is Answer.GO
+        assert say(task, host, event_id=event, outcome="done", result={"image_size": 1}) is Answer.GO
 
     assert TaskEvent.objects.count() == 1
     assert [move.went_to for move in task.moves.all()] == ["queued", "running", "done"]
@@ -272,8 +275,115 @@ def test_a_publication_that_comes_after_the_end_of_its_attempt_is_refused(runnin
 def test_a_publication_may_be_confirmed_again_long_after(running):
     task, host = running
     publish(task)
-    say(task, host, outcome="done", result={})
+    say(task, host, outcome="done", result={"image_size": 1})
 
     services.published(task_id=task.pk, attempt=1)
 
     assert len(warehouse.published_files(owner=task.order_id)) == 4
+
+
+@pytest.mark.parametrize("end", ["lost", "failed", "released"])
+def test_an_image_published_by_an_attempt_that_was_not_done_makes_room_for_the_next(running, end):
+    task, host = running
+    publish(task)
+    if end == "released":
+        services.release(task.pk, host, event_id=uuid.uuid4(), attempt=1)
+    elif end == "failed":
+        say(task, host, outcome="failed", trouble=TROUBLE)
+    else:
+        Task.objects.update(reclaim_at=timezone.now() - timedelta(minutes=1))
+        sweeping.reclaim()
+
+    assert services.ended("")["removed"] == [str(task.order_id)]
+    Task.objects.update(not_before=timezone.now() - timedelta(seconds=1))
+    services.claim(task.pk, host, make.claim_body())
+    publish(task, attempt=2)
+    say(task, host, 2, outcome="done", result={"image_size": 1})
+
+    assert task.status == TaskStatus.DONE
+    assert {file.attempt for file in warehouse.published_files(owner=task.order_id)} == {2}
+    assert services.ended("")["removed"] == []
+
+
+@pytest.mark.parametrize("size", [None, 0, -1, "7", 1.5, True, 2**60])
+def test_a_build_without_a_sensible_size_is_not_done(running, size):
+    task, host = running
+    publish(task)
+
+    with pytest.raises(Problem) as refusal:
+        say(task, host, outcome="done", result={} if size is None else {"image_size": size})
+
+    assert (refusal.value.status_code, refusal.value.detail.code) == (422, "bad_result")
+    task.refresh_from_db()
+    assert task.status == TaskStatus.RUNNING
+
+
+def test_a_new_step_is_movement_even_without_bytes(running):
+    task, host = running
+    say(task, host, step=Step.FETCHING.value)
+    Task.objects.update(progress_at=timezone.now() - timedelta(hours=5))
+    task.refresh_from_db()
+    moved_at = task.progress_at
+
+    say(task, host, step=Step.FETCHING.value)
+    assert task.progress_at == moved_at
+    say(task, host, step=Step.BUILDING.value)
+    assert task.progress_at > moved_at
+
+
+def test_an_event_id_that_was_used_for_another_task_is_refused_with_evidence(running):
+    task, host = running
+    other, event = make.task(), str(uuid.uuid4())
+    services.claim(other.pk, host, make.claim_body())
+    services.release(other.pk, host, event_id=event, attempt=1)
+
+    assert say(task, host, event_id=event, outcome="failed", trouble=TROUBLE) is Answer.STALE
+    assert services.release(task.pk, host, event_id=event, attempt=1) is Answer.STALE
+
+    assert RefusedReport.objects.filter(reason="event_of_another_task").count() == 2
+    task.refresh_from_db()
+    assert task.status == TaskStatus.RUNNING
+
+
+def test_only_a_failed_task_can_be_retried(running):
+    task, _ = running
+
+    with pytest.raises(IllegalMove):
+        services.retry_task(task, by="staff")
+
+    task.refresh_from_db()
+    assert task.status == TaskStatus.RUNNING
+
+
+def test_the_warehouse_hears_of_removed_images_however_long_it_was_away(running):
+    task, host = running
+    cursor = services.ended("")["cursor"]
+    publish(task)
+    services.cancel_tasks(task.order, by="x")
+    say(task, host, outcome="canceled")
+    long_ago = timezone.now() - timedelta(days=9)
+    StoredFile.objects.update(removed_at=long_ago + timedelta(hours=1))
+    Attempt.objects.update(ended_at=long_ago)
+
+    for since in (long_ago.isoformat(), ""):
+        answer = services.ended(since)
+        assert answer["removed"] == [str(task.order_id)]
+        assert answer["ended"] == []  # what arrived half is tidied up after 48 hours anyway
+    assert services.ended(cursor)["removed"] == []
+
+
+def test_a_cursor_from_the_future_hides_nothing(running):
+    task, host = running
+    services.release(task.pk, host, event_id=uuid.uuid4(), attempt=1)
+
+    assert services.ended((timezone.now() + timedelta(days=1)).isoformat())["ended"]
+
+
+@pytest.mark.parametrize(
+    "since", ["yesterday", "2026-13-45T00:00:00Z", "0001-01-01T00:00:00Z", "2026-11-23T00:00:00", "\x00"]
+)
+def test_a_cursor_that_is_none_is_refused(db, since):
+    with pytest.raises(Problem) as refusal:
+        services.ended(since)
+
+    assert (refusal.value.status_code, refusal.value.detail.code) == (400, "bad_cursor")

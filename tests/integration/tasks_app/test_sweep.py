@@ -67,6 +67,10 @@ def running(kind=Kind.CREATE, **fields):
         (Kind.DOWNLOAD, {"deadline_at": LONG_AGO}, "queued", "timeout"),
         (Kind.CREATE, {"reclaim_at": LONG_AGO, "cancel_requested_at": LONG_AGO}, "canceled", "lost"),
         (Kind.DOWNLOAD, {"reclaim_at": LONG_AGO, "cancel_requested_at": LONG_AGO}, "canceled", "lost"),
+        # alive, but deaf to the cancel: nobody wants another attempt
+        (Kind.CREATE, {"deadline_at": LONG_AGO, "cancel_requested_at": LONG_AGO}, "canceled", "timeout"),
+        (Kind.CREATE, {"progress_at": LONG_AGO, "cancel_requested_at": LONG_AGO}, "canceled", "timeout"),
+        (Kind.DOWNLOAD, {"progress_at": LONG_AGO, "cancel_requested_at": LONG_AGO}, "canceled", "timeout"),
     ],
 )
 def test_reclaim(kind, fields, status, outcome):
@@ -158,3 +162,61 @@ def test_a_mail_that_cannot_be_sent_is_tried_later(settings):
     assert (entry.tries, entry.sent_at) == (1, None)
     assert entry.not_before > timezone.now()
     assert "ConnectionRefusedError" in entry.last_error
+
+
+def test_a_card_whose_cancel_was_not_heard_is_never_asked_for_again():
+    writer = make.host("writer")
+    slot = make.slot(writer)
+    task = make.task(kind=Kind.WRITE, host=writer, unit=1, status=TaskStatus.WAITING)
+    services.confirm(slot, diskseq=slot.diskseq, boot_id=slot.boot_id, by="operator")
+    services.claim(task.pk, writer, make.claim_body())
+    services.cancel_tasks(task.order, by="member")
+    Task.objects.update(progress_at=LONG_AGO)
+
+    sweeping.reclaim()
+
+    task.refresh_from_db()
+    assert task.status == TaskStatus.CANCELED
+    assert task.moves.last().by == "scheduler"
+
+
+def test_what_the_sweep_establishes_names_the_next_action():
+    task = running(reclaim_at=LONG_AGO)
+
+    sweeping.reclaim()
+
+    task.refresh_from_db()
+    assert "retry" in task.trouble["message"]
+
+
+def test_a_broker_that_goes_away_in_between_has_taken_what_it_took():
+    for _ in range(3):
+        make.task()
+
+    class Leaving(Broker):
+        def send_task(self, name, *, kwargs, queue, retry):
+            self.away = len(self.bells) == 1
+            super().send_task(name, kwargs=kwargs, queue=queue, retry=retry)
+
+    with pytest.raises(OSError, match="away"):
+        bells.ring_tasks(Leaving())
+
+    assert Task.objects.filter(rung_at=None).count() == 2
+
+
+def test_downloads_without_host_do_not_keep_others_from_being_rung(monkeypatch):
+    monkeypatch.setattr(bells, "AT_ONCE", 1)
+    make.task(kind=Kind.DOWNLOAD)
+    make.task()
+
+    assert bells.ring_tasks(Broker()) == 1
+
+
+def test_a_long_address_makes_no_key_too_long():
+    payload = {"to": ["a@example.org"], "subject": "S", "body": "B"}
+    for address in ("a" * 240 + "@x.org", "a" * 239 + "b@x.org"):
+        for _ in range(2):
+            outbox.post(outbox.MAIL, dedupe=f"order-move-12-{address}", payload=payload)
+
+    assert Outbox.objects.count() == 2
+    assert all(outbox.deliver(entry.pk) for entry in Outbox.objects.all())
