@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any, NamedTuple, TypeVar
 
 from celery import Celery
-from django.db import transaction
-from django.db.models import Q
+from django.db import models, transaction
+from django.db.models import Q, QuerySet
 
 from tasks_app import clock, dispatch, outbox
 from tasks_app.lifecycle import TaskStatus
 from tasks_app.models import Outbox, Task
+from workers.contract import Kind
+
+M = TypeVar("M", Task, Outbox)
 
 AGAIN = timedelta(seconds=60)
 AT_ONCE = 200
@@ -24,39 +29,61 @@ def ring(app: Celery) -> int:
     return ring_tasks(app) + ring_outbox(app)
 
 
-@transaction.atomic
 def ring_tasks(app: Celery) -> int:
     """Bells for queued tasks, on the queue of their host or channel."""
     at = clock.now()
     due = Task.objects.select_for_update(skip_locked=True, of=("self",)).select_related("host", "channel")
-    due = due.filter(_unrung(at), status=TaskStatus.QUEUED, not_before__lte=at).order_by(
-        "priority", "queued_at"
-    )
-    rung = []
-    for task in due[:AT_ONCE]:
+    due = due.filter(_unrung(at), Q(kind=Kind.CREATE) | Q(host__isnull=False), not_before__lte=at)
+    due = due.filter(status=TaskStatus.QUEUED).order_by("priority", "queued_at")
+    bells = []
+    for task in _take(due, at):
         queue = dispatch.queue_for(task)
-        if queue is None:
-            continue
-        name, message = dispatch.message_for(task)
-        app.send_task(name, kwargs=message, queue=queue, retry=False)
-        rung.append(task.pk)
-    Task.objects.filter(pk__in=rung).update(rung_at=at)
-    return len(rung)
+        if queue:
+            bells.append((task, Bell(*dispatch.message_for(task), queue)))
+    return _ring(app, bells, at)
 
 
-@transaction.atomic
 def ring_outbox(app: Celery) -> int:
     """Bells for undelivered outbox entries, on the server's own queue."""
     at = clock.now()
     due = Outbox.objects.select_for_update(skip_locked=True).filter(
         _unrung(at), sent_at=None, not_before__lte=at
     )
-    rung = []
-    for entry in due[:AT_ONCE]:
-        app.send_task(outbox.DELIVER, kwargs={"entry": entry.pk}, queue=outbox.SERVER_QUEUE, retry=False)
-        rung.append(entry.pk)
-    Outbox.objects.filter(pk__in=rung).update(rung_at=at)
-    return len(rung)
+    bells = [
+        (entry, Bell(outbox.DELIVER, {"entry": entry.pk}, outbox.SERVER_QUEUE)) for entry in _take(due, at)
+    ]
+    return _ring(app, bells, at)
+
+
+class Bell(NamedTuple):
+    """A Celery message: its name, its arguments, its queue."""
+
+    name: str
+    message: dict[str, Any]
+    queue: str
+
+
+@transaction.atomic
+def _take(due: QuerySet[M], at: datetime) -> list[M]:
+    """Mark what is due as rung, and let go of its locks: nobody shall wait for a broker that hangs."""
+    taken = list(due[:AT_ONCE])
+    due.model._default_manager.filter(pk__in=[row.pk for row in taken]).update(rung_at=at)
+    return taken
+
+
+def _ring(app: Celery, bells: Sequence[tuple[models.Model, Bell]], at: datetime) -> int:
+    """Ring; what the broker does not take counts as not rung."""
+    left = list(bells)
+    try:
+        while left:
+            _, bell = left[0]
+            app.send_task(bell.name, kwargs=bell.message, queue=bell.queue, retry=False)
+            left.pop(0)
+    finally:
+        if left:
+            unrung = type(left[0][0])._default_manager.filter(pk__in=[row.pk for row, _ in left], rung_at=at)
+            unrung.update(rung_at=None)
+    return len(bells)
 
 
 def _unrung(at: datetime) -> Q:

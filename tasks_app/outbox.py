@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 from django.core.mail import EmailMessage
@@ -13,19 +14,29 @@ from tasks_app.models import Outbox
 MAIL = "mail"
 SERVER_QUEUE = "server"
 DELIVER = "tasks_app.deliver"
+MAX_DEDUPE = 200
 
 
 def post(kind: str, *, dedupe: str, payload: dict[str, Any]) -> None:
     """Have `payload` delivered after this transaction commits. The same `dedupe` again is nothing new."""
-    created = Outbox.objects.get_or_create(dedupe=dedupe, defaults={"kind": kind, "payload": payload})[1]
+    defaults = {"kind": kind, "payload": payload, "not_before": clock.now()}
+    created = Outbox.objects.get_or_create(dedupe=_bounded(dedupe), defaults=defaults)[1]
     if created:
         dispatch.notify("outbox")
+
+
+def _bounded(dedupe: str) -> str:
+    """As it is, or as long as the column allows (it may hold an address of 254 characters), still unique."""
+    if len(dedupe) <= MAX_DEDUPE:
+        return dedupe
+    digest = hashlib.sha256(dedupe.encode()).hexdigest()
+    return f"{dedupe[: MAX_DEDUPE - len(digest) - 1]}-{digest}"
 
 
 def deliver(outbox_id: int) -> bool:
     """Deliver one entry, unless another worker has it or it was delivered before. Returns whether it was now.
 
-    Raises what the delivery raised, after noting it; the scheduler rings again later.
+    What the mail server refuses is noted and tried again later: the scheduler rings again.
     """
     with transaction.atomic():
         entry = Outbox.objects.select_for_update(skip_locked=True).filter(pk=outbox_id, sent_at=None).first()
