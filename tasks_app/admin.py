@@ -39,6 +39,9 @@ class AttemptInline(ReadOnly, admin.TabularInline):  # type: ignore[type-arg]  #
     fields = ["attempt", "host", "started_at", "ended_at", "outcome", "trouble"]
     show_change_link = True
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Attempt]:
+        return super().get_queryset(request).select_related("task", "host").defer("log")
+
 
 @admin.register(Task)
 class TaskAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at run time

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 from typing import Any
 
 from rest_framework import serializers
@@ -9,6 +11,7 @@ from rest_framework import serializers
 from workers.contract import MAX_LOG_CHUNK, Answer, Fault, Kind, Outcome, Step
 
 BIGGEST = 2**62
+MAX_RESULT = 64 * 1024
 
 
 class Strict(serializers.Serializer[Any]):
@@ -41,6 +44,46 @@ class Text(serializers.CharField):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**{"allow_blank": True, "trim_whitespace": False, **kwargs})
 
+    def to_internal_value(self, data: Any) -> str:
+        """What the database cannot keep is replaced, character by character: a label must not stop a beat."""
+        text = str(super().to_internal_value(data))
+        return text.replace("\x00", "\N{REPLACEMENT CHARACTER}").encode(errors="replace").decode()
+
+
+class Number(serializers.IntegerField):
+    """The number of an attempt."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(min_value=1, max_value=2**31 - 1, **kwargs)
+
+
+class Rate(serializers.FloatField):
+    """A finite number, at least 0."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(min_value=0, **kwargs)
+
+    def to_internal_value(self, data: Any) -> float:
+        number = float(super().to_internal_value(data))
+        if not math.isfinite(number):
+            raise serializers.ValidationError("Must be a finite number.")
+        return number
+
+
+class Result(serializers.DictField):
+    """What the last report of an attempt brings: small, and nothing that the database cannot keep."""
+
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
+        result = dict(super().to_internal_value(data))
+        try:
+            written = json.dumps(result, ensure_ascii=False, allow_nan=False)
+            size = len(written.encode())
+        except (TypeError, ValueError):  # no JSON, or half of a surrogate pair
+            raise serializers.ValidationError("Must be plain JSON in valid Unicode.") from None
+        if size > MAX_RESULT or "\\u0000" in written:
+            raise serializers.ValidationError(f"At most {MAX_RESULT} bytes of JSON, without NUL characters.")
+        return result
+
 
 class ClaimSerializer(Strict):
     claim_id = Id()
@@ -52,8 +95,8 @@ class ClaimSerializer(Strict):
 class ProgressSerializer(Strict):
     done = Size()
     total = Size(allow_null=True)
-    rate = serializers.FloatField(allow_null=True, min_value=0)
-    eta = serializers.FloatField(allow_null=True, min_value=0)
+    rate = Rate(allow_null=True)
+    eta = Rate(allow_null=True)
 
 
 class LogSerializer(Strict):
@@ -64,18 +107,18 @@ class LogSerializer(Strict):
 class TroubleSerializer(Strict):
     fault = serializers.ChoiceField(choices=[f.value for f in Fault])
     code = serializers.CharField(max_length=50)
-    message = serializers.CharField(max_length=4000)
+    message = Text(max_length=4000)
 
 
 class ReportSerializer(Strict):
     event_id = Id()
-    attempt = serializers.IntegerField(min_value=1)
+    attempt = Number()
     step = serializers.ChoiceField(choices=[s.value for s in Step])
     progress = ProgressSerializer(required=False)
     log = LogSerializer(required=False)
     outcome = serializers.ChoiceField(choices=[o.value for o in Outcome], required=False)
     trouble = TroubleSerializer(required=False)
-    result = serializers.DictField(required=False)
+    result = Result(required=False)
 
 
 class AnswerSerializer(serializers.Serializer[Any]):
@@ -84,27 +127,27 @@ class AnswerSerializer(serializers.Serializer[Any]):
 
 class ReleaseSerializer(Strict):
     event_id = Id()
-    attempt = serializers.IntegerField(min_value=1)
+    attempt = Number()
 
 
 class TicketRequestSerializer(Strict):
-    attempt = serializers.IntegerField(min_value=1)
+    attempt = Number()
 
 
 class PermitSerializer(Strict):
     event_id = Id()
-    attempt = serializers.IntegerField(min_value=1)
+    attempt = Number()
     slot = serializers.CharField(max_length=20)
-    diskseq = serializers.IntegerField(allow_null=True, max_value=BIGGEST)
+    diskseq = serializers.IntegerField(allow_null=True, min_value=-BIGGEST, max_value=BIGGEST)
     boot_id = serializers.CharField(max_length=64)
     card_bytes = Size()
 
 
 class SlotSerializer(Strict):
-    name = serializers.CharField(max_length=20)
+    name = serializers.RegexField(r"\A[A-Za-z0-9][A-Za-z0-9._-]{0,19}\Z")
     present = serializers.BooleanField()
     size = Size()
-    diskseq = serializers.IntegerField(allow_null=True, max_value=BIGGEST)
+    diskseq = serializers.IntegerField(allow_null=True, min_value=-BIGGEST, max_value=BIGGEST)
     model = Text()
     contents = Text()
     problem = Text()
@@ -119,6 +162,12 @@ class BeatSerializer(Strict):
     running = serializers.ListField(child=Id(), max_length=100)
     slots = serializers.ListField(child=SlotSerializer(), required=False, max_length=100)
 
+    def validate_slots(self, slots: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Each slot once."""
+        if len({slot["name"] for slot in slots}) < len(slots):
+            raise serializers.ValidationError("Two slots have the same name.")
+        return slots
+
 
 class FileSerializer(Strict):
     name = serializers.RegexField(r"\A[A-Za-z0-9][A-Za-z0-9._-]{0,140}\Z")
@@ -128,7 +177,7 @@ class FileSerializer(Strict):
 
 class PublishSerializer(Strict):
     task = Id()
-    attempt = serializers.IntegerField(min_value=1)
+    attempt = Number()
     files = serializers.ListField(child=FileSerializer(), allow_empty=False, max_length=10)
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 
 import pytest
+from django.test import Client
 from rest_framework.test import APIClient
 
 from imager.accounts.models import User
@@ -33,6 +35,14 @@ def client(host):
     return login(host.account.email)
 
 
+PERMIT = {
+    "event_id": str(uuid.uuid4()),
+    "attempt": 1,
+    "slot": "A",
+    "diskseq": 1,
+    "boot_id": "b",
+    "card_bytes": 1,
+}
 BEAT = {"kind": "create", "boot_id": "b", "version": "0.1.0", "protocol": 1, "free_bytes": 10, "running": []}
 
 
@@ -79,6 +89,12 @@ def test_a_stale_report_is_a_409_that_says_stale(client, host):
         ("report", make.report_body(progress={"done": -1, "total": 1, "rate": 1, "eta": 1}), "progress"),
         ("report", make.report_body(log={"offset": 0, "text": "x" * 70000}), "log"),
         ("report", make.report_body(trouble={"fault": "nobody", "code": "x", "message": "y"}), "trouble"),
+        ("report", make.report_body(attempt=2**31), "attempt"),
+        ("report", make.report_body(progress={"done": 1, "total": 1, "rate": "nan", "eta": 1}), "progress"),
+        ("report", make.report_body(progress={"done": 1, "total": 1, "rate": 1, "eta": "inf"}), "progress"),
+        ("report", make.report_body(outcome="done", result={"a": "\x00"}), "result"),
+        ("report", make.report_body(outcome="done", result={"a": "x" * 70000}), "result"),
+        ("release", {"event_id": str(uuid.uuid4()), "attempt": 2**40}, "attempt"),
         ("permit", {"attempt": 1}, "slot"),
         ("ticket", {"attempt": "one"}, "attempt"),
     ],
@@ -107,6 +123,9 @@ def test_unknown_tasks_are_404(client):
         ("claim", make.claim_body()),
         ("report", make.report_body()),
         ("report", make.report_body(outcome="failed")),
+        ("release", {"event_id": str(uuid.uuid4()), "attempt": 1}),
+        ("ticket", {"attempt": 1}),
+        ("permit", PERMIT),
     ]:
         assert client.post(f"/api/v1/tasks/{uuid.uuid4()}/{path}", body).status_code == 404
 
@@ -158,3 +177,95 @@ def test_a_draining_host_is_told_so_and_gets_no_bells(client, host):
     type(host).objects.update(draining=True)
 
     assert client.post("/api/v1/hosts/me/beat", BEAT).json() == {"ring": [], "drain": True}
+
+
+def slot_state(**fields):
+    state = {
+        "name": "A",
+        "present": True,
+        "size": 1,
+        "diskseq": 1,
+        "model": "",
+        "contents": "",
+        "problem": "",
+    }
+    return {**state, **fields}
+
+
+@pytest.fixture
+def writer():
+    return make.host("writer")
+
+
+@pytest.mark.parametrize(
+    "slots",
+    [
+        [slot_state(name="a/b")],
+        [slot_state(name="")],
+        [slot_state(name="x" * 21)],
+        [slot_state(), slot_state()],
+        [slot_state(diskseq=-(2**70))],
+        [slot_state(name=f"S{n}") for n in range(101)],
+    ],
+)
+def test_slots_that_no_page_could_show_are_refused(writer, slots):
+    answer = login(writer.account.email).post(
+        "/api/v1/hosts/me/beat", {**BEAT, "kind": "write", "slots": slots}
+    )
+
+    assert answer.status_code == 400
+    assert "slots" in answer.json()["errors"]
+    assert not writer.slots.exists()
+
+
+def test_a_card_with_a_strange_label_stops_no_beat(writer):
+    slots = [slot_state(contents="LABEL\x00\ud800!", model="\x00")]
+
+    body = json.dumps(
+        {**BEAT, "kind": "write", "slots": slots}
+    )  # in ASCII: half a surrogate pair gets through
+
+    answer = login(writer.account.email).post("/api/v1/hosts/me/beat", body, content_type="application/json")
+
+    assert answer.status_code == 200
+    assert writer.slots.get().contents == "LABEL\N{REPLACEMENT CHARACTER}?!"
+
+
+def test_a_failure_with_strange_words_is_taken(client, host):
+    task = make.task()
+    client.post(f"/api/v1/tasks/{task.pk}/claim", make.claim_body())
+    trouble = {"fault": "job", "code": "x", "message": "The file \x00 is not there."}
+
+    answer = client.post(
+        f"/api/v1/tasks/{task.pk}/report",
+        make.report_body(outcome="failed", trouble=trouble, log={"offset": 0, "text": "a\x00b"}),
+    )
+
+    assert answer.status_code == 200, answer.content
+    task.refresh_from_db()
+    assert (task.status, task.attempts.get().log) == ("failed", "a\N{REPLACEMENT CHARACTER}b")
+
+
+@pytest.mark.parametrize("diskseq", ["--5", "²", "9" * 5000, "-", "x", ""])
+def test_a_confirmation_of_no_insertion_changes_nothing(writer, client, diskseq):
+    slot = make.slot(writer)
+    task = make.task(kind=Kind.WRITE, host=writer, unit=1, status="waiting")
+    operator = Client()
+    operator.force_login(make.staff())
+
+    answer = operator.post(
+        f"/station/{writer.name}/{slot.name}/confirm/", {"diskseq": diskseq, "boot_id": slot.boot_id}
+    )
+
+    assert answer.status_code == 302
+    task.refresh_from_db()
+    assert task.status == "waiting"
+
+
+def test_a_result_that_is_no_text_is_refused(client):
+    task = make.task()
+    body = json.dumps(make.report_body(outcome="done", result={"a": ["\ud800"]}))
+
+    answer = client.post(f"/api/v1/tasks/{task.pk}/report", body, content_type="application/json")
+
+    assert (answer.status_code, list(answer.json()["errors"])) == (400, ["result"])

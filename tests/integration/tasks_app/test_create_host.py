@@ -102,3 +102,21 @@ def test_without_a_broker_the_host_asks_the_web(created, settings, capsys):
 
     assert "IMAGER_BROKER_URL" not in env
     assert "will ask the web" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["*", "a b", "a/b", "a*", "_a", "x" * 51, "é"])
+def test_a_name_that_would_reach_further_is_refused(created, name):
+    with pytest.raises(CommandError, match="no name for a host"):
+        created(name, "writer")
+
+    assert not Host.objects.exists()
+
+
+def test_a_host_that_was_deleted_may_come_again(created):
+    old = created("Mali-1", "writer")
+    Host.objects.get(name="Mali-1").delete()
+
+    env = created("Mali-1", "creator")
+
+    assert (log_in(env), log_in(old)) == (200, 401)
+    assert Host.objects.get().account.role == "creator"
