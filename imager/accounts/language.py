@@ -11,7 +11,7 @@ from imager.accounts.models import Language, User
 
 @require_POST
 def choose(request: HttpRequest) -> HttpResponseBase:
-    """Switch by a cookie and, for those who are logged in, at the account: it decides mails and later pages."""
+    """Switch by a cookie and, for those who are logged in, at the account: it decides about mails, too."""
     language = request.POST.get("language", "")
     if isinstance(request.user, User) and language in Language.values:
         request.user.language = language

@@ -1,4 +1,4 @@
-"""The school and its line, as the orders room's tests have them, seen through a browser without JavaScript."""
+"""The school and its line, as the orders room has them, seen through a browser without JavaScript."""
 
 from __future__ import annotations
 

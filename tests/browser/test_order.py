@@ -1,0 +1,175 @@
+"""From the order form to cards that are ready to ship, as people see it."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from orders.models import Order
+from tasks_app import services as tasks
+from tests import factories as make
+from tests.browser.conftest import shoot
+from workers.contract import Kind, Step
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+RECIPIENT = {"name": "Awa Diop", "address": "Rue 17\nBamako", "email": "awa@example.org"}
+
+
+def fill(page: Page, *, quantity: int) -> None:
+    page.select_option("#id_configuration", label="Library")
+    page.fill("#id_quantity", str(quantity))
+    for field, value in RECIPIENT.items():
+        page.fill(f"#id_recipient_{field}", value)
+    page.select_option("#id_recipient_country", "ML")
+
+
+def report(line, task, step: Step, done: int) -> None:
+    progress = {"done": done, "total": 1000, "rate": 50.0, "eta": (1000 - done) / 50}
+    tasks.report(task.pk, task.host, make.report_body(task.attempt, step=step.value, progress=progress))
+
+
+def test_an_order_is_followed_live_until_it_is_ready_to_ship(enter, school, line):
+    page = enter(None)
+    page.goto("/orders/")
+    page.fill("#id_login", school.member.email)
+    page.fill("#id_password", make.PASSWORD)
+    page.keyboard.press("Enter")
+    page.click("text=New order")
+    fill(page, quantity=2)
+    expect(page.locator("#summary")).to_contain_text("Library")
+    expect(page.locator("#summary")).to_contain_text("Stays free")
+    shoot(page, "order-form-light-1280")
+    page.click("text=Place the order")
+    expect(page.locator("h1")).to_contain_text("Order #")
+    expect(page.locator("#progress")).to_contain_text("next in the queue")
+    order = Order.objects.get()
+
+    task = line.claim(line.task(order, Kind.CREATE))
+    report(line, task, Step.FETCHING, 250)
+    expect(page.locator("#progress")).to_contain_text("Fetching contents")
+    expect(page.locator("#progress progress")).to_have_attribute("value", "25")
+    expect(page.locator("#head .status")).to_have_text("creating the image")
+    line.publish(task)
+    line.report(task, outcome="done", result={"image_size": 1_000_000})
+    line.download(order)
+    expect(page.locator("#progress")).to_contain_text("Waiting for a card")
+
+    first = line.insert(order, 1)
+    report(line, first, Step.WRITING, 600)
+    expect(page.locator("#progress progress")).to_have_attribute("value", "60")
+    expect(page.locator("#announcer")).to_contain_text("writing cards")
+    shoot(page, "order-page-light-1280")
+    line.report(first, outcome="done", result={"slot": "A"})
+    expect(page.locator("#cards")).to_contain_text(first.cards.get().serial)
+    expect(page.locator("#announcer")).to_contain_text("1 of 2 cards verified")
+    line.write(order, 2)
+    expect(page.locator("#head .status")).to_have_text("ready to ship")
+    expect(page.locator("#history")).to_contain_text("Ready to ship")
+    expect(page.locator("#progress")).not_to_have_attribute("hx-trigger", "every 2s")
+
+
+def test_the_form_answers_while_one_chooses(enter, school):
+    page = enter(school.member)
+    page.goto("/orders/new/")
+    page.select_option("#id_configuration", label="Library")
+    expect(page.locator("#sizes .for-physical input:checked")).to_have_count(1)
+    expect(page.locator("#id_recipient_name")).to_be_visible()
+    page.check("input[name=kind][value=virtual]")
+    expect(page.locator("#sizes .for-virtual input:checked")).to_have_count(1)
+    expect(page.locator("#id_recipient_name")).to_be_hidden()
+    expect(page.locator("#sizes .for-physical").first).to_be_hidden()
+    page.click("text=Place the order")
+    expect(page.locator("h1")).to_contain_text("Order #")
+    assert Order.objects.get().kind == "virtual"
+
+
+def test_the_whole_form_by_keyboard_alone(enter, school):
+    page = enter(school.member)
+    page.goto("/orders/new/")
+    focused = lambda: page.evaluate("document.activeElement.id || document.activeElement.textContent.trim()")  # noqa: E731
+    page.keyboard.press("Tab")
+    assert focused() == "Skip to the content"
+    page.keyboard.press("Enter")
+    keys = {
+        "id_configuration": ["L"],
+        "id_quantity": ["ArrowUp"],
+        "id_recipient_name": list("Awa"),
+        "id_recipient_address": list("Bamako"),
+        "id_recipient_country": list("Mali"),
+    }
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        where = focused()
+        assert (
+            page.evaluate("getComputedStyle(document.activeElement).outlineStyle") != "none"
+            or page.evaluate("getComputedStyle(document.activeElement.closest('label')).outlineStyle")
+            != "none"
+        ), f"nobody sees the focus on {where}"
+        for key in keys.pop(where, []):
+            page.keyboard.press(key)
+        if where == "id_configuration":
+            expect(page.locator("#summary")).to_contain_text("Library")
+        if where == "Place the order":
+            break
+    assert not keys, f"never reached: {keys}"
+    page.keyboard.press("Enter")
+    expect(page.locator("h1")).to_contain_text("Order #")
+    order = Order.objects.get()
+    assert (order.quantity, order.recipient_name, order.recipient_country) == (2, "Awa", "ML")
+
+
+def test_everything_works_without_javascript(enter, school, line):
+    page = enter(school.member, javascript=False)
+    page.goto("/orders/new/")
+    fill(page, quantity=11)
+    page.check(f"#id_media_{school.card.pk}")
+    page.click("text=Place the order")
+    expect(page.locator("#id_quantity_error")).to_contain_text("1 to 10")
+    page.fill("#id_quantity", "1")
+    page.click("text=Place the order")
+    expect(page.locator("h1")).to_contain_text("Order #")
+    assert page.locator("noscript").count() == 1
+    page.click("text=Cancel the order")
+    page.click("text=Yes, cancel it")
+    expect(page.locator("#head .status")).to_have_text("canceled")
+
+
+def test_an_ended_session_leads_to_the_login_page(enter, school):
+    page = enter(school.member)
+    order = school.place()
+    page.goto(order.get_absolute_url())
+    school.member.set_password("another one, quite long")
+    school.member.save()
+    expect(page.locator("h1")).to_have_text("Log in")
+
+
+def test_a_lost_connection_is_said_and_found_again(enter, school, complaints):
+    page = enter(school.member)
+    order = school.place()
+    page.goto(order.get_absolute_url())
+    page.route("**/orders/**", lambda route: route.abort())
+    expect(page.locator("#offline")).to_be_visible()
+    page.unroute("**/orders/**")
+    expect(page.locator("#offline")).to_be_hidden()
+    assert complaints
+    complaints.clear()
+
+
+def test_the_picker_searches_and_counts(enter, school):
+    page = enter(school.member)
+    page.goto(f"/configurations/{school.configuration.pk}/")
+    expect(page.locator("#total")).to_contain_text("2 ·")
+    page.fill("#picker-search", "WIKI")
+    expect(page.locator("#picker .pick:visible")).to_have_count(1)
+    page.uncheck("#picker .pick:visible input")
+    expect(page.locator("#total")).to_contain_text("1 ·")
+    page.fill("#picker-search", "nothing like this")
+    expect(page.locator("#picker-none")).to_be_visible()
+    page.fill("#picker-search", "")
+    page.check("#picker-chosen")
+    expect(page.locator("#picker .pick:visible")).to_have_count(1)
+    assert school.configuration.contents.count() == 2
+    page.click("text=Save")
+    expect(page.locator("#messages")).to_contain_text("is saved")
+    assert [content.title for content in school.configuration.contents.all()] == ["Gutenberg"]
