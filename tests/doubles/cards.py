@@ -162,6 +162,8 @@ def loop_device(backing: Path, *options: str) -> Iterator[str]:
     command = [tool("losetup") or "losetup", "--direct-io=on", *options, "-f", "--show", str(backing)]
     node = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
     try:
+        if "-r" not in options:  # a loop device keeps `blockdev --setro` of whoever had it before
+            subprocess.run([tool("blockdev") or "blockdev", "--setrw", node], check=True)
         yield node
     finally:
         subprocess.run([tool("losetup") or "losetup", "-d", node], check=True)

@@ -238,23 +238,28 @@ def test_a_read_only_device_is_write_protected(backing: Path) -> None:
     assert error.code == "write_protected"
 
 
+@contextmanager
+def read_only(node: str) -> Iterator[None]:
+    """The slider moved. A loop device keeps this for its next file, so it is always moved back."""
+    run("blockdev", "--setro", node)
+    try:
+        yield
+    finally:
+        run("blockdev", "--setrw", node)
+
+
 def test_a_slider_moved_after_the_look_is_noticed_at_opening(backing: Path, node: str) -> None:
     devices = Devices()
     candidate = look(node, devices)
     check(candidate, devices, allow_non_removable=True)
-    run("blockdev", "--setro", node)
-    with pytest.raises(CardError) as caught:
+    with read_only(node), pytest.raises(CardError) as caught:
         open_candidate(candidate, devices)
-    run("blockdev", "--setrw", node)
     assert caught.value.code == "write_protected"
 
 
 def test_a_device_set_read_only_while_open_refuses_at_the_first_write(backing: Path, node: str) -> None:
-    with opened(node) as card:
-        run("blockdev", "--setro", node)
-        with pytest.raises(CardError) as caught:
-            burn(image(9 * MIB), card, Recorder())
-        run("blockdev", "--setrw", node)
+    with opened(node) as card, read_only(node), pytest.raises(CardError) as caught:
+        burn(image(9 * MIB), card, Recorder())
     assert caught.value.code == "write_protected"
     assert bytes_at(backing, 0, MIB) == b"\xa5" * MIB
 

@@ -155,11 +155,13 @@ def started(papers: Papers, node: str) -> subprocess.Popen[str]:
         cwd=ROOT,
     )
     assert process.stderr
+    said = []
     for line in process.stderr:
         if ": writing" in line:
             return process
-    process.wait()
-    raise AssertionError("it ended before it wrote")
+        said.append(line)
+    process.communicate()
+    raise AssertionError("it ended before it wrote: " + "".join(said))
 
 
 def wait_until_free(node: str) -> None:
