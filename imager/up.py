@@ -24,7 +24,7 @@ def main() -> int:
         with console.status("starting the line …"):
             line = start(var, port=port)
     except (StackError, services.ServicesError) as error:
-        console.print(f"[red]{error}[/red]")
+        console.print(str(error), style="red", markup=False)
         return 1
     console.print(
         f"[green]Up:[/green] {line.url}   logs: {line.logs}\nFirst account: "
@@ -37,7 +37,7 @@ def main() -> int:
     except KeyboardInterrupt:
         return 0
     except StackError as error:
-        console.print(f"[red]{error}[/red]")
+        console.print(str(error), style="red", markup=False)
         return 1
     finally:
         console.print("stopping …")

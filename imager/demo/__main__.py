@@ -11,6 +11,7 @@ from typing import Any
 
 import requests
 from rich.console import Console
+from rich.markup import escape
 from rich.rule import Rule
 
 from imager import services
@@ -52,7 +53,7 @@ def main() -> int:
         if os.environ.get("DEMO_KEEP"):
             keep(console, line, seeds)
     except (StackError, WorkError, services.ServicesError, requests.RequestException) as error:
-        console.print(f"\n[bold red]The demo failed:[/bold red] {error}", markup=True)
+        console.print("\n[bold red]The demo failed:[/bold red]", escape(str(error)))
         console.print(f"The logs are in {var / 'logs'}.")
         return 1
     except KeyboardInterrupt:

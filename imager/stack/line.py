@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,21 +57,18 @@ def start(var: Path, *, port: int = 0, bells: bool = True, creators: Sequence[st
     Raises StackError or ServicesError; then nothing is left running.
     """
     var.mkdir(parents=True, exist_ok=True)
-    servers = services.start(var)
-    try:
+    with ExitStack() as begun:
+        servers = services.start(var)
+        begun.callback(servers.stop)
         content = ContentServer(var / "content")
-    except OSError:
-        servers.stop()
-        raise
-    url = f"http://127.0.0.1:{port or free_port()}"
-    environment = _environment(var, url, servers, content) | ({} if bells else {"HOST_BROKER_URL": ""})
-    processes = Processes(logs=var / "logs", environment=environment)
-    line = Line(var, url, servers, processes, content)
-    try:
+        begun.callback(content.stop)
+        url = f"http://127.0.0.1:{port or free_port()}"
+        environment = _environment(var, url, servers, content) | ({} if bells else {"HOST_BROKER_URL": ""})
+        processes = Processes(logs=var / "logs", environment=environment)
+        begun.callback(processes.stop)
+        line = Line(var, url, servers, processes, content)
         _start_all(line, creators)
-    except BaseException:
-        line.stop()
-        raise
+        begun.pop_all()  # it stands: nothing is stopped but by the line's own `stop()`
     return line
 
 
