@@ -66,10 +66,7 @@ class ConfigurationForm(forms.ModelForm):  # type: ignore[type-arg]  # not gener
         contents = self.fields["contents"]
         assert isinstance(contents, forms.ModelMultipleChoiceField)  # noqa: S101  # the model's many-to-many
         contents.queryset = Content.objects.filter(active=True)
-        if self.instance.pk:
-            self.fields["admin_password"].required = False
-        if not self.kept["wifi_password"]:
-            del self.fields["open_network"]
+        self._settle_passwords()
 
     def _settle_organization(self) -> None:
         """Only staff choose the organization, and only of a new configuration."""
@@ -77,6 +74,18 @@ class ConfigurationForm(forms.ModelForm):  # type: ignore[type-arg]  # not gener
             del self.fields["organization"]
         if not self.instance.pk and self.by.organization:
             self.instance.organization = self.by.organization
+
+    def _settle_passwords(self) -> None:
+        """Say that what is left empty is kept, where there is something to keep."""
+        if self.instance.pk:
+            self.fields["admin_password"].required = False
+            self.fields["admin_password"].help_text = _("Leave empty to keep the present one.")
+        if self.kept["wifi_password"]:
+            self.fields["wifi_password"].help_text = _(
+                "8 to 63 characters; leave empty to keep the present one."
+            )
+        else:
+            del self.fields["open_network"]
 
     def clean(self) -> dict[str, Any]:
         """Keep the passwords that were left empty."""

@@ -11,11 +11,12 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.vary import vary_on_headers
 
 from orders import queries, sizes
 from orders.forms import ConfigurationForm
 from orders.models import Configuration, Content, Media
-from orders.views.visitor import Request, visitor
+from orders.views.visitor import HTMX, Request, visitor
 
 PER_PAGE = 25
 
@@ -30,6 +31,7 @@ def configurations(request: Request) -> HttpResponse:
     return render(request, "orders/configurations.html", {"page": page})
 
 
+@vary_on_headers(*HTMX)
 @login_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def configuration_new(request: Request) -> HttpResponse:
@@ -37,6 +39,7 @@ def configuration_new(request: Request) -> HttpResponse:
     return edit(request, Configuration())
 
 
+@vary_on_headers(*HTMX)
 @login_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def configuration(request: Request, pk: int) -> HttpResponse:

@@ -13,6 +13,7 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.vary import vary_on_headers
 
 from imager.accounts.models import Role, User
 from imager.lifecycle import IllegalMove, LostRace
@@ -22,7 +23,7 @@ from orders.lifecycle import FINAL, MOVES, OrderStatus
 from orders.models import Order
 from orders.stages import line
 from orders.views.sizing import sizing
-from orders.views.visitor import Request, visitor
+from orders.views.visitor import HTMX, Request, visitor
 from tasks_app import queries as tasks
 from tasks_app.models import Card
 
@@ -62,6 +63,7 @@ def listed(user: User) -> QuerySet[Order]:
     return queries.visible_orders(user).defer("recipe", "contents")
 
 
+@vary_on_headers(*HTMX)
 @login_required
 @require_safe
 def orders(request: Request) -> HttpResponse:
@@ -93,6 +95,7 @@ def search(orders: QuerySet[Order], sought: str) -> QuerySet[Order]:
     return orders
 
 
+@vary_on_headers(*HTMX)
 @login_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def order_new(request: Request) -> HttpResponse:
@@ -114,6 +117,7 @@ def order_new(request: Request) -> HttpResponse:
     return render(request, template or "orders/order_new.html", context)
 
 
+@vary_on_headers(*HTMX)
 @login_required
 @require_safe
 def order(request: Request, pk: str) -> HttpResponse:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from django.http import HttpRequest
 from django_htmx.middleware import HtmxDetails
 
 from imager.accounts.models import User
+
+HTMX: Final = ("HX-Request", "HX-Target")  # what decides between a page and a part of it: caches must know
 
 
 class Request(HttpRequest):

@@ -10,7 +10,8 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.vary import vary_on_headers
 
 from imager.api import Problem
 from tasks_app import queries, services
@@ -26,13 +27,16 @@ def operators_only(request: HttpRequest) -> None:
 
 
 @login_required
+@require_safe
 def stations(request: HttpRequest) -> HttpResponse:
     """The writer hosts."""
     operators_only(request)
     return render(request, "tasks_app/stations.html", {"hosts": queries.stations()})
 
 
+@vary_on_headers("HX-Request")
 @login_required
+@require_safe
 def station(request: HttpRequest, name: str) -> HttpResponse:
     """One writer host: its slots and what each needs now. htmx asks for the tiles alone."""
     operators_only(request)

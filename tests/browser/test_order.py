@@ -173,3 +173,22 @@ def test_the_picker_searches_and_counts(enter, school):
     page.click("text=Save")
     expect(page.locator("#messages")).to_contain_text("is saved")
     assert [content.title for content in school.configuration.contents.all()] == ["Gutenberg"]
+
+
+def test_searching_while_typing_and_going_back(enter, school):
+    first, second = school.place(), school.place()
+    Order.objects.filter(pk=second.pk).update(name="Bibliobus")
+    page = enter(school.member)
+    page.goto("/orders/")
+    expect(page.locator("tbody tr")).to_have_count(2)
+    page.locator("#q").press_sequentially("biblio")
+    expect(page.locator("tbody tr")).to_have_count(1)
+    expect(page.locator("#announcer")).to_have_text("1 order")
+    assert page.url.endswith("?q=biblio&status=")
+    page.click("text=Bibliobus")
+    expect(page.locator("h1")).to_contain_text(str(second))
+    page.go_back()
+    expect(page.locator("header.top")).to_be_visible()
+    expect(page.locator("#q")).to_have_value("biblio")
+    expect(page.locator("tbody tr")).to_have_count(1)
+    assert str(first) not in page.locator("table").inner_text()

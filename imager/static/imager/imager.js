@@ -34,7 +34,7 @@ function mergeTiles(station, text) {
   }
 }
 
-const answers = new WeakMap();
+let lastAnswer = "";
 
 document.addEventListener("htmx:beforeSwap", (event) => {
   const { xhr, target, pathInfo } = event.detail;
@@ -46,10 +46,10 @@ document.addEventListener("htmx:beforeSwap", (event) => {
     event.detail.shouldSwap = false;
     mergeTiles(target, xhr.responseText);
     listen(target, false);
-  } else if (target.hasAttribute("hx-trigger") && answers.get(document) === xhr.responseText) {
+  } else if (target.hasAttribute("hx-trigger") && lastAnswer === xhr.responseText) {
     event.detail.shouldSwap = false; // nothing new: leave selections and the focus alone
   } else if (target.hasAttribute("hx-trigger")) {
-    answers.set(document, xhr.responseText);
+    lastAnswer = xhr.responseText;
   }
 });
 

@@ -84,7 +84,8 @@ def test_what_is_wrong_is_said_beside_its_field(member, filled, field, value, wo
 def test_passwords_are_never_sent_back_and_stay_when_left_empty(member, school, url, filled):
     page = Page(member.get(url).text)
     assert all("value" not in page.by_id(f"id_{name}_password") for name in ("wifi", "admin"))
-    assert "leave empty to keep" in page.words
+    assert "leave empty to keep the present one" in page.words
+    assert "open network" not in page.words
     member.post(url, filled(admin_password=""))
     school.configuration.refresh_from_db()
     assert (school.configuration.wifi_password, school.configuration.admin_password) == (

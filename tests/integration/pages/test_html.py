@@ -116,6 +116,18 @@ def test_the_policy_allows_nothing_inline(pages, staff):
     assert "unsafe" not in policy
 
 
+def test_caches_tell_parts_from_pages(school, line, staff):
+    order = school.place()
+    for url in (
+        "/orders/",
+        "/orders/new/",
+        order.get_absolute_url(),
+        "/configurations/new/",
+        f"/station/{line.writer.name}/",
+    ):
+        assert "HX-Request" in staff.get(url)["Vary"], url
+
+
 def test_the_page_of_our_own_mistakes_needs_no_database():
     request = RequestFactory().get("/")
     with override_settings(DEBUG=False):
