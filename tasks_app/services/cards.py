@@ -153,8 +153,15 @@ def open_card(task: Task, body: PermitRequest) -> Card:
             )
     except IntegrityError:
         raise Problem(409, "insertion_used", _("This card was written already. Take it out.")) from None
-    Slot.objects.filter(pk=slot.pk).update(used_diskseq=body["diskseq"], used_boot_id=body["boot_id"])
+    occupy(task)
     return card
+
+
+def occupy(task: Task) -> None:
+    """The confirmed insertion is spent: its card must be taken out before the slot serves again."""
+    Slot.objects.filter(pk=task.slot_id).update(
+        used_diskseq=task.confirmed_diskseq, used_boot_id=task.confirmed_boot_id
+    )
 
 
 def accept(task: Task, result: dict[str, Any]) -> None:

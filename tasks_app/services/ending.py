@@ -83,6 +83,7 @@ def fail(task: Task, trouble: Trouble, *, by: str, outcome: str = "failed") -> N
     fault = Fault(trouble["fault"])
     cards.blame(task, trouble)
     if task.kind == Kind.WRITE and fault in BLAMELESS:
+        cards.occupy(task)  # even without a permit: or an automatic host would try this card for ever
         move_task(
             task, TaskStatus.WAITING, by=by, note=trouble["message"], **unclaimed(task), trouble=trouble
         )

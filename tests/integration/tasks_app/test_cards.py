@@ -418,3 +418,21 @@ def test_a_write_whose_budget_is_spent_fails_and_frees_the_slot(unit, writer):
     services.retry_task(unit, by="staff")
     unit.refresh_from_db()
     assert (unit.status, unit.slot) == (TaskStatus.WAITING, None)
+
+
+@pytest.mark.parametrize("fault", ["card", "slot"])
+def test_a_card_that_fails_before_its_permit_is_not_tried_for_ever(unit, writer, fault):
+    """An automatic host confirms what it finds: at each beat, if nothing stopped it."""
+    Host.objects.filter(pk=writer.pk).update(automatic=True)
+    writer.refresh_from_db()
+    state = {"name": "A", "present": True, "size": 8_000_000_000, "diskseq": 7}
+    state |= {"model": "", "contents": "", "problem": ""}
+    body = {"kind": "write", "boot_id": "b", "version": "1", "protocol": 1, "free_bytes": 1, "running": []}
+    services.beat(writer, {**body, "slots": [state]})
+    services.claim(unit.pk, writer, make.claim_body())
+    trouble = {"fault": fault, "code": "unreadable", "message": "This card cannot be opened."}
+    end(unit, writer, outcome="failed", trouble=trouble)
+
+    assert services.beat(writer, {**body, "slots": [state]})["ring"] == []
+    assert [tile.state for tile in queries.station(writer)["tiles"]] == ["remove"]
+    assert services.beat(writer, {**body, "slots": [{**state, "diskseq": 8}]})["ring"] == [str(unit.pk)]
