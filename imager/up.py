@@ -3,45 +3,72 @@
 from __future__ import annotations
 
 import os
+import shlex
+import signal
+import socket
 import sys
 import time
-from pathlib import Path
 
 from rich.console import Console
 
 from imager import services
+from imager.demo.starting import Starting
 from imager.stack import start
-from imager.stack.processes import ROOT, StackError
+from imager.stack.processes import StackError
 
-console = Console()
+LARGEST_PORT = 65535
+console = Console(highlight=False)
 
 
 def main() -> int:
     """Start the line, say where it is, wait."""
-    var = Path(os.environ.get("IMAGER_VAR", ROOT / "var"))
-    port = int(os.environ.get("PORT", "8000"))
+    line = None
     try:
-        with console.status("starting the line …"):
-            line = start(var, port=port)
-    except (StackError, services.ServicesError) as error:
-        console.print(str(error), style="red", markup=False)
-        return 1
-    console.print(
-        f"[green]Up:[/green] {line.url}   logs: {line.logs}\nFirst account: "
-        f"IMAGER_VAR={var} .venv/bin/python manage.py create_user you@example.org --role staff --superuser"
-    )
-    try:
+        port = web_port(os.environ.get("PORT") or "8000")
+        with Starting(console) as starting:
+            line = start(services.default_var(), port=port, tell=starting)
+        console.print(
+            f"[green]Up:[/green] {line.url} (Ctrl-C ends it). The logs: {line.logs}", soft_wrap=True
+        )
+        console.print(first_account(os.environ.get("IMAGER_VAR")), markup=False, soft_wrap=True)
         while True:
             line.processes.check()
             time.sleep(1)
     except KeyboardInterrupt:
-        return 0
-    except StackError as error:
-        console.print(str(error), style="red", markup=False)
+        return 0 if line else 130
+    except (StackError, services.ServicesError) as error:
+        console.print(str(error), style="red", markup=False, soft_wrap=True)
         return 1
     finally:
-        console.print("stopping …")
-        line.stop()
+        if line:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C does not disturb the end
+            console.print("stopping …")
+            line.stop()
+
+
+def web_port(text: str) -> int:
+    """The port of `PORT`, free now. Raises StackError with another way."""
+    if not text.isascii() or not text.isdecimal() or not 0 < int(text) <= LARGEST_PORT:
+        raise StackError(f"PORT={text}: a port is a number from 1 to {LARGEST_PORT}, as in PORT=8001 make up")
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the web server does
+        try:
+            probe.bind(("127.0.0.1", int(text)))
+        except OSError as error:
+            reason = error.strerror
+            raise StackError(
+                f"Port {text} of this machine cannot be used ({reason}): choose another, PORT=8001 make up"
+            ) from error
+    return int(text)
+
+
+def first_account(var: str | None) -> str:
+    """How to make the first account, from another terminal; `var` as in IMAGER_VAR."""
+    where = f"IMAGER_VAR={shlex.quote(var)} " if var else ""
+    return (
+        "First account, in another terminal:\n"
+        f"  {where}.venv/bin/python manage.py create_user you@example.org --superuser"
+    )
 
 
 if __name__ == "__main__":

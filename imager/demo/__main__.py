@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-import shutil
+import signal
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
 import requests
 from rich.console import Console
-from rich.markup import escape
 from rich.rule import Rule
 
 from imager import services
 from imager.demo.client import Member, Operator
+from imager.demo.folder import demo_folder, prepare
 from imager.demo.proof import Proof, prove_card, prove_download
 from imager.demo.seeds import MEMBER, STAFF, Seeds, sow
+from imager.demo.starting import Starting
 from imager.demo.watch import watch
 from imager.stack import Line, start
 from imager.stack.line import CREATOR, WRITER, read_environment
-from imager.stack.processes import ROOT, StackError
+from imager.stack.processes import StackError
 from workers.errors import WorkError
 
 ADDRESS = {
@@ -36,59 +37,71 @@ ADDRESS = {
 def main() -> int:
     """Run the demo; 1 and a reason if anything does not hold."""
     console = Console(highlight=False)
-    var = Path(os.environ.get("IMAGER_VAR", ROOT / "var" / "demo"))
-    if not os.environ.get("DEMO_KEEP"):
-        shutil.rmtree(var, ignore_errors=True)
+    var = demo_folder()
+    kept = bool(os.environ.get("DEMO_KEEP"))
     line = None
     try:
         began = time.monotonic()
-        with console.status(
-            "Starting PostgreSQL, Valkey, web, scheduler, warehouse, creator host and writer host …"
-        ):
-            line = start(var)
+        prepare(var, keep=kept)
+        console.print(Rule("starting the line"))
+        with Starting(console) as starting:
+            line = start(var, tell=starting)
+            starting("people, contents, a configuration")
             seeds = sow(line)
-        console.print(f"[green]✔[/green] the line is up after {time.monotonic() - began:.0f} s: {line.url}")
-        run(console, line, seeds)
-        console.print(f"\n[bold green]All proved[/bold green] in {time.monotonic() - began:.0f} s.")
-        if os.environ.get("DEMO_KEEP"):
+        console.print(f"[green]✔[/green] up after {time.monotonic() - began:.1f} s: {line.url}")
+        proof = run(console, line, seeds)
+        took = time.monotonic() - began
+        console.print(f"\n[bold green]All {proof.held} checks hold.[/bold green] {took:.0f} s in all.")
+        if kept:
             keep(console, line, seeds)
     except (StackError, WorkError, services.ServicesError, requests.RequestException) as error:
-        console.print("\n[bold red]The demo failed:[/bold red]", escape(str(error)))
-        console.print(f"The logs are in {var / 'logs'}.")
+        console.print("\n[bold red]The demo failed:[/bold red]", end=" ")
+        console.print(str(error), markup=False, soft_wrap=True)
+        console.print(f"The logs are in {var / 'logs'}.", markup=False, soft_wrap=True)
         return 1
     except KeyboardInterrupt:
-        console.print("stopped")
+        console.print("\nStopped before the end: nothing was proved.")
         return 130
     finally:
-        if line:
-            line.stop()
+        stop(console, line)
     return 0
 
 
-def run(console: Console, line: Line, seeds: Seeds) -> None:
+def stop(console: Console, line: Line | None) -> None:
+    """End the line; a second Ctrl-C does not disturb that."""
+    if line:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        with console.status("stopping …"):
+            line.stop()
+
+
+def run(console: Console, line: Line, seeds: Seeds) -> Proof:
     """Order, watch, prove."""
     member = Member(line.url, MEMBER, seeds.passwords[MEMBER])
     operator = Operator(line.url, STAFF, seeds.passwords[STAFF])
+    console.print(Rule("the line at work"))
     cards = member.place(order_body(seeds, "physical", member.media("physical"), quantity=2))
     download = member.place(order_body(seeds, "virtual", member.media("virtual"), quantity=1))
-    console.print(
-        f"[green]✔[/green] ordered: #{cards['number']} (two cards), #{download['number']} (a download)"
-    )
-    console.print(Rule("the line at work"))
+    for order, what in ((cards, "two 8 GB cards"), (download, "a download")):
+        console.print(f"[green]✔[/green] {MEMBER} ordered #{order['number']}: {what}")
 
     def tick() -> None:
         line.processes.check()
         for slot in operator.confirm_cards(WRITER):
-            console.print(f"[green]✔[/green] the operator confirmed the card in slot {slot}")
+            console.print(f"[green]✔[/green] {STAFF} confirmed the card in slot {slot}")
 
     seen = watch(console, {"cards": cards["id"], "download": download["id"]}, member.order, tick)
     console.print(Rule("proof"))
-    prove(console, line, seeds, seen)
+    proof = prove(console, line, seeds, seen)
     operator.ship(cards["id"], "DHL 00340434161094000000")
     shipped = member.order(cards["id"])
-    if shipped["status"] != "shipped":
-        raise StackError(f"the order should be shipped now but is {shipped['status']}")
-    console.print("  [green]✔[/green] the operator entered the tracking text: shipped")
+    proof.about(f"order #{cards['number']}")
+    proof.holds(
+        f"{STAFF} entered the tracking text: shipped",
+        when=shipped["status"] == "shipped",
+        why_not=f"it is {shipped['status']}",
+    )
+    return proof
 
 
 def order_body(seeds: Seeds, kind: str, media: int, *, quantity: int) -> dict[str, Any]:
@@ -101,18 +114,21 @@ def order_body(seeds: Seeds, kind: str, media: int, *, quantity: int) -> dict[st
     )
 
 
-def prove(console: Console, line: Line, seeds: Seeds, seen: dict[str, dict[str, Any]]) -> None:
+def prove(console: Console, line: Line, seeds: Seeds, seen: dict[str, dict[str, Any]]) -> Proof:
     """Everything that the demo promises."""
     proof = Proof(console)
-    folder = line.var / "hosts" / WRITER / "images" / seen["cards"]["id"]
+    cards, download = seen["cards"], seen["download"]
+    folder = line.var / "hosts" / WRITER / "images" / cards["id"]
+    serials = {card["slot"]: card["serial"] for card in cards["cards"] if card["verdict"] == "accepted"}
     for slot, card in line.cards.items():
-        prove_card(proof, slot, card, folder, seeds, _public_key(line))
-    accepted = [card for card in seen["cards"]["cards"] if card["verdict"] == "accepted"]
-    serials = {card["serial"] for card in accepted}
+        prove_card(proof, slot, serials.get(slot, "?"), card, folder, seeds, _public_key(line))
+    proof.about(f"order #{cards['number']}")
     proof.holds(
-        f"two cards were accepted: {', '.join(sorted(serials))}", when=len(serials) == len(line.cards)
+        f"two cards were accepted: {', '.join(sorted(set(serials.values())))}",
+        when=set(serials) == set(line.cards) and len(set(serials.values())) == cards["quantity"],
     )
-    prove_download(proof, seen["download"]["download_url"])
+    prove_download(proof, download["number"], download["download_url"])
+    return proof
 
 
 def _public_key(line: Line) -> str:
@@ -126,10 +142,12 @@ def keep(console: Console, line: Line, seeds: Seeds) -> None:
     """Leave it running, and say how to get in."""
     console.print(f"\nStill running: {line.url} (Ctrl-C ends it)")
     for email, password in seeds.passwords.items():
-        console.print(f"  {email}   {password}", markup=False)
-    while True:
-        line.processes.check()
-        time.sleep(1)
+        console.print(f"  {email:<24} {password}", markup=False)
+    console.print(f"  the operator's page: {line.url}/station/{WRITER}/")
+    with contextlib.suppress(KeyboardInterrupt):
+        while True:
+            line.processes.check()
+            time.sleep(1)
 
 
 if __name__ == "__main__":

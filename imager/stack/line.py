@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,23 +51,32 @@ class Line:
         self.servers.stop()
 
 
-def start(var: Path, *, port: int = 0, bells: bool = True, creators: Sequence[str] = (CREATOR,)) -> Line:
+def start(
+    var: Path,
+    *,
+    port: int = 0,
+    bells: bool = True,
+    creators: Sequence[str] = (CREATOR,),
+    tell: Callable[[str], None] = lambda _part: None,
+) -> Line:
     """Start the line below `var`; without `bells`, hosts get no broker and ask the web for work.
 
-    Raises StackError or ServicesError; then nothing is left running.
+    `tell` hears which part begins. Raises StackError or ServicesError; then nothing is left running.
     """
     var.mkdir(parents=True, exist_ok=True)
+    tell("PostgreSQL and Valkey")
     with ExitStack() as begun:
         servers = services.start(var)
         begun.callback(servers.stop)
         content = ContentServer(var / "content")
         begun.callback(content.stop)
         url = f"http://127.0.0.1:{port or free_port()}"
+        tell("a small base image")
         environment = _environment(var, url, servers, content) | ({} if bells else {"HOST_BROKER_URL": ""})
         processes = Processes(logs=var / "logs", environment=environment)
         begun.callback(processes.stop)
         line = Line(var, url, servers, processes, content)
-        _start_all(line, creators)
+        _start_all(line, creators, tell)
         begun.pop_all()  # it stands: nothing is stopped but by the line's own `stop()`
     return line
 
@@ -96,12 +105,17 @@ def _environment(var: Path, url: str, servers: services.Services, content: Conte
     }
 
 
-def _start_all(line: Line, creators: Sequence[str]) -> None:
+def _start_all(line: Line, creators: Sequence[str], tell: Callable[[str], None]) -> None:
+    tell("the database's tables")
     line.manage("migrate", "--verbosity", "0")
+    tell("web, scheduler and server worker")
     _start_web(line)
+    tell("warehouse (FTP)")
     _start_warehouse(line)
     for name in creators:
+        tell(f"creator host {name}")
         _start_creator(line, name)
+    tell(f"writer host {WRITER}, slots {' and '.join(SLOTS)}")
     _start_writer(line)
 
 
