@@ -154,7 +154,7 @@ def test_a_failed_order_ends_the_watch_with_its_reason():
 
 
 def test_the_watch_gives_up_in_the_end():
-    with pytest.raises(StackError, match="did not arrive within -?0 minutes"):
+    with pytest.raises(StackError, match=r"did not arrive within -?0 minutes"):
         watch.watch(
             Console(file=io.StringIO()), {"o": "o1"}, lambda _: order(stage()), lambda: None, patience=-0.1
         )
