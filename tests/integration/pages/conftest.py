@@ -6,6 +6,7 @@ from html.parser import HTMLParser
 
 import pytest
 from django.test import Client
+from django.utils import translation
 
 from imager.accounts.models import User
 from tests.integration.orders.conftest import line, school, stranger
@@ -63,6 +64,13 @@ class Page(HTMLParser):
         found = [attrs for _, attrs in self.tags if attrs.get("id") == ident]
         assert len(found) == 1, f"{len(found)} elements have the id {ident}"
         return found[0]
+
+
+@pytest.fixture(autouse=True)
+def _english():
+    """A request leaves its language behind in the thread: no test shall inherit it."""
+    with translation.override("en"):
+        yield
 
 
 @pytest.fixture
