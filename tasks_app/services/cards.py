@@ -159,7 +159,7 @@ def open_card(task: Task, body: PermitRequest) -> Card:
 
 def occupy(task: Task) -> None:
     """The confirmed insertion is spent: its card must be taken out before the slot serves again."""
-    Slot.objects.filter(pk=task.slot_id).update(
+    Slot.objects.filter(tasks=task.pk).update(
         used_diskseq=task.confirmed_diskseq, used_boot_id=task.confirmed_boot_id
     )
 
