@@ -9,10 +9,10 @@ from typing import Final
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
-from django.template.defaultfilters import filesizeformat
 from django.utils.translation import gettext as _
 
 from imager.accounts.models import Role, User
+from imager.sizes import words as size_in_words
 from orders import countries, sizes
 from orders.models import MAX_QUANTITY, Configuration, Content, Media, Order
 
@@ -120,7 +120,7 @@ def _media(wish: Wish) -> list[str]:
     if needed <= media.bytes:
         return []
     sentence = _("The content needs %(needed)s; %(media)s holds %(has)s.")
-    words = {"needed": filesizeformat(needed), "media": media, "has": filesizeformat(media.bytes)}
+    words = {"needed": size_in_words(needed), "media": media, "has": size_in_words(media.bytes)}
     return [sentence % words + " " + _way_out(wish.kind, needed)]
 
 

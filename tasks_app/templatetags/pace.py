@@ -1,15 +1,19 @@
-"""Speed and remaining time in people's words."""
+"""Size, speed and remaining time in people's words."""
 
 from __future__ import annotations
 
 from django import template
-from django.template.defaultfilters import filesizeformat
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
+
+from imager.sizes import words
 
 register = template.Library()
 
 MINUTE, HOUR = 60, 3600
+
+
+register.filter("size", words)
 
 
 @register.filter
@@ -17,7 +21,7 @@ def rate(bytes_per_second: float | None) -> str:
     """`12.5 MB/s`; nothing when it is unknown."""
     if not bytes_per_second or bytes_per_second < 0:
         return ""
-    return _("%(size)s/s") % {"size": filesizeformat(bytes_per_second)}
+    return _("%(size)s/s") % {"size": words(bytes_per_second)}
 
 
 @register.filter

@@ -104,7 +104,7 @@ def test_each_content_is_a_labelled_checkbox_with_its_size(member, school, url):
     for box in boxes:
         assert "checked" in box
         assert page.all("label", for_=box["id"])
-    assert "976.6" in page.words
+    assert "1.0 MB" in page.words
 
 
 def test_an_inactive_content_cannot_be_chosen(member, school):

@@ -118,7 +118,7 @@ def test_home_tells_staff_which_station_needs_cards(staff, school, line):
 
 def test_configurations_show_how_much_is_on_them(member, school):
     page = Page(member.get("/configurations/").text)
-    assert "2 · 1.9\xa0MB" in page.words.replace("1.9 MB", "1.9\xa0MB")
+    assert "2 · 2.0 MB" in page.words
     assert page.all("a", href=f"/orders/new/?configuration={school.configuration.pk}")
 
 

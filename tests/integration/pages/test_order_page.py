@@ -63,7 +63,7 @@ def test_the_page_of_a_download(member, school, line):
 def test_progress_in_peoples_words(member, school, line):
     order = school.place()
     task = line.claim(line.task(order, Kind.CREATE))
-    progress = {"done": 25 * 2**20, "total": 100 * 2**20, "rate": 2.0 * 2**20, "eta": 150.0}
+    progress = {"done": 25 * 10**6, "total": 100 * 10**6, "rate": 2.0e6, "eta": 150.0}
     tasks.report(task.pk, line.creator, make.report_body(1, step=Step.FETCHING.value, progress=progress))
     page = look(member, order)
     bar = page.all("progress")[0]

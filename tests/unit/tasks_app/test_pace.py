@@ -30,7 +30,7 @@ def test_remaining(seconds, words):
 
 @pytest.mark.parametrize(
     ("bytes_per_second", "words"),
-    [(None, ""), (0, ""), (-5.0, ""), (1.0, "1 byte/s"), (512.0, "512 bytes/s"), (18.5 * 2**20, "18.5 MB/s")],
+    [(None, ""), (0, ""), (-5.0, ""), (1.0, "1 byte/s"), (512.0, "512 bytes/s"), (18.5e6, "18.5 MB/s")],
 )
 def test_rate(bytes_per_second, words):
     with translation.override("en"):
@@ -40,4 +40,4 @@ def test_rate(bytes_per_second, words):
 def test_french():
     with translation.override("fr"):
         assert remaining(120) == "environ 2 minutes restantes"
-        assert rate(2**20).replace("\xa0", " ") == "1,0 Mio/s"
+        assert rate(10**6).replace("\xa0", " ") == "1,0 Mo/s"
