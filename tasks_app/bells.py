@@ -8,16 +8,17 @@ from typing import Any, NamedTuple, TypeVar
 
 from celery import Celery
 from django.db import models, transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from tasks_app import clock, dispatch, outbox
 from tasks_app.lifecycle import TaskStatus
-from tasks_app.models import Outbox, Task
+from tasks_app.models import Host, Outbox, Task
 from workers.contract import Kind
 
 M = TypeVar("M", Task, Outbox)
 
 AGAIN = timedelta(seconds=60)
+PRESENT = timedelta(minutes=10)  # since the last beat
 AT_ONCE = 200
 
 
@@ -33,7 +34,11 @@ def ring_tasks(app: Celery) -> int:
     """Bells for queued tasks, on the queue of their host or channel."""
     at = clock.now()
     due = Task.objects.select_for_update(skip_locked=True, of=("self",)).select_related("host", "channel")
-    due = due.filter(_unrung(at), Q(kind=Kind.CREATE) | Q(host__isnull=False), not_before__lte=at)
+    due = due.filter(
+        Q(rung_at=None) | Q(_heard(at), rung_at__lt=at - AGAIN),
+        Q(kind=Kind.CREATE) | Q(host__isnull=False),
+        not_before__lte=at,
+    )
     due = due.filter(status=TaskStatus.QUEUED).order_by("priority", "queued_at")
     bells = []
     for task in _take(due, at):
@@ -47,7 +52,7 @@ def ring_outbox(app: Celery) -> int:
     """Bells for undelivered outbox entries, on the server's own queue."""
     at = clock.now()
     due = Outbox.objects.select_for_update(skip_locked=True).filter(
-        _unrung(at), sent_at=None, not_before__lte=at
+        Q(rung_at=None) | Q(rung_at__lt=at - AGAIN), sent_at=None, not_before__lte=at
     )
     bells = [
         (entry, Bell(outbox.DELIVER, {"entry": entry.pk}, outbox.SERVER_QUEUE)) for entry in _take(due, at)
@@ -86,5 +91,10 @@ def _ring(app: Celery, bells: Sequence[tuple[models.Model, Bell]], at: datetime)
     return len(bells)
 
 
-def _unrung(at: datetime) -> Q:
-    return Q(rung_at=None) | Q(rung_at__lt=at - AGAIN)
+def _heard(at: datetime) -> Q:
+    """Whether anybody is there to hear a repetition: the bells of an absent host must not pile up."""
+    lately = at - PRESENT
+    creators = Host.objects.filter(
+        kind=Host.Kind.CREATOR, channel=OuterRef("channel"), last_seen_at__gt=lately
+    )
+    return Q(host__last_seen_at__gt=lately) | Q(Exists(creators), kind=Kind.CREATE)

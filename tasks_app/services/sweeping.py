@@ -6,6 +6,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
+from imager.accounts.services import prune_tokens
 from tasks_app import clock
 from tasks_app.lifecycle import TaskStatus
 from tasks_app.models import Task
@@ -19,7 +20,7 @@ BY = "scheduler"
 
 def sweep() -> dict[str, int]:
     """One round: lost attempts into the queue, homeless downloads to a host. Returns counts, for the log."""
-    return {"reclaimed": reclaim(), "placed": find_hosts()}
+    return {"reclaimed": reclaim(), "placed": find_hosts(), "pruned_tokens": prune_tokens()}
 
 
 def reclaim() -> int:
