@@ -38,3 +38,6 @@ urlpatterns = [
     *tasks_app.urls.pages,
     *warehouse.urls.pages,
 ]
+
+handler404 = "imager.faults.not_found"
+handler500 = "imager.faults.server_error"

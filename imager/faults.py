@@ -1,0 +1,37 @@
+"""Answers for addresses that are not there and for our own bugs: pages, and below /api/ problem details."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils.translation import gettext as _
+from django.views import defaults
+
+API = "/api/"
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """404 where no view answers."""
+    if not request.path.startswith(API):
+        return defaults.page_not_found(request, exception)
+    detail = _("The address is wrong, or what was here belongs to somebody else or is gone.")
+    return _problem(404, "not_found", detail)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """500 where a view broke; the log has the traceback."""
+    if not request.path.startswith(API):
+        return defaults.server_error(request)
+    return _problem(
+        500,
+        "our_mistake",
+        _(
+            "It was written to the log. Nothing half done was kept. "
+            "Try again; if it happens again, tell support what you did."
+        ),
+    )
+
+
+def _problem(status: int, code: str, detail: str) -> JsonResponse:
+    title = code.replace("_", " ")
+    body = {"type": "about:blank", "status": status, "title": title, "code": code, "detail": detail}
+    return JsonResponse(body, status=status, content_type="application/problem+json")
