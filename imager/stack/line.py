@@ -57,11 +57,13 @@ def start(
     port: int = 0,
     bells: bool = True,
     creators: Sequence[str] = (CREATOR,),
+    writer: bool = True,
     tell: Callable[[str], None] = lambda _part: None,
 ) -> Line:
     """Start the line below `var`; without `bells`, hosts get no broker and ask the web for work.
 
-    `tell` hears which part begins. Raises StackError or ServicesError; then nothing is left running.
+    Without `creators` and `writer` there are the servers alone. `tell` hears which part begins. Raises
+    StackError or ServicesError; then nothing is left running.
     """
     var.mkdir(parents=True, exist_ok=True)
     tell("PostgreSQL and Valkey")
@@ -76,7 +78,7 @@ def start(
         processes = Processes(logs=var / "logs", environment=environment)
         begun.callback(processes.stop)
         line = Line(var, url, servers, processes, content)
-        _start_all(line, creators, tell)
+        _start_all(line, creators, writer, tell)
         begun.pop_all()  # it stands: nothing is stopped but by the line's own `stop()`
     return line
 
@@ -105,7 +107,7 @@ def _environment(var: Path, url: str, servers: services.Services, content: Conte
     }
 
 
-def _start_all(line: Line, creators: Sequence[str], tell: Callable[[str], None]) -> None:
+def _start_all(line: Line, creators: Sequence[str], writer: bool, tell: Callable[[str], None]) -> None:
     tell("the database's tables")
     line.manage("migrate", "--verbosity", "0")
     tell("web, scheduler and server worker")
@@ -115,8 +117,9 @@ def _start_all(line: Line, creators: Sequence[str], tell: Callable[[str], None])
     for name in creators:
         tell(f"creator host {name}")
         _start_creator(line, name)
-    tell(f"writer host {WRITER}, slots {' and '.join(SLOTS)}")
-    _start_writer(line)
+    if writer:
+        tell(f"writer host {WRITER}, slots {' and '.join(SLOTS)}")
+        _start_writer(line)
 
 
 def _start_web(line: Line) -> None:
