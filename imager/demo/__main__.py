@@ -39,10 +39,11 @@ def main() -> int:
     console = Console(highlight=False)
     var = demo_folder()
     kept = bool(os.environ.get("DEMO_KEEP"))
-    line = None
+    line, begun = None, False
     try:
         began = time.monotonic()
         prepare(var, keep=kept)
+        begun = True
         console.print(Rule("starting the line"))
         with Starting(console) as starting:
             line = start(var, tell=starting)
@@ -57,7 +58,8 @@ def main() -> int:
     except (StackError, WorkError, services.ServicesError, requests.RequestException) as error:
         console.print("\n[bold red]The demo failed:[/bold red]", end=" ")
         console.print(str(error), markup=False, soft_wrap=True)
-        console.print(f"The logs are in {var / 'logs'}.", markup=False, soft_wrap=True)
+        if begun:
+            console.print(f"The logs are in {var / 'logs'}.", markup=False, soft_wrap=True)
         return 1
     except KeyboardInterrupt:
         console.print("\nStopped before the end: nothing was proved.")
