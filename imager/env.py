@@ -8,8 +8,22 @@ from pathlib import Path
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
+from environ.fileaware_mapping import FileAwareMapping
 
-env = environ.FileAwareEnv()
+
+class _Environment(FileAwareMapping):  # type: ignore[misc]  # the library has no types for it
+    """A secret's file usually ends with a newline that is no part of the secret."""
+
+    def __getitem__(self, key: str) -> str:
+        value = str(super().__getitem__(key))
+        return value.rstrip("\r\n") if self.env.get(f"{key}_FILE") else value
+
+
+class _Env(environ.FileAwareEnv):  # type: ignore[misc]  # neither here
+    ENVIRON = _Environment()
+
+
+env = _Env()
 
 
 def required(name: str, hint: str) -> str:
