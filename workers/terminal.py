@@ -36,7 +36,7 @@ class TerminalReport:
     def __init__(self, title: str, *, console: Console | None = None) -> None:
         self.title = title
         self._console = console or Console(stderr=True)
-        self._bars = _bars(self._console) if self._console.is_terminal else None
+        self._bars = bars(self._console) if self._console.is_terminal else None
         self._bar: TaskID | None = None
         self._canceled = threading.Event()
         self._handlers: dict[signal.Signals, Any] = {}
@@ -103,9 +103,10 @@ class TerminalReport:
             self._bars.stop()
 
 
-def _bars(console: Console) -> Progress:
+def bars(console: Console, *, finished: str = "✓") -> Progress:
+    """Bars with bytes, rate and remaining time; `finished` stands where the spinner was."""
     return Progress(
-        SpinnerColumn(finished_text="✓"),
+        SpinnerColumn(finished_text=finished),
         TextColumn("{task.description}", markup=False),
         BarColumn(),
         DownloadColumn(),

@@ -6,18 +6,10 @@ import threading
 from typing import Final, Self
 
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    DownloadColumn,
-    Progress,
-    SpinnerColumn,
-    TaskID,
-    TextColumn,
-    TimeRemainingColumn,
-    TransferSpeedColumn,
-)
+from rich.progress import Progress, TaskID
 
 from workers.imaging.sizes import readable
+from workers.terminal import bars
 
 _WORDS: Final = {"wiping": "wiping", "writing": "writing", "reading_back": "reading back"}
 
@@ -31,7 +23,7 @@ class Display:
         self._bars: Progress | None = None
         self._lines: dict[str, TaskID] = {}
         if self._console.is_terminal:
-            self._bars = _bars(self._console)
+            self._bars = bars(self._console, finished=" ")
             self._lines = {title: self._bars.add_task(f"{title}: waiting", total=None) for title in titles}
 
     def step(self, title: str, step: str, total: int | None) -> None:
@@ -67,15 +59,3 @@ class Display:
     def __exit__(self, *_exception: object) -> None:
         if self._bars is not None:
             self._bars.stop()
-
-
-def _bars(console: Console) -> Progress:
-    return Progress(
-        SpinnerColumn(finished_text=" "),
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-        TimeRemainingColumn(compact=True),
-        console=console,
-    )
