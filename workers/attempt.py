@@ -12,7 +12,18 @@ import structlog
 from workers import places
 from workers.api import ONCE, ServerRefused
 from workers.child import Child
-from workers.contract import Answer, Assignment, Fault, Kind, Outcome, Progress, Report, Step, Trouble
+from workers.contract import (
+    MAX_TROUBLE,
+    Answer,
+    Assignment,
+    Fault,
+    Kind,
+    Outcome,
+    Progress,
+    Report,
+    Step,
+    Trouble,
+)
 from workers.errors import HostError
 from workers.host import Host
 from workers.journal import Owed, final, release
@@ -20,7 +31,6 @@ from workers.limits import Limits
 from workers.pace import Pace, Schedule
 from workers.transcript import Transcript
 
-MAX_MESSAGE = 4000  # characters that the server takes for a trouble
 TICK = 0.25  # seconds between two looks at the child when it says nothing
 
 _log = structlog.get_logger()
@@ -177,7 +187,7 @@ class Attempt:
             report["outcome"] = ending.outcome.value
         if ending.trouble is not None:
             words = ending.trouble
-            report["trouble"] = {**words, "message": words["message"][:MAX_MESSAGE]}
+            report["trouble"] = {**words, "message": words["message"][:MAX_TROUBLE]}
         if ending.result is not None:
             report["result"] = ending.result
         return final(task, self._host.kind, report)
@@ -188,3 +198,5 @@ class Attempt:
             places.clear_work(data, self._told["task"], self._told["attempt"])
         if self._host.kind is Kind.DOWNLOAD and ending.outcome is Outcome.CANCELED:
             places.clear_unfinished(data, self._told["order"])
+        if self._host.kind is Kind.WRITE and (slot := self._told["spec"].get("slot")):
+            self._host.written.put(slot["name"])

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 
 class Bench:
@@ -14,12 +15,24 @@ class Bench:
         self._work = work
         self._changed = threading.Condition()
         self._running: list[str] = []
+        self._begun = 0
         self._open = True
 
     def running(self) -> list[str]:
         """The tasks that occupy a place now."""
         with self._changed:
             return list(self._running)
+
+    def begun(self) -> int:
+        """How many tasks have begun here so far."""
+        with self._changed:
+            return self._begun
+
+    @contextmanager
+    def still(self, since: int) -> Iterator[bool]:
+        """Nothing begins meanwhile. False when something began after `begun()` was `since`."""
+        with self._changed:
+            yield self._begun == since
 
     def run(self, task: str) -> bool:
         """Work on `task` in this thread; False when it runs already, or no place is free."""
@@ -50,6 +63,7 @@ class Bench:
             if not self._open or task in self._running or len(self._running) >= self.places:
                 return False
             self._running.append(task)
+            self._begun += 1
             return True
 
     def _occupy(self, task: str) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from workers.contract import MAX_SLOT_NAME
 from workers.errors import HostError
 from workers.links import is_loopback
 from workers.writer.slots import SlotConfig
@@ -26,7 +27,6 @@ VARIABLES = {
 }
 REQUIRED = ("url", "host", "email", "password")
 KNOWN = {*VARIABLES, "enabled", "slots"}
-MAX_SLOT_NAME = 20  # what the server takes, and what fits a tile
 SLOT_KEYS = {"name", "port", "device", "max_bytes"}
 
 

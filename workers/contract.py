@@ -100,6 +100,10 @@ MAX_ATTEMPTS: Final[dict[Kind, int]] = {Kind.CREATE: 3, Kind.DOWNLOAD: 5, Kind.W
 MAX_LOG_CHUNK: Final = 64 * 1024
 MAX_LOG_KEPT: Final = 4 * 1024 * 1024
 
+# Texts, in characters.
+MAX_SLOT_NAME: Final = 20  # what fits a tile
+MAX_TROUBLE: Final = 4000  # the message of a trouble
+
 # File names of one image: NAME + suffix.
 IMAGE_SUFFIX: Final = ".img.zst"
 BMAP_SUFFIX: Final = ".img.bmap"
@@ -265,10 +269,14 @@ class Beat(TypedDict):
 
 
 class BeatAnswer(TypedDict):
-    """Task ids that wait for this worker (a bell that needs no broker), and whether to stop claiming."""
+    """Task ids that wait for this worker (a bell that needs no broker), and whether to stop claiming.
+
+    `keep`, for writer hosts alone: the orders whose images may still be needed there. All others may go.
+    """
 
     ring: list[str]
     drain: bool
+    keep: NotRequired[list[str]]
 
 
 class Ticket(TypedDict):

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from queue import SimpleQueue
 
 from workers import machine
 from workers.api import Api
@@ -19,7 +20,10 @@ WORKERS = {"creator": Kind.CREATE, "downloader": Kind.DOWNLOAD, "writer": Kind.W
 
 @dataclass(frozen=True)
 class Host:
-    """One worker process of one host. `stopping` is set when it was asked to end."""
+    """One worker process of one host. `stopping` is set when it was asked to end.
+
+    `written` brings the names of slots in which an attempt ended: their cards may hold something else now.
+    """
 
     kind: Kind
     config: Config
@@ -28,6 +32,7 @@ class Host:
     scrub: Scrubber
     boot_id: str = field(default_factory=machine.boot_id)
     stopping: threading.Event = field(default_factory=threading.Event)
+    written: SimpleQueue[str] = field(default_factory=SimpleQueue)
 
 
 @contextmanager

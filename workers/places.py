@@ -9,7 +9,7 @@ from pathlib import Path
 from uuid import UUID
 
 from workers.contract import ARTIFACT_SUFFIXES
-from workers.errors import JobError
+from workers.errors import HostError, JobError
 
 PART_SUFFIX = ".part"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,120}")
@@ -55,15 +55,25 @@ def clear_unfinished(data: Path, order: str) -> None:
 
 
 def prune(data: Path, keep: Collection[str]) -> list[str]:
-    """Remove the images of every order that is not in `keep`; the orders removed."""
+    """Remove the images of every order that is not in `keep`; the orders removed.
+
+    What cannot be removed keeps none of the others: HostError `not_removed` names it afterwards.
+    """
     images = data / "images"
-    gone = (
-        sorted(folder.name for folder in images.iterdir() if folder.name not in keep)
-        if images.is_dir()
-        else []
-    )
-    for order in gone:
-        _remove(images / order)
+    gone, stuck = [], []
+    for folder in sorted(images.iterdir()) if images.is_dir() else []:
+        if folder.name in keep or not _is_order(folder.name):
+            continue
+        try:
+            _remove(folder)
+            gone.append(folder.name)
+        except OSError as error:
+            stuck.append(f"{error.filename or folder} ({error.strerror})")
+    if stuck:
+        raise HostError(
+            "not_removed",
+            f"Images that nobody needs any more cannot be removed: {', '.join(stuck)}. Remove them by hand.",
+        )
     return gone
 
 
@@ -72,6 +82,14 @@ def _remove(folder: Path) -> None:
         shutil.rmtree(folder)
     except FileNotFoundError:
         return
+
+
+def _is_order(name: str) -> bool:
+    """Whether a folder of this name is ours; whatever else lies there is left alone."""
+    try:
+        return _uuid(name) == name
+    except JobError:
+        return False
 
 
 def _uuid(text: str) -> str:

@@ -13,6 +13,7 @@ from workers.bench import Bench
 from workers.contract import BEAT_EVERY, PROTOCOL, Beat, BeatAnswer, Kind, SlotState
 from workers.errors import HostError
 from workers.host import Host
+from workers.shelf import Shelf
 from workers.writer.slots import SlotConfig, find
 
 _log = structlog.get_logger()
@@ -30,6 +31,7 @@ class Presence(threading.Thread):
         self._compared = False
         self._silent = False
         self._slots: list[SlotState] = []
+        self._shelf = Shelf(host)
 
     def run(self) -> None:
         while not self._ended.is_set():
@@ -42,6 +44,7 @@ class Presence(threading.Thread):
 
     def beat(self) -> None:
         """Once: say what is here, settle what is owed, start what waits."""
+        begun = self._bench.begun()
         try:
             answer = self._host.api.beat(self._here())
             self._settle()
@@ -51,6 +54,7 @@ class Presence(threading.Thread):
         if self._silent:
             _log.info("the server answers again")
             self._silent = False
+        self._clear(answer, begun)
         self._start(answer)
 
     def _settle(self) -> None:
@@ -58,6 +62,14 @@ class Presence(threading.Thread):
         if not self._compared:
             reconcile.compare(self._host, self._bench.running)
             self._compared = True
+
+    def _clear(self, answer: BeatAnswer, begun: int) -> None:
+        """The answer knows nothing of what began after the question: then nothing goes, until the next."""
+        if self._host.kind is not Kind.DOWNLOAD or "keep" not in answer:
+            return
+        with self._bench.still(begun) as still:
+            if still:
+                self._shelf.clear(answer["keep"])
 
     def _start(self, answer: BeatAnswer) -> None:
         unanswered = reconcile.bury(self._host, self._bench.running)
@@ -78,8 +90,15 @@ class Presence(threading.Thread):
             "running": self._bench.running(),
         }
         if host.kind is Kind.WRITE:
-            self._slots = beat["slots"] = slot_states(host.config.slots, self._slots)
+            self._slots = beat["slots"] = slot_states(host.config.slots, self._known())
         return beat
+
+    def _known(self) -> list[SlotState]:
+        """What was seen before, but for the slots in which a write ended: there is something else now."""
+        written = set()
+        while not self._host.written.empty():  # nobody else takes from it
+            written.add(self._host.written.get())
+        return [state for state in self._slots if state["name"] not in written]
 
     def _lost(self, error: HostError) -> None:
         if not self._silent:

@@ -8,7 +8,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from workers.contract import MAX_LOG_CHUNK, Answer, Fault, Kind, Outcome, Step
+from workers.contract import MAX_LOG_CHUNK, MAX_SLOT_NAME, MAX_TROUBLE, Answer, Fault, Kind, Outcome, Step
 
 BIGGEST = 2**62
 MAX_RESULT = 64 * 1024
@@ -107,7 +107,7 @@ class LogSerializer(Strict):
 class TroubleSerializer(Strict):
     fault = serializers.ChoiceField(choices=[f.value for f in Fault])
     code = serializers.CharField(max_length=50)
-    message = Text(max_length=4000)
+    message = Text(max_length=MAX_TROUBLE)
 
 
 class ReportSerializer(Strict):
@@ -137,14 +137,14 @@ class TicketRequestSerializer(Strict):
 class PermitSerializer(Strict):
     event_id = Id()
     attempt = Number()
-    slot = serializers.CharField(max_length=20)
+    slot = serializers.CharField(max_length=MAX_SLOT_NAME)
     diskseq = serializers.IntegerField(allow_null=True, min_value=-BIGGEST, max_value=BIGGEST)
     boot_id = serializers.CharField(max_length=64)
     card_bytes = Size()
 
 
 class SlotSerializer(Strict):
-    name = serializers.RegexField(r"\A[A-Za-z0-9][A-Za-z0-9._-]{0,19}\Z")
+    name = serializers.RegexField(rf"\A[A-Za-z0-9][A-Za-z0-9._-]{{0,{MAX_SLOT_NAME - 1}}}\Z")
     present = serializers.BooleanField()
     size = Size()
     diskseq = serializers.IntegerField(allow_null=True, min_value=-BIGGEST, max_value=BIGGEST)
@@ -214,6 +214,7 @@ class SerialSerializer(serializers.Serializer[Any]):
 class BeatAnswerSerializer(serializers.Serializer[Any]):
     ring = serializers.ListField(child=Id())
     drain = serializers.BooleanField()
+    keep = serializers.ListField(child=Id(), required=False)
 
 
 class GrantSerializer(serializers.Serializer[Any]):

@@ -11,7 +11,7 @@ from django.db.models import Q
 from imager.accounts.models import Channel, Role, User
 from imager.api import Problem
 from tasks_app import clock
-from tasks_app.lifecycle import TaskStatus
+from tasks_app.lifecycle import OPEN, TaskStatus
 from tasks_app.models import Host, Slot, Task
 from tasks_app.services import cards
 from workers.contract import Beat, BeatAnswer, Kind, SlotState
@@ -83,15 +83,25 @@ def beat(host: Host, body: Beat) -> BeatAnswer:
         _see_slots(host, body["boot_id"], body["slots"])
         if host.automatic and not (host.draining or host.disabled):
             _confirm_all(host)
-    if host.draining or host.disabled:
-        return {"ring": [], "drain": True}
-    return {"ring": [str(task) for task in _ready(host, kind)], "drain": False}
+    drain = host.draining or host.disabled
+    answer: BeatAnswer = {"ring": [] if drain else [str(task) for task in _ready(host, kind)], "drain": drain}
+    if host.kind == Host.Kind.WRITER:
+        answer["keep"] = [str(order) for order in _needed(host)]
+    return answer
 
 
 def _ready(host: Host, kind: Kind) -> list[UUID]:
     mine = Q(channel=host.channel_id) if kind is Kind.CREATE else Q(host=host)
     queued = Task.objects.filter(mine, kind=kind, status=TaskStatus.QUEUED, not_before__lte=clock.now())
     return list(queued.order_by("priority", "queued_at").values_list("pk", flat=True)[:RUNG_AT_MOST])
+
+
+def _needed(host: Host) -> list[UUID]:
+    """The orders whose image must stay there: work is ahead, or may be retried. Never cut short."""
+    work = Task.objects.filter(
+        host=host, kind__in=[Kind.DOWNLOAD, Kind.WRITE], status__in=[*OPEN, TaskStatus.FAILED]
+    )
+    return list(work.order_by().values_list("order_id", flat=True).distinct())
 
 
 @transaction.atomic

@@ -60,6 +60,7 @@ class Server:
         self.tasks: dict[str, Task] = {}
         self.ring: list[str] = []
         self.drain = False
+        self.keep: list[str] | None = None  # absent from the answers
         self.down = False  # 503 to everything
         self.lose: Callable[[str], str] = lambda _path: ""  # "before" or "after": cut without an answer
         self.password = PASSWORD
@@ -138,7 +139,8 @@ class Server:
 
     def _beat(self, body: dict[str, Any]) -> dict[str, Any]:
         self.beats.append(body)
-        return {"ring": list(self.ring), "drain": self.drain}
+        answer = {"ring": list(self.ring), "drain": self.drain}
+        return answer if self.keep is None else {**answer, "keep": list(self.keep)}
 
     def _assignments(self, _body: dict[str, Any]) -> dict[str, Any]:
         mine = [

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from workers.contract import SlotState
+from workers.contract import MAX_SLOT_NAME, SlotState
 from workers.errors import HostError, SlotError, WorkError
 from workers.imaging.devices import Devices
 from workers.imaging.sysfs import Disk
@@ -17,7 +17,7 @@ from workers.writer import guards
 from workers.writer.card import BlockCard, FileCard
 from workers.writer.opening import Candidate, check, contents_of, look, of_disk, open_candidate
 
-_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_NAME: Final = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,{MAX_SLOT_NAME - 1}}}")
 _PORT: Final = re.compile(r"\d+-\d+(\.\d+)*(#\d+)?")
 
 
@@ -43,7 +43,7 @@ class SlotConfig:
 
     def _problem(self) -> str:
         if not _NAME.fullmatch(self.name):
-            return "a name has 1 to 64 letters, digits, dots, dashes or underscores"
+            return f"a name has 1 to {MAX_SLOT_NAME} letters, digits, dots, dashes or underscores"
         if (self.port is None) == (self.device is None):
             return "give either a USB port or a device"
         if self.port is not None and not _PORT.fullmatch(self.port):

@@ -237,7 +237,7 @@ def test_an_automatic_host_confirms_by_itself(unit):
 
     unit.refresh_from_db()
     assert (unit.status, unit.confirmed_diskseq) == (TaskStatus.QUEUED, 77)
-    assert answer == {"ring": [str(unit.pk)], "drain": False}
+    assert answer == {"ring": [str(unit.pk)], "drain": False, "keep": [str(unit.order_id)]}
     assert services.beat(host, body)["ring"] == [str(unit.pk)]  # again: nothing more is confirmed
 
 

@@ -249,6 +249,122 @@ class TestPresence:
         assert (task.attempt, [final["outcome"] for final in task.finals]) == (2, ["done"])
 
 
+class TestImagesNobodyNeeds:
+    """The answer to a beat names the orders whose images stay; the downloader removes all others."""
+
+    @pytest.fixture
+    def shelf(self, host_of: Callable[[Kind], Host]) -> Callable[[Task], Path]:
+        """An order's image that is on the disk; gives its folder."""
+        host = host_of(Kind.DOWNLOAD)
+
+        def put(task: Task) -> Path:
+            folder = places.images_folder(host.config.data, task.order)
+            folder.mkdir(parents=True)
+            (folder / "demo.img.zst").write_bytes(b"image")
+            return folder
+
+        return put
+
+    def test_what_is_not_kept_goes(
+        self, server: Server, shelf: Callable[[Task], Path], presence_of: Callable[..., Presence]
+    ) -> None:
+        kept, shipped = (server.add("download", {}) for _ in range(2))
+        stays, goes = shelf(kept), shelf(shipped)
+        server.keep = [kept.order]
+        presence_of(Kind.DOWNLOAD).beat()
+        assert stays.exists()
+        assert not goes.exists()
+
+    @pytest.mark.parametrize(("kind", "keep"), [(Kind.DOWNLOAD, None), (Kind.WRITE, [])])
+    def test_nothing_goes_without_a_word_or_by_another_worker(
+        self,
+        server: Server,
+        shelf: Callable[[Task], Path],
+        presence_of: Callable[..., Presence],
+        kind: Kind,
+        keep: list[str] | None,
+    ) -> None:
+        folder = shelf(server.add("download", {}))
+        server.keep = keep
+        presence_of(kind).beat()
+        assert folder.exists()
+
+    def test_a_host_that_takes_nothing_more_clears_its_shelf_too(
+        self, server: Server, shelf: Callable[[Task], Path], presence_of: Callable[..., Presence]
+    ) -> None:
+        folder = shelf(server.add("download", {}))
+        server.keep, server.drain = [], True
+        presence_of(Kind.DOWNLOAD).beat()
+        assert not folder.exists()
+
+    @pytest.mark.parametrize("kind", [Kind.DOWNLOAD, Kind.WRITE])
+    def test_what_is_in_work_here_stays_whatever_the_server_says(
+        self,
+        server: Server,
+        shelf: Callable[[Task], Path],
+        host_of: Callable[[Kind], Host],
+        kind: Kind,
+    ) -> None:
+        """Also when it is the writer's, whose process is another one."""
+        worker, task = host_of(kind), server.add(kind, {})
+        claim_id = left_behind(worker, server, task)
+        folder = shelf(task)
+        server.keep = []
+        presence = Presence(host_of(Kind.DOWNLOAD), _Busy(task.id))
+        presence.beat()
+        assert folder.exists()
+        worker.journal.forget(claim_id)
+        presence.beat()
+        assert not folder.exists()
+
+    def test_what_began_after_the_question_makes_the_answer_old(
+        self, server: Server, shelf: Callable[[Task], Path], host_of: Callable[[Kind], Host]
+    ) -> None:
+        """The server answered before the task was this host's; the answer arrives after the task ended."""
+        task = server.add("download", {})
+        folder = shelf(task)
+        server.keep = []
+        bench = Bench(1, lambda _: None)
+
+        def meanwhile(path: str) -> str:
+            if path.endswith("/beat") and server.lose is meanwhile:
+                server.lose = lambda _: ""
+                bench.run(task.id)
+            return ""
+
+        server.lose = meanwhile
+        presence = Presence(host_of(Kind.DOWNLOAD), bench)
+        presence.beat()
+        assert folder.exists()
+        presence.beat()
+        assert not folder.exists()
+
+    def test_what_cannot_be_removed_stops_no_beat_and_is_said_once(
+        self,
+        server: Server,
+        host_of: Callable[[Kind], Host],
+        presence_of: Callable[..., Presence],
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        images = host_of(Kind.DOWNLOAD).config.data / "images"
+        images.mkdir()
+        (images / server.add("download", {}).order).touch()
+        server.keep = []
+        presence = presence_of(Kind.DOWNLOAD)
+        presence.beat()
+        presence.beat()
+        assert len(server.beats) == 2
+        assert capsys.readouterr().out.count("cannot be removed") == 1
+
+
+class _Busy(Bench):
+    """A bench at which a task has been running for long."""
+
+    def __init__(self, task: str) -> None:
+        super().__init__(1, lambda _: None)
+        self._running = [task]
+
+
 def test_a_child_dies_with_its_parent(
     server: Server, slow_warehouse: Warehouse, image: Image, host_of: Callable[[Kind], Host]
 ) -> None:

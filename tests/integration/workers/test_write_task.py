@@ -13,8 +13,10 @@ import pytest
 from tests.doubles.image import MIB, Image
 from tests.doubles.server import Server, Task
 from workers import machine
+from workers.bench import Bench
 from workers.contract import Kind
 from workers.host import Host
+from workers.presence import Presence
 from workers.run import run
 from workers.writer.slots import find
 
@@ -130,6 +132,34 @@ def test_no_card(task: Task, writer: Host, card: Path) -> None:
     card.unlink()
     run(task.id, writer)
     assert trouble(task) == ("slot", "no_card")
+
+
+@pytest.mark.parametrize("answer", ["go", "cancel"])
+def test_after_a_write_the_card_is_looked_at_anew(
+    server: Server, task: Task, writer: Host, image: Image, card: Path, answer: str
+) -> None:
+    """It is the same insertion, but no longer the same contents, however the write ended."""
+    label = bytearray(STALE_BYTES)
+    label[510:512] = b"\x55\xaa"
+    label[446:510] = bytes(64)
+    card.write_bytes(label)
+    presence = Presence(writer, Bench(1, lambda _: None))
+    presence.beat()
+    presence.beat()
+    if answer == "cancel":
+        task.permit_problem = (409, "canceled")
+    run(task.id, writer)
+    if answer == "cancel":  # whatever stopped it, may have stopped it in the middle
+        with card.open("r+b") as file:
+            file.write(image.plain[:MIB])
+    presence.beat()
+    seen = [beat["slots"][0] for beat in server.beats]
+    assert [state["contents"] for state in seen] == [
+        "MBR without partitions",
+        "MBR without partitions",
+        "nothing recognised",
+    ]
+    assert len({state["diskseq"] for state in seen}) == 1
 
 
 def test_an_unknown_slot(task: Task, writer: Host, card: Path) -> None:

@@ -187,6 +187,23 @@ class TestBench:
         assert not bench.start("a")
         bench.wait()
 
+    def test_what_began_since_is_told_and_held_back(self) -> None:
+        entered, began = threading.Event(), []
+        bench = Bench(2, began.append)
+        before = bench.begun()
+        with bench.still(before) as still:
+            assert still
+            late = threading.Thread(target=lambda: (entered.set(), bench.run("a")))
+            late.start()
+            entered.wait(10)
+            assert (bench.running(), began) == ([], [])
+        late.join(10)
+        assert began == ["a"]
+        with bench.still(before) as still:
+            assert not still, "it began and ended meanwhile"
+        with bench.still(bench.begun()) as still:
+            assert still
+
     def test_a_place_is_free_again_after_a_failure(self) -> None:
         bench = Bench(1, lambda _: 1 / 0)
         with pytest.raises(ZeroDivisionError):
@@ -239,6 +256,23 @@ class TestPlaces:
             (folder / "demo.img.zst").touch()
         assert places.prune(tmp_path, {TASK}) == [other]
         assert (places.images_folder(tmp_path, TASK) / "demo.img.zst").exists()
+
+    def test_pruning_leaves_alone_what_is_no_order(self, tmp_path: Path) -> None:
+        names = ["lost+found", "a note", TASK.upper(), f"{{{TASK}}}"]
+        for name in names:
+            (tmp_path / "images" / name).mkdir(parents=True)
+        assert places.prune(tmp_path, []) == []
+        assert sorted(path.name for path in (tmp_path / "images").iterdir()) == sorted(names)
+
+    def test_what_cannot_be_removed_is_named_and_keeps_no_other(self, tmp_path: Path) -> None:
+        other = TASK.replace("3f", "ff")
+        places.images_folder(tmp_path, TASK).parent.mkdir(parents=True)
+        places.images_folder(tmp_path, TASK).touch()  # a file: no folder of images
+        places.images_folder(tmp_path, other).mkdir()
+        with pytest.raises(HostError, match=f"cannot be removed: .*{TASK} .*by hand") as trouble:
+            places.prune(tmp_path, [])
+        assert trouble.value.code == "not_removed"
+        assert not places.images_folder(tmp_path, other).exists()
 
 
 class TestMachine:

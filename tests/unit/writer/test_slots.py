@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.doubles.cards import MIB, SysTree, bytes_at, card_file
-from workers.contract import SlotState
+from workers.contract import MAX_SLOT_NAME, SlotState
 from workers.errors import CardError, HostError, SlotError, WorkError
 from workers.imaging.devices import Devices
 from workers.imaging.sysfs import Sysfs
@@ -49,6 +49,7 @@ def refused(slot: SlotConfig, locks: Path, **options: int | None) -> WorkError:
         ({"name": "a b", "port": "1-1"}, "letters"),
         ({"name": "../etc", "port": "1-1"}, "letters"),
         ({"name": "", "port": "1-1"}, "letters"),
+        ({"name": "a" * (MAX_SLOT_NAME + 1), "port": "1-1"}, f"1 to {MAX_SLOT_NAME} letters"),
         ({"name": "a"}, "either"),
         ({"name": "a", "port": "1-1", "device": "/x"}, "either"),
         ({"name": "a", "port": "sdb"}, "USB port"),
