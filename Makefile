@@ -11,7 +11,7 @@ SOURCES := imager orders tasks_app warehouse workers manage.py
 NO_SERVERS := DATABASE_URL=postgres://none@127.0.0.1:9/none REDIS_URL=redis://127.0.0.1:9/0 \
 	DJANGO_SETTINGS_MODULE=imager.settings.dev
 
-.PHONY: help venv demo test up lint messages
+.PHONY: help venv demo test up lint messages compose-test
 .DEFAULT_GOAL := help
 
 help:
@@ -19,6 +19,7 @@ help:
 	@echo "make up        the same stack in the foreground, for development"
 	@echo "make test      all tests (ARGS='-k word' for some)"
 	@echo "make lint      linters, types, walls, migrations, message catalogues"
+	@echo "make compose-test  the Docker deployment, really started (root; see docker/README.md)"
 	@echo "make messages  bring the message catalogues up to date (needs gettext)"
 	@echo "make venv      only $(VENV), with the locked requirements"
 
@@ -45,6 +46,9 @@ lint: $(SYNCED)
 	part migrations $(RUN) -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run; \
 	part catalogues $(RUN) .ci/catalogs.py check; \
 	if [ -n "$$failed" ]; then echo "make lint: failed:$$failed" >&2; exit 1; fi
+
+compose-test:
+	@exec docker/test.sh
 
 messages: $(SYNCED)
 	$(RUN) .ci/catalogs.py make

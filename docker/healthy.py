@@ -4,6 +4,7 @@
 that ends TLS had asked. The certificate is not checked: it names the service, and this is loopback.
 """
 
+# ruff: noqa: INP001  # a program, not a package
 from __future__ import annotations
 
 import http.client

@@ -25,6 +25,7 @@ random 32 | keep secret_key
 random 32 | keep jwt_signing_keys
 random 24 | keep postgres_password
 random 24 | keep redis_password
+[ -e secrets/email_password ] || printf '' | keep email_password
 printf 'postgres://imager:%s@postgres:5432/imager' "$(cat secrets/postgres_password)" | keep database_url
 printf 'redis://:%s@redis:6379/0' "$(cat secrets/redis_password)" | keep redis_url
 

@@ -22,8 +22,9 @@ for tool in dockerd docker debootstrap openssl ip nsenter; do
 done
 
 work=$(mktemp -d /tmp/imager-compose.XXXXXX)
-netns=imager-$$ daemon='' started=''
+netns=imager-$$ daemon='' started='' loop='' cards=1
 export DOCKER_HOST=unix://$work/docker.sock DOCKER_CONFIG=$work/config DOCKER_BUILDKIT=0
+chmod 711 "$work"
 mkdir "$work"/{config,content,docker}
 
 # --- the daemon
@@ -65,6 +66,8 @@ finish() {
   fi 2>&1 | tee "$work/compose.log"
   [[ $started ]] && compose down --volumes --timeout 10 >/dev/null 2>&1
   stop_daemon
+  grep -o " $work/[^ ]*" /proc/mounts | sort -r | xargs -r umount # the daemon leaves its network namespace behind
+  [[ $loop ]] && losetup --detach "$loop"
   ip netns del "$netns" 2>/dev/null
   if [[ ${KEEP:-} ]]; then rm -rf "$work"/{data,run,base,docker}; echo "logs: $work"; else rm -rf "$work"; fi
   ((code)) && echo "compose-test: failed" >&2
@@ -121,7 +124,7 @@ find_compose() {
 }
 
 compose() {
-  (cd "$work/docker" && "${compose_command[@]}" -f compose.yml -f test/compose.yml "$@")
+  (cd "$work/docker" && "${compose_command[@]}" "${files[@]}" "$@")
 }
 
 manage() { compose exec -T "${extra[@]}" web python manage.py "$@"; }
@@ -150,6 +153,26 @@ END
     "$(stat -c %s "$work/content/lesson.zip")" "$(sha256sum "$work/content/lesson.zip" | cut -d ' ' -f 1)")
 }
 
+# A reader with a card, as far as a machine without one can have it; where there are no loop devices, do without.
+# The writer gets a device node of the group disk, as for a real reader; the machine's own node stays closed.
+insert_card() {
+  truncate -s 8000000000 "$work/card.img"
+  if ! loop=$(losetup --find --show "$work/card.img" 2>/dev/null); then
+    say "no loop device: the block device is left out"
+    return
+  fi
+  mknod -m 0660 "$work/card" b $((0x$(stat -L -c %t "$loop"))) $((0x$(stat -L -c %T "$loop")))
+  chgrp 6 "$work/card"
+  cat >"$work/docker/test/card.yml" <<END
+services:
+  writer:
+    group_add: ["6"]
+    devices: ["$work/card:$loop"]
+END
+  files+=(-f test/card.yml)
+  cards=2
+}
+
 introduce() {
   local secrets=$work/docker/secrets
   extra=()
@@ -166,7 +189,7 @@ introduce() {
   manage create_user "$member" --organization school --password-stdin <<<"$password"
 }
 
-extra=()
+extra=() files=(-f compose.yml -f test/compose.yml)
 say "building"
 start_daemon -- --bridge=none --iptables=false --ip6tables=false --ip-forward=false --ip-masq=false
 base_image
@@ -174,6 +197,7 @@ for image in web worker warehouse; do build "$image"; done
 engines
 find_compose
 fill_in
+insert_card
 stop_daemon
 
 say "starting"
@@ -183,13 +207,14 @@ start_daemon nsenter --net="/run/netns/$netns" --
 started=1
 compose up -d --no-build --wait --wait-timeout 240 web scheduler server-worker content
 introduce
-compose run --rm --no-deps -T --entrypoint /bin/sh writer -ec \
+compose run --rm --no-deps -T writer sh -ec \
   'mkdir -p /var/lib/imager/cards; truncate -s 8000000000 /var/lib/imager/cards/A.img
    python -m workers.whost slots add A --device /var/lib/imager/cards/A.img'
+[[ -z $loop ]] || compose run --rm --no-deps -T writer python -m workers.whost slots add B --device "$loop" --max-size 8GB
 compose up -d --no-build --wait --wait-timeout 240 warehouse creator writer
 compose ps
 
 say "ordering"
 nsenter --net="/run/netns/$netns" python3 docker/test/order.py \
-  "$name" "$port" "$work/docker/secrets/ca" "$member" "$configuration" <<<"$password"
+  "$name" "$port" "$work/docker/secrets/ca" "$member" "$configuration" "$cards" <<<"$password"
 say "all of it holds"
