@@ -1,7 +1,7 @@
 """Load: 10,000 hosts that beat every 15 s while orders are placed. Writes out/beats.json.
 
-Creators and writers in turn; a writer's beat carries two slots; every tenth host is at work and reports every 15 s,
-too. If so many do not fit (p99 above 100 ms), the next smaller number is tried; at most a minute of load in all.
+Creators and writers in turn; a writer's beat carries two slots; every tenth host is at work and reports every
+15 s, too. If so many do not fit (p99 above 100 ms), the next smaller number is tried; at most a minute.
 """
 
 from __future__ import annotations
@@ -101,8 +101,7 @@ def shots(hosts: list[Simulated], rounds: int) -> list[tuple[float, str]]:
     for host in hosts:
         for what in ("beat", "report") if host.task else ("beat",):
             phase = chance.uniform(0, EVERY)
-            for turn in range(rounds):
-                plan.append((phase + turn * EVERY, words(host, what, turn)))
+            plan += [(phase + turn * EVERY, words(host, what, turn)) for turn in range(rounds)]
     return plan
 
 

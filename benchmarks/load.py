@@ -1,7 +1,7 @@
 """The load: requests sent at their appointed times, however slow the answers are (open loop).
 
 `python -m benchmarks.load PLAN.json` prints what came back. One connection per request: between two beats of
-a host, the web server has long closed the last one. Latency counts from the appointed time, connection included.
+a host, the web server closed the last one. Latency counts from the appointed time, connection included.
 """
 
 from __future__ import annotations

@@ -29,7 +29,9 @@ class Simulated:
             "free_bytes": 100_000_000_000,
             "running": [self.task] if self.task else [],
         }
-        return body | ({"slots": [self._slot(name) for name in WRITER_SLOTS]} if self.kind == "writer" else {})
+        return body | (
+            {"slots": [self._slot(name) for name in WRITER_SLOTS]} if self.kind == "writer" else {}
+        )
 
     def report(self, done: int) -> dict[str, Any]:
         """How far its task is."""
@@ -42,14 +44,14 @@ class Simulated:
 
 
 def settle(count: int, *, busy_every: int, lease: float) -> list[Simulated]:
-    """`count` hosts, creators and writers in turn; every `busy_every`th builds, its lease good for `lease` s."""
+    """`count` hosts, creators and writers; every `busy_every`th builds, its lease lasts `lease` s."""
     from imager.accounts.models import Channel, User
     from imager.accounts.tokens import AccessToken
     from tasks_app.models import Host
 
     channel = Channel.objects.get(slug="main")
     accounts = User.objects.bulk_create(
-        User(email=f"load-{n}@hosts.invalid", name=f"load-{n}", role=_kind(n), password="!") for n in range(count)
+        User(email=f"load-{n}@hosts.invalid", name=f"load-{n}", role=_kind(n)) for n in range(count)
     )
     hosts = Host.objects.bulk_create(
         Host(name=f"load-{n}", kind=_kind(n), channel=channel, account=account, signing_key="ab" * 32)

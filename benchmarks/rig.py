@@ -1,4 +1,4 @@
-"""What all benchmarks stand on: the real servers in a temporary folder, and how figures are taken and kept."""
+"""What all benchmarks stand on: the real servers in a temporary folder, and how figures are kept."""
 
 from __future__ import annotations
 
@@ -54,7 +54,9 @@ def percentile(values: Sequence[float], share: float) -> float:
 
 def spread(seconds: Sequence[float]) -> dict[str, float]:
     """p50 and p99 in milliseconds."""
-    return {name: round(percentile(seconds, share) * 1000, 2) for name, share in (("p50", 0.5), ("p99", 0.99))}
+    return {
+        name: round(percentile(seconds, share) * 1000, 2) for name, share in (("p50", 0.5), ("p99", 0.99))
+    }
 
 
 def keep(name: str, figures: dict[str, Any]) -> Path:

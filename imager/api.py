@@ -27,6 +27,7 @@ class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-ca
     """How the schema describes our access tokens."""
 
     target_class = "imager.accounts.authentication.TokenAuthentication"
+    match_subclasses = True
     name = "token"
 
     def get_security_definition(self, auto_schema: object) -> dict[str, str]:  # noqa: ARG002  # its signature

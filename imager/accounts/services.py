@@ -88,6 +88,11 @@ def check(text: str) -> User:
 def account_of(token: stock.Token) -> User:
     """The active account of a verified token, if the token is of its present epoch. Raises Refused."""
     user = User.objects.select_related("organization__channel").filter(pk=token["sub"]).first()
+    return accepted(user, token)
+
+
+def accepted(user: User | None, token: stock.Token) -> User:
+    """`user`, if the token is the account's and of its present epoch. Raises Refused."""
     if user is None or not _current(user, token):
         raise Refused("token_not_valid")
     return user

@@ -15,6 +15,7 @@ from imager.accounts.permissions import IsHost
 from imager.api import Problem
 from tasks_app import services
 from tasks_app.api import serializers as s
+from tasks_app.api.authentication import HostAuthentication
 from tasks_app.models import Host
 from tasks_app.services.attempts import assignments
 from warehouse.authentication import IsWarehouse, WarehouseAuthentication
@@ -31,12 +32,13 @@ def body_of(request: Request, serializer: type[Serializer[Any]]) -> Any:
 class HostView(APIView):
     """For hosts only."""
 
+    authentication_classes = [HostAuthentication]
     permission_classes = [IsHost]
 
     @property
     def host(self) -> Host:
         """The host whose account asks."""
-        host = Host.objects.filter(account=self.request.user.pk).first()
+        host: Host | None = getattr(self.request.user, "host", None)
         if host is None:
             raise Problem(403, "not_yours", "This account belongs to no host. Run create_host again.")
         return host

@@ -22,7 +22,7 @@ from imager.api import Problem
 from tasks_app import bells, services
 from tasks_app.lifecycle import TaskStatus
 from tasks_app.models import Attempt, Card, RefusedReport, Slot, Task
-from tasks_app.services import hosts, sweeping
+from tasks_app.services import sweeping
 from tests import factories as make
 from workers.contract import Answer, Kind
 
@@ -281,8 +281,10 @@ def test_the_first_beats_of_a_host_at_once_make_each_slot_once(writer):
     state = {"name": "A", "present": False, "size": 0, "diskseq": None}
     state |= {"model": "", "contents": "", "problem": ""}
 
+    body = {"kind": "write", "boot_id": "boot", "version": "1", "protocol": 1, "free_bytes": 1, "running": []}
+
     def see() -> None:
-        hosts._see_slots(writer, "boot", [state])
+        services.beat(writer, {**body, "slots": [state]})
 
     _, second = overtaken(see, see)
 
