@@ -3,18 +3,33 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 from django.db.models import Count, F, Q
+from django.db.models.functions import Now
 
-from imager.accounts.models import Channel
 from tasks_app import clock
-from tasks_app.lifecycle import OPEN, TaskStatus
+from tasks_app.lifecycle import TaskStatus
 from tasks_app.models import Card, Host, Slot, Task
+from tasks_app.places import with_places
+from tasks_app.presence import Presence, heard, presence
 from tasks_app.services.moving import Order
-from workers.contract import LEASE, Kind, Step, Trouble
+from tasks_app.waiting import Reason, why_waiting
+from workers.contract import Kind, Step, Trouble
+
+__all__ = [
+    "Reason",
+    "StageProgress",
+    "Station",
+    "Tile",
+    "progress",
+    "progress_of",
+    "silent",
+    "station",
+    "stations",
+    "why_waiting",
+]
 
 
 @dataclass(frozen=True)
@@ -59,12 +74,14 @@ class StageProgress:
 def progress(order: Order) -> list[StageProgress]:
     """The order's tasks, in the order of work."""
     rank = {Kind.CREATE: 0, Kind.DOWNLOAD: 1, Kind.WRITE: 2}
-    tasks = list(Task.objects.filter(order_id=order.pk).select_related("host", "slot"))
+    mine = with_places(Task.objects.filter(order_id=order.pk))
+    tasks = list(mine.select_related("host", "slot"))
     tasks.sort(key=lambda task: (rank[Kind(task.kind)], task.unit))
-    return [_stage(task) for task in tasks]
+    return [progress_of(task) for task in tasks]
 
 
-def _stage(task: Task) -> StageProgress:
+def progress_of(task: Task) -> StageProgress:
+    """One task; its host and slot should be selected with it, and its place by `with_places`."""
     return StageProgress(
         task=task.pk,
         kind=task.kind,
@@ -75,31 +92,12 @@ def _stage(task: Task) -> StageProgress:
         total=task.progress_total,
         rate=task.progress_rate,
         eta=task.progress_eta,
-        position=position(task),
+        position=getattr(task, "place", None),  # see `with_places`
         host=task.host.name if task.host else "",
         slot=task.slot.name if task.slot else "",
         attempt=task.attempt,
         trouble=task.trouble,
     )
-
-
-def position(task: Task) -> int | None:
-    """The place of a queued task in its queue, counted from 1; None if it is not queued."""
-    if task.status != TaskStatus.QUEUED:
-        return None
-    peers = Task.objects.filter(kind=task.kind, status=TaskStatus.QUEUED)
-    peers = (
-        peers.filter(channel=task.channel_id) if task.kind == Kind.CREATE else peers.filter(host=task.host_id)
-    )
-    before = Q(priority__lt=task.priority) | Q(priority=task.priority, queued_at__lt=task.queued_at)
-    return peers.filter(before).count() + 1
-
-
-def writer_host_for(channel: Channel) -> Host | None:
-    """The enabled writer host of the channel with the least open work; None if the channel has none."""
-    usable = Host.objects.filter(channel=channel, kind=Host.Kind.WRITER, disabled=False, draining=False)
-    loaded = usable.annotate(open_tasks=Count("tasks", filter=Q(tasks__status__in=OPEN)))
-    return loaded.order_by("open_tasks", "name").first()
 
 
 @dataclass(frozen=True)
@@ -118,18 +116,27 @@ class Tile:
     card: Card | None = None
 
 
-def stations() -> list[Host]:
-    """Writer hosts with the number of units that wait for a card there."""
+@dataclass(frozen=True)
+class Station:
+    """A writer host, whether it is there, and how many cards it waits for."""
+
+    host: Host
+    presence: Presence
+    waiting: int
+
+
+def stations() -> list[Station]:
+    """The writer hosts."""
     waiting = Count("tasks", filter=Q(tasks__kind=Kind.WRITE, tasks__status=TaskStatus.WAITING))
-    return list(
-        Host.objects.filter(kind=Host.Kind.WRITER).annotate(waiting=waiting).select_related("channel")
-    )
+    hosts = Host.objects.filter(kind=Host.Kind.WRITER).annotate(waiting=waiting, asked_at=Now())
+    return [
+        Station(host, presence(host, host.asked_at), host.waiting) for host in hosts.select_related("channel")
+    ]
 
 
 def silent(host: Host) -> bool:
     """Whether the host was not heard of for so long that what it last said may be wrong."""
-    seen = host.last_seen_at
-    return seen is None or clock.now() - seen > timedelta(seconds=LEASE)
+    return not heard(host, clock.now())
 
 
 def station(host: Host) -> dict[str, object]:
@@ -141,8 +148,10 @@ def station(host: Host) -> dict[str, object]:
     )
     busy = {
         task.slot_id: task
-        for task in Task.objects.filter(
-            host=host, slot__isnull=False, status__in=[TaskStatus.QUEUED, TaskStatus.RUNNING]
+        for task in with_places(
+            Task.objects.filter(
+                host=host, slot__isnull=False, status__in=[TaskStatus.QUEUED, TaskStatus.RUNNING]
+            )
         ).select_related("order", "host", "slot")
     }
     inserted = Card.objects.filter(
@@ -160,7 +169,7 @@ def station(host: Host) -> dict[str, object]:
 def _tile(slot: Slot, busy: Task | None, waiting: list[Task], card: Card | None) -> Tile:
     if busy:
         state = "working" if busy.status == TaskStatus.RUNNING else "queued"
-        return Tile(slot, state, _stage(busy), busy.order, "", card)
+        return Tile(slot, state, progress_of(busy), busy.order, "", card)
     if slot.disabled:
         return Tile(slot, "disabled", None, None, "")
     if slot.used:

@@ -3,12 +3,14 @@
 from django.urls import path
 
 from tasks_app.api import views as api_views
-from tasks_app.views import station
+from tasks_app.views import hosts, logs, station
 
 pages = [
     path("station/", station.stations, name="stations"),
     path("station/<slug:name>/", station.station, name="station"),
     path("station/<slug:name>/<str:slot>/confirm/", station.confirm, name="station_confirm"),
+    path("staff/hosts/", hosts.hosts, name="hosts"),
+    path("staff/tasks/<uuid:task>/attempts/<int:attempt>/log/", logs.attempt_log, name="attempt_log"),
 ]
 
 api = [

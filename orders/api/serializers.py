@@ -182,6 +182,15 @@ class StageSerializer(serializers.Serializer[tasks.StageProgress]):
     trouble = TroubleSerializer(allow_null=True)
 
 
+class ReasonSerializer(serializers.Serializer[dict[str, Any]]):
+    """Why the order does not go on: a stable code, the cards concerned, and a sentence."""
+
+    code = serializers.CharField()
+    kind = serializers.CharField()
+    units = serializers.ListField(child=serializers.IntegerField())
+    detail = serializers.CharField()
+
+
 class MoveSerializer(serializers.ModelSerializer[OrderMove]):
     class Meta:
         model = OrderMove
@@ -212,6 +221,7 @@ class OrderDetailSerializer(OrderSerializer):
 
     contents = OrderedContentSerializer(many=True, read_only=True)
     stages = serializers.SerializerMethodField()
+    waiting = serializers.SerializerMethodField()
     history = MoveSerializer(source="moves", many=True, read_only=True)
     cards = CardSerializer(many=True, read_only=True)
 
@@ -223,6 +233,7 @@ class OrderDetailSerializer(OrderSerializer):
             "recipient_address",
             "contents",
             "stages",
+            "waiting",
             "history",
             "cards",
         ]
@@ -230,3 +241,17 @@ class OrderDetailSerializer(OrderSerializer):
 
     def get_stages(self, order: Order) -> list[dict[str, Any]]:
         return [dict(StageSerializer(stage).data) for stage in tasks.progress(order)]
+
+    @extend_schema_field(ReasonSerializer(many=True))
+    def get_waiting(self, order: Order) -> list[dict[str, Any]]:
+        request = self.context.get("request")
+        staff = request is not None and getattr(request.user, "role", "") == Role.STAFF
+        return [
+            {
+                "code": reason.code,
+                "kind": reason.kind,
+                "units": list(reason.units),
+                "detail": reason.words(staff=staff),
+            }
+            for reason in tasks.why_waiting(order)
+        ]

@@ -147,6 +147,7 @@ def facts(user: User, order: Order) -> dict[str, Any]:
         "order": order,
         "history": [(move, OrderStatus(move.went_to).label) for move in moves],
         "stages": line(order, moves, tasks.progress(order)),
+        "waiting": [reason.words(staff=is_staff) for reason in tasks.why_waiting(order)],
         "cards": cards,
         "accepted": sum(card.verdict == Card.Verdict.ACCEPTED for card in cards),
         "size": sum(content["size"] for content in order.contents),

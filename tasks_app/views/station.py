@@ -31,7 +31,7 @@ def operators_only(request: HttpRequest) -> None:
 def stations(request: HttpRequest) -> HttpResponse:
     """The writer hosts."""
     operators_only(request)
-    return render(request, "tasks_app/stations.html", {"hosts": queries.stations()})
+    return render(request, "tasks_app/stations.html", {"stations": queries.stations()})
 
 
 @vary_on_headers("HX-Request")

@@ -122,7 +122,7 @@ def test_a_list_takes_two_queries(school, api, django_assert_num_queries, rows):
 
 
 @pytest.mark.parametrize("quantity", [1, 3])
-def test_an_order_takes_six_queries(school, api, line, django_assert_num_queries, quantity):
+def test_an_order_takes_seven_queries(school, api, line, django_assert_num_queries, quantity):
     order = school.place(quantity=quantity)
     line.build(order)
     line.download(order)
@@ -130,5 +130,5 @@ def test_an_order_takes_six_queries(school, api, line, django_assert_num_queries
         line.write(order, unit)
     client = api(school.member)
 
-    with django_assert_num_queries(6):  # order, moves, cards, their hosts, their slots, tasks
+    with django_assert_num_queries(7):  # order, moves, cards, their hosts, their slots, tasks, what is open
         assert len(client.get(f"{URL}{order.pk}/").data["cards"]) == quantity

@@ -12,16 +12,19 @@ from imager.accounts.models import Role
 from orders.lifecycle import OrderStatus
 from orders.models import Configuration
 from tests import factories as make
+from workers.contract import Kind
 
-PAGES = ["home", "orders", "order_new", "configurations", "configuration_new", "stations"]
-STAFF_ONLY = {"stations", "station", "admin:index"}
+PAGES = ["home", "orders", "order_new", "configurations", "configuration_new", "stations", "hosts"]
+STAFF_ONLY = {"stations", "hosts", "attempt_log", "station", "admin:index"}
 
 
 @pytest.fixture
 def urls(school, line) -> dict[str, str]:
     """Every page that one can look at."""
-    order = school.place()
+    order, built = school.place(), school.place()
+    task = line.claim(line.task(built, Kind.CREATE))
     return {
+        "attempt_log": reverse("attempt_log", args=[task.pk, 1]),
         **{name: reverse(name) for name in PAGES},
         "order": order.get_absolute_url(),
         "configuration": reverse("configuration", args=[school.configuration.pk]),
