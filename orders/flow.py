@@ -19,9 +19,9 @@ from orders import notices
 from orders.lifecycle import FINAL, MOVES, STAGES, OrderStatus
 from orders.models import Order
 from tasks_app import services as tasks
+from tasks_app.choice import writer_host_for
 from tasks_app.lifecycle import ENDED, TaskStatus
 from tasks_app.models import Task
-from tasks_app.queries import writer_host_for
 from warehouse import services as warehouse
 from workers.contract import FileFacts, Kind
 

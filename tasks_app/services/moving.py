@@ -10,6 +10,7 @@ from django.db import models, transaction
 from imager.accounts.models import Channel
 from imager.lifecycle import IllegalMove, move
 from tasks_app import clock, dispatch, followers
+from tasks_app.choice import writer_host_for
 from tasks_app.lifecycle import MOVES, TaskStatus
 from tasks_app.models import Host, Task
 from workers.contract import Kind
@@ -140,8 +141,6 @@ def unclaimed(task: Task) -> dict[str, Any]:
 @transaction.atomic
 def find_hosts() -> int:
     """Give downloads that found no writer host one, now that there may be one. Returns how many."""
-    from tasks_app.queries import writer_host_for
-
     placed = 0
     homeless = Task.objects.select_for_update(skip_locked=True, of=("self",)).select_related("channel")
     for task in homeless.filter(kind=Kind.DOWNLOAD, host=None, status=TaskStatus.QUEUED):
