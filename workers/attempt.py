@@ -197,6 +197,6 @@ class Attempt:
         if self._host.kind is Kind.CREATE:
             places.clear_work(data, self._told["task"], self._told["attempt"])
         if self._host.kind is Kind.DOWNLOAD and ending.outcome is Outcome.CANCELED:
-            places.clear_unfinished(data, self._told["order"])
+            places.clear_images(data, self._told["order"])
         if self._host.kind is Kind.WRITE and (slot := self._told["spec"].get("slot")):
             self._host.written.put(slot["name"])

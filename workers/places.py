@@ -45,13 +45,9 @@ def clear_work(data: Path, task: str, attempt: int) -> None:
     _remove(work_folder(data, task, attempt))
 
 
-def clear_unfinished(data: Path, order: str) -> None:
-    """Remove the half downloaded files of an order that nobody wants any more."""
-    folder = images_folder(data, order)
-    for part in folder.glob(f"*{PART_SUFFIX}"):
-        part.unlink(missing_ok=True)
-    if folder.is_dir() and not any(folder.iterdir()):
-        folder.rmdir()
+def clear_images(data: Path, order: str) -> None:
+    """Remove what was downloaded of an order that nobody wants any more, whole files and parts."""
+    _remove(images_folder(data, order))
 
 
 def prune(data: Path, keep: Collection[str]) -> list[str]:

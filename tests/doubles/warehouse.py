@@ -38,6 +38,7 @@ class Warehouse:
 
     `cut_after`: bytes of a transfer after which its connection dies, while `cuts` last.
     `hold_after`: bytes of a download after which not another one comes, until it is None again.
+    `take_at_most`: bytes of an upload after which not another one is taken; then `full` is set.
     """
 
     def __init__(self, home: Path, *, rate: int = 0, certificate: Path | None = None) -> None:
@@ -45,6 +46,8 @@ class Warehouse:
         self.cut_after = 0
         self.cuts = 0
         self.hold_after: int | None = None
+        self.take_at_most: int | None = None
+        self.full = threading.Event()
         self.reads: list[tuple[str, int]] = []
         self.busy = 0  # so many times `450` to PUBLISH
         self.logins = 0
@@ -98,6 +101,9 @@ def _data_class(house: Warehouse, base: Any) -> Any:
         def handle_read(self) -> None:
             super().handle_read()
             self._count(self.tot_bytes_received)
+            if house.take_at_most is not None and self.tot_bytes_received >= house.take_at_most:
+                self.del_channel()
+                house.full.set()
 
         handle_read_event = handle_read  # as the base class has it
 
