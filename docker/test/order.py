@@ -1,7 +1,7 @@
 """The client of test.sh, from outside of the containers: two orders by API, a part of the download.
 
-`order.py SERVER_NAME PORT CA_FILE EMAIL CONFIGURATION CARDS`, the password on standard input. Only the
-standard library is used. Exit code 0 only if the image can be downloaded in ranges and all cards are verified.
+`order.py SERVER_NAME PORT CA_FILE EMAIL CONFIGURATION CARDS`, the password on standard input. Needs only the
+standard library. Exit code 0 only if the image can be downloaded in ranges and all cards are verified.
 """
 
 # ruff: noqa: INP001, T201  # a program, and it talks
