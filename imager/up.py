@@ -27,10 +27,9 @@ def main() -> int:
         port = web_port(os.environ.get("PORT") or "8000")
         with Starting(console) as starting:
             line = start(services.default_var(), port=port, tell=starting)
-        console.print(
-            f"[green]Up:[/green] {line.url} (Ctrl-C ends it). The logs: {line.logs}", soft_wrap=True
-        )
-        console.print(first_account(os.environ.get("IMAGER_VAR")), markup=False, soft_wrap=True)
+        console.print(f"[green]Up:[/green] {line.url} (Ctrl-C ends it)", soft_wrap=True)
+        console.print(f"Logs: {line.logs}", markup=False, soft_wrap=True)
+        console.print(first_steps(line.url, os.environ.get("IMAGER_VAR")), markup=False, soft_wrap=True)
         while True:
             line.processes.check()
             time.sleep(1)
@@ -62,12 +61,14 @@ def web_port(text: str) -> int:
     return int(text)
 
 
-def first_account(var: str | None) -> str:
-    """How to make the first account, from another terminal; `var` as in IMAGER_VAR."""
+def first_steps(url: str, var: str | None) -> str:
+    """How to get to a first order; `var` as in IMAGER_VAR."""
     where = f"IMAGER_VAR={shlex.quote(var)} " if var else ""
     return (
         "First account, in another terminal:\n"
-        f"  {where}.venv/bin/python manage.py create_user you@example.org --superuser"
+        f"  {where}.venv/bin/python manage.py create_user you@example.org --superuser\n"
+        "First organization, for whom orders are placed:\n"
+        f"  {url}/admin/accounts/organization/add/"
     )
 
 

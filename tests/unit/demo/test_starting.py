@@ -68,7 +68,14 @@ def port_in_use():
 
 
 def test_the_first_account_is_made_where_the_line_keeps_its_data():
-    assert "IMAGER_VAR" not in up.first_account(None)
-    assert "IMAGER_VAR='/srv/my line' .venv/bin/python manage.py create_user" in up.first_account(
-        "/srv/my line"
-    )
+    assert "IMAGER_VAR" not in up.first_steps("http://127.0.0.1:8000", None)
+    command = "IMAGER_VAR='/srv/my line' .venv/bin/python manage.py create_user"
+    assert command in up.first_steps("http://127.0.0.1:8000", "/srv/my line")
+
+
+def test_the_first_organization_has_its_address():
+    from django.urls import reverse
+
+    steps = up.first_steps("http://127.0.0.1:8000", None)
+
+    assert f"http://127.0.0.1:8000{reverse('admin:accounts_organization_add')}" in steps.split()
