@@ -11,7 +11,7 @@ SOURCES := imager orders tasks_app warehouse workers manage.py
 NO_SERVERS := DATABASE_URL=postgres://none@127.0.0.1:9/none REDIS_URL=redis://127.0.0.1:9/0 \
 	DJANGO_SETTINGS_MODULE=imager.settings.dev
 
-.PHONY: help venv demo test up lint messages compose-test
+.PHONY: help venv demo test up lint messages bench chaos compose-test
 .DEFAULT_GOAL := help
 
 help:
@@ -21,6 +21,8 @@ help:
 	@echo "make lint      linters, types, walls, migrations, message catalogues"
 	@echo "make compose-test  the Docker deployment, really started (root; see docker/README.md)"
 	@echo "make messages  bring the message catalogues up to date (needs gettext)"
+	@echo "make bench     all benchmarks, figures as JSON in benchmarks/out"
+	@echo "make chaos     kills and restarts while orders are on their way (N=30 of them, SEED=1)"
 	@echo "make venv      only $(VENV), with the locked requirements"
 
 venv: $(SYNCED)
@@ -33,6 +35,13 @@ up: $(SYNCED)
 
 test: $(SYNCED)
 	@exec $(RUN) -m pytest $(ARGS)
+
+bench: $(SYNCED)
+	@$(RUN) -m benchmarks.dispatch
+	@$(RUN) -m benchmarks.beats
+
+chaos: $(SYNCED)
+	@CHAOS_N=$(or $(N),30) CHAOS_SEED=$(or $(SEED),1) $(RUN) -m pytest tests/acceptance/chaos -m chaos -s $(ARGS)
 
 # All parts run, so that one failure does not hide the next.
 lint: $(SYNCED)
