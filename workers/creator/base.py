@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from workers.creator import recipe
+from workers.creator.disk import check_disk
 from workers.creator.fetch import Fetcher
 from workers.creator.unpack import SparseFile, Unpacker, is_packed
 from workers.errors import JobError
@@ -46,17 +47,24 @@ class _Nowhere:
 
 
 def get_base(
-    wanted: recipe.Base, work: Path, fetcher: Fetcher, *, limit: int, cache: Path | None = None
+    wanted: recipe.Base,
+    work: Path,
+    fetcher: Fetcher,
+    *,
+    limit: int,
+    cache: Path | None = None,
+    size: int | None = None,
 ) -> BaseImage:
     """The base image as a raw file: itself where it is one, else unpacked into `work` or `cache`.
 
-    JobError `base_missing`, `bad_base`, `checksum_mismatch`, `too_large`.
+    `size`: bytes to fetch, if known; unpacked it is hardly ever less. HostError `disk_full` before they are
+    fetched; JobError `base_missing`, `bad_base`, `checksum_mismatch`, `too_large`.
     """
     source = wanted.location
     try:
         local = fetcher.local_path(source)
         if local is None or not local.is_file() or is_packed(local):
-            return inspect_base(_unpacked(wanted, work, fetcher, limit, cache), source)
+            return inspect_base(_unpacked(wanted, work, fetcher, limit, cache, size or 0), source)
         if wanted.expected:
             fetcher.fetch(source, _Nowhere(), checksum=wanted.expected)
         return inspect_base(local, source)
@@ -116,14 +124,18 @@ def _copy(source: int, target: int, at: int, count: int) -> int:
     return done
 
 
-def _unpacked(wanted: recipe.Base, work: Path, fetcher: Fetcher, limit: int, cache: Path | None) -> Path:
+def _unpacked(
+    wanted: recipe.Base, work: Path, fetcher: Fetcher, limit: int, cache: Path | None, least: int
+) -> Path:
     source, checksum = wanted.location, fetcher.resolve(wanted.expected)
     if cache is None or checksum is None:  # without a digest nobody can say whether a copy is the same
+        check_disk(work, least)
         return _unpack(source, checksum, work / "base.img", fetcher, limit)
     cache.mkdir(parents=True, exist_ok=True)
     key = hashlib.sha256(f"{checksum.algo}:{checksum.value.lower()}".encode()).hexdigest()
     kept = cache / f"base-{key}.img"
     if not kept.exists():
+        check_disk(cache, least)
         with tempfile.TemporaryDirectory(prefix=".base.", dir=cache) as folder:
             _unpack(source, checksum, Path(folder) / "base.img", fetcher, limit).replace(kept)
     return kept

@@ -24,13 +24,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from workers.contract import BMAP_SUFFIX, IMAGE_SUFFIX, MANIFEST_SUFFIX, SIGNATURE_SUFFIX, FileFacts, Step
 from workers.creator.base import BaseImage, base_size, copy_sparse, get_base
 from workers.creator.data_partition import fill_data, format_data, keep_of
+from workers.creator.disk import check_disk
 from workers.creator.epoch import EPOCH
 from workers.creator.fetch import Fetcher
 from workers.creator.plan import (
     Item,
     Sizes,
     check_at_first_sight,
-    check_disk,
     decide_sizes,
     list_items,
     measure,
@@ -120,8 +120,10 @@ def _make_image(
     image: Path, checked: Checked, work: Path, fetcher: Fetcher, report: Report, cache: Path | None
 ) -> list[manifest.Content]:
     recipe = checked.recipe
+    check_disk(work, 2 * sum(item.size for item in checked.items if item.size > 0))
     report.step(Step.FETCHING, checked.base_size)
-    base = get_base(recipe.base, work, fetcher, limit=recipe.output.size or LARGEST_BASE, cache=cache)
+    limit = recipe.output.size or LARGEST_BASE
+    base = get_base(recipe.base, work, fetcher, limit=limit, cache=cache, size=checked.base_size)
     items = measure(checked.items, work, fetcher)
     kept = keep_of(base, items)
     paths = [(each.path, each.facts.size) for each in kept] + [(item.path, item.size) for item in items]
@@ -184,6 +186,7 @@ def _pack(
     raw = bmap.dumps(blocks)
     (work / f"{name}{BMAP_SUFFIX}").write_bytes(raw)
     report.check()
+    check_disk(work, blocks.mapped_bytes)
     facts = container.pack(image, work / f"{name}{IMAGE_SUFFIX}", report=report)
     page = manifest.Manifest(
         name=name,

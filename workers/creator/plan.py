@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -10,7 +9,7 @@ from typing import Final
 from workers.creator.base import BaseImage
 from workers.creator.fetch import Fetcher
 from workers.creator.recipe import DATA, Checksum, File, Recipe
-from workers.errors import HostError, JobError
+from workers.errors import JobError
 from workers.imaging.ext4_sizes import Load, inodes_for, smallest_size
 from workers.imaging.ext4_tools import BLOCK
 from workers.imaging.ranges import GRID
@@ -104,18 +103,6 @@ def decide_sizes(recipe: Recipe, base: BaseImage, load: Load) -> Sizes:
             "too_large", f"an MBR partition has at most {_LARGEST_PARTITION} bytes; choose a smaller size"
         )
     return Sizes(image, data, inodes_for(data, load))
-
-
-def check_disk(folder: Path, needed: int) -> None:
-    """HostError `disk_full` unless `folder` has `needed` bytes free."""
-    facts = os.statvfs(folder)
-    free = facts.f_bavail * facts.f_frsize
-    if free < needed:
-        raise HostError(
-            "disk_full",
-            f"the build needs up to {exact(needed)} in {folder}, {exact(free)} are free; "
-            "free some space or choose another folder",
-        )
 
 
 def _item(file: File, number: int, fetcher: Fetcher) -> Item:

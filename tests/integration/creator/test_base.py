@@ -15,7 +15,7 @@ from workers.creator.base import copy_sparse, get_base, inspect_base
 from workers.creator.demo_base import BOOT, DATA, ROOT, SIZE, main, make_demo_base
 from workers.creator.fetch import Fetcher
 from workers.creator.recipe import Base, Checksum
-from workers.errors import Canceled, JobError
+from workers.errors import Canceled, HostError, JobError
 from workers.imaging import mbr
 from workers.imaging.ext4 import Ext4
 from workers.imaging.ext4_tools import check_ext4
@@ -55,6 +55,29 @@ def test_the_demo_base_is_sound_small_and_always_the_same(demo_base, tmp_path):
     with Ext4(again, ROOT.start) as root, Ext4(again, DATA.start) as data:
         assert root.read("/etc/hostname") == b"hotspot\n"
         assert data.super.label == "data"
+
+
+@pytest.mark.parametrize("cached", [False, True])
+def test_room_for_a_base_is_asked_for_before_it_is_fetched(server, fetcher, demo_base, tmp_path, cached):
+    data = demo_base.read_bytes()
+    checksum = Checksum(algo="sha-256", value=hashlib.sha256(data).hexdigest()) if cached else None
+    wanted = Base(source=server.put("/base.img", data), checksum=checksum)
+    cache = tmp_path / "cache"
+    with pytest.raises(
+        HostError, match=f"needs up to .* in {cache if cached else tmp_path}, .* are free"
+    ) as full:
+        get_base(wanted, tmp_path, fetcher, limit=LIMIT, cache=cache, size=1 << 60)
+    assert full.value.code == "disk_full"
+    assert server.gets("/base.img") == []
+
+
+def test_a_base_that_is_here_already_needs_no_room(server, fetcher, demo_base, tmp_path):
+    data = demo_base.read_bytes()
+    checksum = Checksum(algo="sha-256", value=hashlib.sha256(data).hexdigest())
+    wanted = Base(source=server.put("/base.img", data), checksum=checksum)
+    get_base(wanted, tmp_path, fetcher, limit=LIMIT, cache=tmp_path / "cache", size=len(data))
+    get_base(wanted, tmp_path, fetcher, limit=LIMIT, cache=tmp_path / "cache", size=1 << 60)
+    assert len(server.gets("/base.img")) == 1
 
 
 def test_the_demo_base_never_overwrites(demo_base, capsys):

@@ -342,6 +342,26 @@ def test_a_cancel_stops_and_cleans_up(make, recipe, tmp_path, step, nth):
     assert left(tmp_path / "out") == []
 
 
+def test_content_that_never_fits_is_refused_before_anything_is_fetched(make, recipe, server, tmp_path):
+    base = Path(recipe["base"]["source"]).read_bytes()
+    recipe["base"] = {"source": server.put("/base.img", base)}
+    del recipe["output"]
+    recipe["files"] = [
+        {
+            "url": server.put("/huge", b"x", head=False, ranges=False, length=False),
+            "to": "/data/huge",
+            "size": 1 << 40,
+        }
+    ]
+    report = Recorder()
+    with pytest.raises(HostError, match=r"needs up to .* are free; free some space") as caught:
+        make(recipe, local=False, report=report)
+    assert caught.value.code == "disk_full"
+    assert report.steps == [Step.CHECKING]
+    assert server.gets("/base.img") == []
+    assert left(tmp_path / "out") == []
+
+
 def test_a_full_disk_is_the_hosts_trouble(make, recipe, tmp_path, monkeypatch):
     def full(*_):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

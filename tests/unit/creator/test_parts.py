@@ -17,8 +17,9 @@ from cryptography.hazmat.primitives.serialization import (
 from workers.creator.base import BaseImage
 from workers.creator.build import check_name, config_page
 from workers.creator.digest import new_digest
+from workers.creator.disk import check_disk
 from workers.creator.keys import load_key, own_key, own_key_path
-from workers.creator.plan import Item, check_at_first_sight, check_disk, decide_sizes
+from workers.creator.plan import Item, check_at_first_sight, decide_sizes
 from workers.creator.recipe import read_recipe
 from workers.errors import HostError, JobError
 from workers.imaging.ext4_sizes import Load
