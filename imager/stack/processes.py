@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -33,6 +33,8 @@ class Process:
     name: str
     child: subprocess.Popen[bytes]
     log: Path
+    argv: Sequence[str]
+    environment: Mapping[str, str] | None = field(default=None, repr=False)
 
     def tail(self, lines: int = 15) -> str:
         """The last lines of its log."""
@@ -62,9 +64,14 @@ class Processes:
                 preexec_fn=_die_with_parent,  # noqa: PLW1509  # prctl is all that happens between fork and exec
                 start_new_session=True,
             )  # fmt: skip  # prctl is all that happens between fork and exec
-        process = Process(name, child, log)
+        process = Process(name, child, log, argv, environment)
         self.running.append(process)
         return process
+
+    def restart(self, process: Process) -> Process:
+        """Start a part that has ended once more, as a supervisor does."""
+        self.running.remove(process)
+        return self.start(process.name, *process.argv, environment=process.environment)
 
     def run(self, *argv: str, environment: Mapping[str, str] | None = None, stdin: str = "") -> str:
         """Run `argv` to its end. Returns what it printed; raises StackError, with its words, if it fails."""
