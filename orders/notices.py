@@ -85,10 +85,9 @@ def _station_url(order: Order) -> str:
 
 
 def _host(order: Order) -> Host | None:
-    """The writer host that works for the order, once there is one."""
-    return (
-        Host.objects.filter(tasks__order=order, tasks__kind=Kind.DOWNLOAD).select_related("account").first()
-    )
+    """The writer host that works for the order, once there is one: the last that downloads its image."""
+    hosts = Host.objects.filter(tasks__order=order, tasks__kind=Kind.DOWNLOAD).select_related("account")
+    return hosts.order_by("-tasks__unit").first()
 
 
 def _orderer(order: Order) -> Iterator[Addressee]:

@@ -2,9 +2,11 @@
 
 from tasks_app.services.attempts import claim, permit, release, report
 from tasks_app.services.cards import confirm
+from tasks_app.services.duty import disable, drain, enable, resume
 from tasks_app.services.hosts import beat, enrol
 from tasks_app.services.moving import cancel_tasks, create_task, find_hosts, retry_task
 from tasks_app.services.publishing import ended, publish, published, ticket
+from tasks_app.services.relocating import relocate, unconfirm
 
 __all__ = [
     "beat",
@@ -12,6 +14,9 @@ __all__ = [
     "claim",
     "confirm",
     "create_task",
+    "disable",
+    "drain",
+    "enable",
     "ended",
     "enrol",
     "find_hosts",
@@ -19,7 +24,10 @@ __all__ = [
     "publish",
     "published",
     "release",
+    "relocate",
     "report",
+    "resume",
     "retry_task",
     "ticket",
+    "unconfirm",
 ]

@@ -50,6 +50,14 @@ def _done(task: Task, host: Host, result: dict[str, Any]) -> None:
         cards.accept(task, result)
     _close(task, Outcome.DONE.value, None)
     move_task(task, TaskStatus.DONE, by=host.name, result=result, **ended())
+    if task.kind == Kind.DOWNLOAD:
+        _bring_cards(task)
+
+
+def _bring_cards(download: Task) -> None:
+    """Cards that waited without a host for the image (see `relocating`) are written where it is now."""
+    homeless = Task.objects.filter(order_id=download.order_id, kind=Kind.WRITE, host=None)
+    homeless.filter(status__in=[TaskStatus.WAITING, TaskStatus.FAILED]).update(host=download.host)
 
 
 def _require_published(task: Task) -> None:

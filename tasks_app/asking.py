@@ -1,0 +1,93 @@
+"""Actions of the admin that ask before they act: a page that says what would be done, then the deed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.admin import ModelAdmin
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.core.exceptions import PermissionDenied
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from imager.accounts.models import User
+from imager.api import Problem
+from imager.lifecycle import IllegalMove, LostRace
+from tasks_app.models import Host
+
+
+@dataclass(frozen=True)
+class Question:
+    """What to ask. `action` is the admin's name of it; `hosts` are offered as a choice if there are any."""
+
+    action: str
+    title: str
+    warning: str
+    verb: Callable[..., object]
+    hosts: QuerySet[Host] | None = None
+
+
+def person(request: HttpRequest) -> User:
+    """Who acts. The admin lets only people in."""
+    if not isinstance(request.user, User):
+        raise PermissionDenied
+    return request.user
+
+
+def after_asking(
+    of: ModelAdmin[Any], request: HttpRequest, chosen: QuerySet[Any], question: Question
+) -> HttpResponse | None:
+    """Show the question; act when its page is confirmed, on each object by itself."""
+    if "confirmed" not in request.POST:
+        return _ask(of, request, chosen, question)
+    arguments: dict[str, Any] = {}
+    if question.hosts is not None:
+        wanted = request.POST.get("host", "")
+        host = question.hosts.filter(pk=wanted).first() if wanted.isdecimal() and len(wanted) < 10 else None
+        if host is None:
+            of.message_user(request, _("Choose a host from the list."), messages.ERROR)
+            return _ask(of, request, chosen, question)
+        arguments["to"] = host
+    _act(of, request, chosen, lambda subject: question.verb(subject, **arguments))
+    return None
+
+
+def _ask(
+    of: ModelAdmin[Any], request: HttpRequest, chosen: QuerySet[Any], question: Question
+) -> HttpResponse:
+    context = {
+        **of.admin_site.each_context(request),
+        "title": question.title,
+        "question": question,
+        "chosen": chosen,
+        "checkbox": ACTION_CHECKBOX_NAME,
+        "opts": of.opts,
+        "back": reverse(f"admin:{of.opts.app_label}_{of.opts.model_name}_changelist"),
+    }
+    return TemplateResponse(request, "admin/tasks_app/confirm.html", context)
+
+
+def _act(
+    of: ModelAdmin[Any], request: HttpRequest, chosen: QuerySet[Any], verb: Callable[[Model], object]
+) -> None:
+    done = 0
+    for subject in chosen:
+        try:
+            verb(subject)
+            done += 1
+        except Problem as problem:
+            of.message_user(request, str(problem.detail), messages.ERROR)
+        except (IllegalMove, LostRace) as error:
+            of.message_user(
+                request, _("That is no longer possible: %(what)s") % {"what": error}, messages.ERROR
+            )
+    if done:
+        words = ngettext("Done for %(done)d.", "Done for %(done)d of them.", done) % {"done": done}
+        of.message_user(request, words, messages.SUCCESS)
