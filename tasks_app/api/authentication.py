@@ -9,6 +9,7 @@ from rest_framework_simplejwt.tokens import Token
 from imager.accounts import services
 from imager.accounts.authentication import TokenAuthentication, refusal
 from imager.accounts.models import User
+from imager.api import TokenScheme
 from tasks_app.models import Host
 
 
@@ -33,6 +34,15 @@ class HostAuthentication(TokenAuthentication):
             return services.accepted(_account(validated_token["sub"]), validated_token)
         except services.Refused as error:
             raise refusal(error.code) from error
+
+
+class HostTokenScheme(TokenScheme):  # type: ignore[no-untyped-call]  # registers itself
+    """The schema keeps one name for each class."""
+
+    target_class = "tasks_app.api.authentication.HostAuthentication"
+    match_subclasses = False
+    priority = 1
+    name = "host_token"
 
 
 def _account(subject: object) -> User | None:

@@ -121,7 +121,7 @@ def test_content_larger_than_the_card_names_both_sizes_and_the_way_out(school):
 
     sentence = refused(school, media=sizes[0])["media"][0].replace("\xa0", " ")
 
-    assert sentence == "The content needs 1.6 GB; Tiny holds 1.0 GB. The smallest that fits is Large."
+    assert sentence == "The content needs 1.7 GB; Tiny holds 1.0 GB. The smallest that fits is Large."
     assert school.place(media=sizes[2]).media == sizes[2]
 
 
