@@ -26,7 +26,7 @@ from workers.contract import (
 )
 from workers.errors import HostError
 from workers.host import Host
-from workers.journal import Owed, final, release
+from workers.journal import JournalError, Owed, final, release
 from workers.limits import Limits
 from workers.pace import Pace, Schedule
 from workers.transcript import Transcript
@@ -89,6 +89,8 @@ class Attempt:
         try:
             self._host.journal.child(self._claim_id, child.pid, child.started)
             return self._attend(child)
+        except JournalError as error:
+            return Ending(Outcome.FAILED, error.trouble())
         finally:
             child.reap()
 

@@ -19,13 +19,15 @@ _log = structlog.get_logger()
 
 def deliver(host: Host, patience: Patience = ONCE) -> bool:
     """Try every owed message once; True when nothing is owed any more."""
-    for message in host.journal.owed(host.kind):
-        try:
+    task = ""
+    try:
+        for message in host.journal.owed(host.kind):
+            task = message.task
             _hand_over(host, message, patience)
-        except HostError as error:
-            _log.warning("still owed to the server", task=message.task, code=error.code, detail=error.message)
-            return False
-    return not host.journal.owed(host.kind)
+        return not host.journal.owed(host.kind)
+    except HostError as error:
+        _log.warning("still owed to the server", task=task, code=error.code, detail=error.message)
+        return False
 
 
 def _hand_over(host: Host, message: Owed, patience: Patience) -> None:

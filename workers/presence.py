@@ -13,6 +13,7 @@ from workers.bench import Bench
 from workers.contract import BEAT_EVERY, PROTOCOL, Beat, BeatAnswer, Kind, SlotState
 from workers.errors import HostError
 from workers.host import Host
+from workers.journal import JournalError
 from workers.shelf import Shelf
 from workers.writer.slots import SlotConfig, find
 
@@ -47,15 +48,15 @@ class Presence(threading.Thread):
         begun = self._bench.begun()
         try:
             answer = self._host.api.beat(self._here())
+            self._clear(answer, begun)  # first: it may make the room that the journal needs
             self._settle()
+            self._start(answer)
         except HostError as error:
             self._lost(error)
             return
         if self._silent:
-            _log.info("the server answers again")
+            _log.info("all is well again")
             self._silent = False
-        self._clear(answer, begun)
-        self._start(answer)
 
     def _settle(self) -> None:
         courier.deliver(self._host)
@@ -102,11 +103,12 @@ class Presence(threading.Thread):
 
     def _lost(self, error: HostError) -> None:
         if not self._silent:
-            _log.warning(
-                "the server does not take this worker's beat; work goes on",
-                code=error.code,
-                detail=error.message,
+            said = (
+                "the journal cannot be kept; nothing new begins"
+                if isinstance(error, JournalError)
+                else "the server does not take this worker's beat; work goes on"
             )
+            _log.warning(said, code=error.code, detail=error.message)
             self._silent = True
 
 

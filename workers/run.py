@@ -10,7 +10,7 @@ from workers.attempt import Attempt, Ending
 from workers.contract import PROTOCOL, Assignment, Claim, Fault, Outcome, Trouble
 from workers.errors import HostError
 from workers.host import Host
-from workers.journal import release
+from workers.journal import JournalError, release
 
 _log = structlog.get_logger()
 
@@ -18,17 +18,27 @@ _log = structlog.get_logger()
 def run(task: str, host: Host) -> Ending | None:
     """Claim `task`, work on it to its end, owe the server the ending. None when the task is not for us."""
     with structlog.contextvars.bound_contextvars(task=task, order="", step="claimed"):
-        claim_id = host.journal.begin(task, host.kind, host.boot_id)
-        assignment = _claim(task, claim_id, host)
-        if assignment is None:
+        try:
+            ending = _run(task, host)
+        except JournalError as error:  # what was begun is settled by a later beat, once there is room again
+            _log.error("the journal cannot be kept", code=error.code, detail=error.message)
             return None
-        structlog.contextvars.bind_contextvars(order=assignment["order"])
-        host.journal.claimed(claim_id, assignment["attempt"], assignment["order"])
-        _log.info("began", attempt=assignment["attempt"])
-        ending = Attempt(host, assignment, claim_id).run()
-        _log.info("ended", outcome=_word(ending), trouble=ending.trouble)
         courier.deliver(host)
         return ending
+
+
+def _run(task: str, host: Host) -> Ending | None:
+    """Each effect only after the journal has it: no room there, no claim."""
+    claim_id = host.journal.begin(task, host.kind, host.boot_id)
+    assignment = _claim(task, claim_id, host)
+    if assignment is None:
+        return None
+    structlog.contextvars.bind_contextvars(order=assignment["order"])
+    host.journal.claimed(claim_id, assignment["attempt"], assignment["order"])
+    _log.info("began", attempt=assignment["attempt"])
+    ending = Attempt(host, assignment, claim_id).run()
+    _log.info("ended", outcome=_word(ending), trouble=ending.trouble)
+    return ending
 
 
 def exit_code(ending: Ending | None) -> int:

@@ -9,11 +9,15 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+import structlog
+
 from workers import machine
 from workers.locks import held
 
 MARGIN = 60.0  # seconds before its end that an access token is renewed
 LOCK_PATIENCE = 120.0
+
+_log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,7 @@ class Tokens:
         self._owner = hashlib.sha256(account.encode()).hexdigest()
         self._login = login
         self._refresh = refresh
+        self._unwritten: _Kept | None = None  # newer than the file, which the disk did not take
 
     def access(self, refused: str = "") -> str:
         """An access token other than `refused`, renewed if need be by one process for all."""
@@ -73,6 +78,8 @@ class Tokens:
             return self._keep(grant)
 
     def _read(self) -> _Kept | None:
+        if self._unwritten is not None:
+            return self._unwritten
         try:
             kept = _Kept(**json.loads(self._file.read_text()))
         except (FileNotFoundError, ValueError, TypeError):
@@ -82,10 +89,19 @@ class Tokens:
     def _keep(self, grant: Grant) -> str:
         life = max(grant.expires_in - MARGIN, grant.expires_in / 2)
         kept = _Kept(self._owner, machine.boot_id(), machine.uptime() + life, grant.access, grant.refresh)
+        try:
+            self._write(kept)
+        except OSError as error:
+            _log.warning("tokens cannot be written and are kept in memory", detail=str(error))
+            self._unwritten = kept
+        else:
+            self._unwritten = None
+        return grant.access
+
+    def _write(self, kept: _Kept) -> None:
         fresh = self._file.with_suffix(".new")
         with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "w") as file:
             json.dump(asdict(kept), file)
             file.flush()
             os.fsync(file.fileno())
         fresh.replace(self._file)
-        return grant.access

@@ -16,9 +16,11 @@ import pytest
 from tests.doubles.image import MIB, Image
 from tests.doubles.server import PASSWORD, Server, Task
 from tests.doubles.warehouse import Warehouse
-from workers import courier, machine
+from workers import courier, machine, reconcile
+from workers.child import MARK
 from workers.contract import Kind, Outcome
 from workers.host import Host
+from workers.journal import JournalError
 from workers.run import exit_code, run
 
 
@@ -264,6 +266,36 @@ def test_the_hard_limit_ends_the_attempt(
     assert ending is not None
     assert ending.trouble is not None
     assert (ending.trouble["fault"], ending.trouble["code"]) == ("host", "too_slow")
+
+
+@pytest.mark.parametrize("fails", ["claimed", "child", "owe"])
+def test_a_journal_that_cannot_be_kept_stops_the_work_and_not_the_worker(
+    server: Server,
+    slow_warehouse: Warehouse,
+    task: Task,
+    downloader: Host,
+    monkeypatch: pytest.MonkeyPatch,
+    fails: str,
+) -> None:
+    """Whenever it fails; the attempt is settled by a later beat."""
+
+    def full(*_: object) -> None:
+        raise JournalError("disk_full", "The disk is full.")
+
+    task.deadline = 1
+    with monkeypatch.context() as patched:
+        patched.setattr(downloader.journal, fails, full)
+        ending = run(task.id, downloader)
+    assert machine.kill_marked(MARK, task.claim_id) == []
+    if fails == "child":
+        assert ending is not None
+        assert [final["trouble"]["code"] for final in task.finals] == ["disk_full"]
+        return
+    assert (ending, task.finals, task.releases) == (None, [], [])
+    unanswered = reconcile.bury(downloader, running=list)
+    courier.deliver(downloader)
+    assert unanswered == ([task.id] if fails == "claimed" else [])
+    assert len(task.releases) == (0 if fails == "claimed" else 1)
 
 
 def test_the_wrong_kind_of_work_is_given_back(server: Server, image: Image, downloader: Host) -> None:

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from workers.contract import Kind
-from workers.journal import Call, Journal, final, release
+from workers.contract import Fault, Kind
+from workers.journal import BALLAST, Call, Journal, JournalError, final, release
 
 TASK = "3f0e9a52-8d5a-4b5c-9a6b-0c5f8f6f1a11"
 
@@ -92,6 +92,56 @@ def test_the_ending_and_the_message_are_one_transaction(journal: Journal) -> Non
     with pytest.raises(Exception, match="UNIQUE"):
         journal.owe(claim_id, message)
     assert [begun.claim_id for begun in journal.begun(Kind.WRITE)] == [claim_id]
+
+
+class TestNoRoom:
+    """A database that may not grow: what SQLite says is what it says on a full disk."""
+
+    @pytest.fixture
+    def full(self, journal: Journal) -> Journal:
+        (pages,) = journal._db.execute("PRAGMA page_count").fetchone()
+        journal._db.execute(f"PRAGMA max_page_count = {pages}")
+        return journal
+
+    def owe(self, journal: Journal, claim_id: str, size: int) -> None:
+        log = {"offset": 0, "text": "x" * size}
+        ending = {"event_id": claim_id, "attempt": 1, "step": "writing", "outcome": "done", "log": log}
+        journal.owe(claim_id, final(TASK, Kind.WRITE, ending))  # type: ignore[arg-type]
+
+    def test_it_is_named_and_nothing_is_half_done(self, full: Journal, path: Path) -> None:
+        claim_id = full.begin(TASK, Kind.WRITE, "boot-1")
+        with pytest.raises(JournalError, match=f"The disk of {path} is full.* begins nothing") as trouble:
+            self.owe(full, claim_id, 200_000)
+        assert (trouble.value.fault, trouble.value.code) == (Fault.HOST, "disk_full")
+        assert [begun.claim_id for begun in full.begun(Kind.WRITE)] == [claim_id]
+        assert full.owed(Kind.WRITE) == []
+
+    def test_it_can_be_used_again_at_once(self, full: Journal) -> None:
+        claim_id = full.begin(TASK, Kind.WRITE, "boot-1")
+        with pytest.raises(JournalError):
+            self.owe(full, claim_id, 200_000)
+        full._db.execute("PRAGMA max_page_count = 1000000")
+        self.owe(full, claim_id, 200_000)
+        assert full.begun(Kind.WRITE) == []
+        assert len(full.owed(Kind.WRITE)) == 1
+
+    def test_the_space_that_was_held_back_is_given_up_and_taken_again(
+        self, full: Journal, path: Path
+    ) -> None:
+        ballast = path.with_suffix(".ballast")
+        claim_id = full.begin(TASK, Kind.WRITE, "boot-1")
+        assert ballast.stat().st_blocks * 512 >= BALLAST
+        with pytest.raises(JournalError):
+            self.owe(full, claim_id, 200_000)
+        assert not ballast.exists()
+        full.begin(TASK, Kind.WRITE, "boot-1")
+        assert ballast.stat().st_size == BALLAST
+
+    def test_another_trouble_of_the_file_is_named_too(self, journal: Journal, path: Path) -> None:
+        journal._db.execute("PRAGMA query_only = ON")
+        with pytest.raises(JournalError, match=f"{path} cannot be used .*readonly") as trouble:
+            journal.forget("x")
+        assert trouble.value.code == "journal_failed"
 
 
 def test_nobody_else_may_read_it(journal: Journal, path: Path) -> None:
