@@ -139,7 +139,9 @@ class Server:
 
     def _beat(self, body: dict[str, Any]) -> dict[str, Any]:
         self.beats.append(body)
-        answer = {"ring": list(self.ring), "drain": self.drain}
+        kinds = {task.id: task.kind for task in self.tasks.values()}
+        ring = [task for task in self.ring if kinds.get(task, body["kind"]) == body["kind"]]
+        answer = {"ring": ring, "drain": self.drain}
         return answer if self.keep is None else {**answer, "keep": list(self.keep)}
 
     def _assignments(self, _body: dict[str, Any]) -> dict[str, Any]:

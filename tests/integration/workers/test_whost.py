@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+import threading
 import time
 import tomllib
 from collections.abc import Callable, Iterator
@@ -14,8 +16,9 @@ from pathlib import Path
 import pytest
 
 from tests.doubles.image import Image
-from tests.doubles.server import EMAIL, PASSWORD, Server
+from tests.doubles.server import EMAIL, PASSWORD, Server, Task
 from tests.doubles.warehouse import Warehouse
+from workers import machine
 from workers.backoff import Backoff
 from workers.config import ConfigError, load
 from workers.errors import HostError
@@ -26,6 +29,7 @@ from workers.whost.slots import size_of
 from workers.whost.store import change, dumps, write
 from workers.whost.supervise import Keeper
 from workers.whost.switch import unit
+from workers.writer.slots import SlotConfig, find
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -257,6 +261,15 @@ class TestReaders:
         assert (found["2-3"].device, found["2-3"].card) == ("", "")
 
 
+def card_task(server: Server, image: Image, slot: SlotConfig, data: Path) -> Task:
+    """A card to be written in that slot, of an order whose image is here."""
+    state = find(slot)
+    facts = {"name": slot.name, "diskseq": state["diskseq"], "size": state["size"]}
+    task = server.add("write", {**image.spec, "unit": 1, "serial": f"S-{slot.name}", "slot": facts})
+    shutil.copytree(image.folder, data / "images" / task.order)
+    return task
+
+
 def reader(sys_root: Path, place: str, name: str, lun: int, *, size: int) -> None:
     """A card reader in a tree that looks like sysfs."""
     usb = sys_root / place
@@ -360,6 +373,63 @@ class TestRun:
         assert json.loads(ready("status", "--json")[1])["workers"] == dict.fromkeys(
             ("creator", "downloader", "writer"), False
         )
+
+    @pytest.mark.parametrize("outcome", ["done", "canceled"])
+    def test_a_stop_in_the_middle_of_a_download_and_two_cards(
+        self,
+        server: Server,
+        slow_warehouse: Warehouse,
+        image: Image,
+        ready: Run,
+        path: Path,
+        tmp_path: Path,
+        outcome: str,
+    ) -> None:
+        """The download is given back while both cards are still in work; these are ended as they would be."""
+        for name in ("A", "B"):
+            (tmp_path / name).write_bytes(bytes(16 * 2**20))
+            ready("slots", "add", name, "--device", str(tmp_path / name))
+        cards = [card_task(server, image, slot, tmp_path / "data") for slot in load(path, {}).slots]
+        late = card_task(server, image, load(path, {}).slots[0], tmp_path / "data")
+        download = server.add("download", image.spec)
+        go = threading.Event()
+
+        def hold(path: str) -> str:
+            if path.endswith("/permit"):
+                held.release()
+                go.wait(60)
+            return ""
+
+        held, server.lose = threading.Semaphore(0), hold
+        server.ring = [download.id, *(card.id for card in cards)]
+        with subprocess.Popen(
+            [sys.executable, "-m", "workers.whost", "run"], stdout=subprocess.DEVNULL
+        ) as process:
+            try:
+                assert held.acquire(timeout=60)
+                assert held.acquire(timeout=60)
+                server.wait_for(lambda: any(report["step"] == "downloading" for report in download.reports))
+                process.terminate()
+                server.wait_for(lambda: download.releases)
+                with server.changed:
+                    server.ring.append(late.id)
+                    for card in cards:
+                        card.answer = "cancel" if outcome == "canceled" else "go"
+                    assert [card.finals for card in cards] == [[], []]
+                assert process.poll() is None
+                if outcome == "done":
+                    go.set()
+                assert process.wait(60) == 0
+            finally:
+                go.set()
+                process.kill()
+        assert [[final["outcome"] for final in card.finals] for card in cards] == [[outcome]] * 2
+        written = [(tmp_path / name).read_bytes()[: len(image.plain)] == image.plain for name in ("A", "B")]
+        assert written == [outcome == "done"] * 2
+        assert [len(card.releases) for card in cards] == [0, 0], "a card is finished, not given back"
+        assert (download.attempt, download.finals) == (1, [])
+        assert late.attempt == 0
+        assert machine.kill_marked("IMAGER_CONFIG", str(path)) == [], "every process of the tree is gone"
 
     def test_workers_end_when_it_is_killed(
         self, server: Server, running: subprocess.Popen[bytes], ready: Run
