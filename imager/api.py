@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
+from django.db import InterfaceError, OperationalError
 from django.utils.translation import gettext as _
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework import status
@@ -13,6 +15,8 @@ from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
 from imager.lifecycle import IllegalMove, LostRace
+
+log = logging.getLogger(__name__)
 
 
 class Pages(PageNumberPagination):
@@ -50,6 +54,10 @@ def problem(error: Exception, context: dict[str, Any]) -> Response | None:
         error = Problem(
             status.HTTP_409_CONFLICT, "conflict", _("That is no longer possible: %(what)s") % {"what": error}
         )
+    if isinstance(error, OperationalError | InterfaceError):
+        log.error("database away: %s", type(error).__name__)
+        away = _("The database does not answer now. Try again in a minute.")
+        error = Problem(status.HTTP_503_SERVICE_UNAVAILABLE, "away", away)
     response = exception_handler(error, context)
     if response is None:
         return None
