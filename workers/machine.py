@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import signal
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
@@ -44,19 +46,29 @@ def end_with(parent: int, number: signal.Signals) -> None:
 
 
 def kill_marked(variable: str, value: str) -> list[int]:
-    """Kill every process of ours that has `variable=value` in its environment; the pids killed."""
+    """Kill every process of ours that has `variable=value` in its environment; the pids killed.
+
+    A process that is just being started shows no environment yet: so we look again until nobody new is found.
+    """
     wanted = f"{variable}={value}".encode()
-    killed = []
+    killed: list[int] = []
+    while fresh := [pid for pid in _marked(wanted) if pid not in killed]:
+        for pid in fresh:
+            with contextlib.suppress(ProcessLookupError, PermissionError):  # gone, or not ours
+                os.kill(pid, signal.SIGKILL)
+        killed += fresh
+    return killed
+
+
+def _marked(wanted: bytes) -> Iterator[int]:
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit() or int(entry.name) == os.getpid():
             continue
         try:
             if wanted in (entry / "environ").read_bytes().split(b"\0"):
-                os.kill(int(entry.name), signal.SIGKILL)
-                killed.append(int(entry.name))
+                yield int(entry.name)
         except (PermissionError, FileNotFoundError, ProcessLookupError):
-            continue  # somebody else's, or gone between two looks
-    return killed
+            continue  # somebody else's, or gone
 
 
 def kill_group(pid: int, start: int) -> bool:

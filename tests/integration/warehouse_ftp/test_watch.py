@@ -73,8 +73,8 @@ def test_a_removed_image_goes_and_its_readers_with_it(house: Warehouse, web: Web
     wait_for(lambda: not attempt.image(house).exists(), "removal of the image")
     with pytest.raises((ftplib.error_temp, EOFError, ConnectionError)):
         wait_for(lambda: reader.voidcmd("NOOP") is None, "end of the session")
-    assert list((house.root / "trash").iterdir()) == []
     reader.close()
+    wait_for(lambda: not list((house.root / "trash").iterdir()), "the image's bytes gone from the trash")
 
 
 def test_a_published_image_outlives_the_end_of_its_attempt(

@@ -181,7 +181,7 @@ def partition(backing: Path, node: str) -> Iterator[str]:
         file.write(bytes(48) + b"\x55\xaa")
     if tool("partx") is None:
         pytest.skip("partx (util-linux) is not installed")
-    run("partx", "-a", node)
+    run("partx", "-u", node)  # also where the loop device's last user left partitions behind
     try:
         yield f"{node}p1"
     finally:

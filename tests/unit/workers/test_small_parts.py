@@ -306,6 +306,16 @@ class TestMachine:
         other.wait()
 
 
+def test_a_marked_child_that_shows_itself_late_is_found_too(monkeypatch) -> None:
+    """Between fork and exec a process shows no environment: here the second look is the first to see it."""
+    marked = [subprocess.Popen(["sleep", "60"]) for _ in range(2)]
+    looks = iter([[marked[0].pid], [marked[0].pid, marked[1].pid], [marked[1].pid]])
+    monkeypatch.setattr(machine, "_marked", lambda _wanted: next(looks))
+
+    assert machine.kill_marked("IMAGER_CLAIM", "claim-1") == [each.pid for each in marked]
+    assert [each.wait() for each in marked] == [-9, -9]
+
+
 def test_backoff_doubles_and_spreads() -> None:
     delays = Backoff(first=1.0, most=10.0).delays()
     for ceiling in (1, 2, 4, 8, 10, 10):
