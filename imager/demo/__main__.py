@@ -120,7 +120,7 @@ def prove(console: Console, line: Line, seeds: Seeds, seen: dict[str, dict[str, 
     """Everything that the demo promises."""
     proof = Proof(console)
     cards, download = seen["cards"], seen["download"]
-    folder = line.var / "hosts" / WRITER / "images" / cards["id"]
+    folder = line.warehouse / "images" / cards["id"]  # the writer host keeps no image that it needs no more
     serials = {card["slot"]: card["serial"] for card in cards["cards"] if card["verdict"] == "accepted"}
     for slot, card in line.cards.items():
         prove_card(proof, slot, serials.get(slot, "?"), card, folder, seeds, _public_key(line))

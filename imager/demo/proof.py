@@ -13,6 +13,7 @@ from rich.console import Console
 from imager.demo.seeds import Seeds
 from imager.stack.content import Served
 from imager.stack.processes import StackError
+from workers.contract import BMAP_SUFFIX, MANIFEST_SUFFIX
 from workers.imaging import bmap, ext4, ext4_tools, fat, manifest, mbr
 
 NAME_WIDTH = 40  # of a content file's name in its line: with the rest it stays below 80 columns
@@ -45,9 +46,9 @@ def prove_card(
 ) -> None:
     """One card: its blocks against the signed manifest, its file systems, each file against its source."""
     proof.about(f"card {serial} in slot {slot}")
-    signed = manifest.verify_file(next(folder.glob("*.manifest.json")), trusted_key)
+    signed = manifest.verify_file(_only(folder, MANIFEST_SUFFIX), trusted_key)
     proof.holds("the manifest is signed by the creator host", when=signed.signing_key == trusted_key)
-    map_file = next(folder.glob("*.img.bmap"))
+    map_file = _only(folder, BMAP_SUFFIX)
     proof.holds(
         "the block map is the one that the manifest names", when=_digest(map_file) == signed.bmap.sha256
     )
@@ -66,6 +67,14 @@ def prove_card(
     with ext4.Ext4(card, data.start) as content:
         for place, served in seeds.files.items():
             _prove_file(proof, content, PurePosixPath(place), served)
+
+
+def _only(folder: Path, suffix: str) -> Path:
+    """The one file of an image with this suffix."""
+    found = list(folder.glob(f"*{suffix}"))
+    if len(found) != 1:
+        raise StackError(f"{folder} should hold one *{suffix}, but holds {len(found)}.")
+    return found[0]
 
 
 def _prove_blocks(proof: Proof, card: Path, blocks: bmap.Bmap) -> None:

@@ -36,6 +36,11 @@ class Line:
         return {slot: self.var / "cards" / f"{slot}.img" for slot in SLOTS}
 
     @property
+    def warehouse(self) -> Path:
+        """Where the warehouse keeps its files."""
+        return self.var / "warehouse"
+
+    @property
     def logs(self) -> Path:
         """Where every part writes its log."""
         return self.processes.logs
@@ -160,7 +165,7 @@ def _answers(url: str) -> bool:
 
 
 def _start_warehouse(line: Line) -> None:
-    port, root, env_file = free_port(), line.var / "warehouse", line.var / "hosts" / "warehouse.env"
+    port, root, env_file = free_port(), line.warehouse, line.var / "hosts" / "warehouse.env"
     env_file.parent.mkdir(exist_ok=True, mode=0o700)
     line.manage(
         "create_warehouse", "main", "--host", "127.0.0.1", "--port", str(port), "--env-file", str(env_file)
