@@ -25,7 +25,7 @@ from workers.contract import Answer, Beat, Claim, Report
 from workers.errors import HostError
 
 CLAIM: Claim = {"claim_id": "c-1", "boot_id": "b", "protocol": 1, "version": "0"}
-BEAT: Beat = {"kind": "write", "boot_id": "b", "version": "0", "protocol": 1, "free_bytes": 1, "running": []}
+BEAT: Beat = {"kind": "create", "boot_id": "b", "version": "0", "protocol": 1, "free_bytes": 1, "running": []}
 
 
 def report(**more: object) -> Report:
