@@ -85,6 +85,8 @@ def burn(source: Source, card: Card, report: Report, *, rewrites: int = 2) -> Bu
     first 4 MiB are left empty where the card still allows it, so that nobody takes the card for a good one.
     """
     must_hold(card.size(), source.image_size, card.name)
+    for first in source.ranges[:1]:
+        source.read(first)  # a block map of another image shows here, before a byte of the card changes
     return _Burn(source, card, report, rewrites).run()
 
 

@@ -112,13 +112,26 @@ def test_digests_that_the_map_lacks_are_computed_on_the_way(
     assert_holds(path, without)
 
 
-def test_the_source_is_read_once_body_first_ascending_then_head(
+def test_the_source_is_tasted_then_read_once_body_first_ascending_then_head(
     card: FileCard, source: MemorySource, report: Recorder
 ) -> None:
     burn(source, card, report)
     body = [r for r in source.ranges if r.offset >= GRID]
     head = [r for r in source.ranges if r.offset < GRID]
-    assert source.reads == body + head
+    assert source.reads == [source.ranges[0], *body, *head]
+
+
+def test_a_source_that_is_not_what_its_map_says_leaves_the_card_alone(
+    path: Path, card: FileCard, source: MemorySource, report: Recorder
+) -> None:
+    class Lying(MemorySource):
+        def read(self, wanted: Range, /) -> memoryview:
+            raise JobError("wrong_image", f"bytes {wanted.offset} differ from the block map")
+
+    error = failed(Lying(source.data, source.ranges), card, report)
+    assert error.code == "wrong_image"
+    assert bytes_at(path, 0, 32 * MIB) == bytes([OLD]) * 32 * MIB
+    assert report.steps == []
 
 
 def test_the_first_cell_is_zero_until_all_else_is_written(
