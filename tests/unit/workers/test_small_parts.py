@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import threading
+import uuid
 from pathlib import Path
 
 import pytest
@@ -293,12 +294,13 @@ class TestMachine:
             "import subprocess, time; p = subprocess.Popen(['sleep', '60']); "
             "print(p.pid, flush=True); time.sleep(60)"
         )
-        env = {**os.environ, "IMAGER_CLAIM": "claim-1"}
+        claim, other_claim = str(uuid.uuid4()), str(uuid.uuid4())  # other runs on this machine have theirs
+        env = {**os.environ, "IMAGER_CLAIM": claim}
         parent = subprocess.Popen([sys.executable, "-c", script], env=env, stdout=subprocess.PIPE, text=True)
-        other = subprocess.Popen(["sleep", "60"], env={**os.environ, "IMAGER_CLAIM": "claim-2"})
+        other = subprocess.Popen(["sleep", "60"], env={**os.environ, "IMAGER_CLAIM": other_claim})
         assert parent.stdout is not None
         grandchild = int(parent.stdout.readline())
-        assert set(machine.kill_marked("IMAGER_CLAIM", "claim-1")) == {parent.pid, grandchild}
+        assert set(machine.kill_marked("IMAGER_CLAIM", claim)) == {parent.pid, grandchild}
         assert parent.wait() == -9
         parent.stdout.close()
         assert other.poll() is None
