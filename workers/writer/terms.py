@@ -32,7 +32,11 @@ def key_of(text: str | None) -> str | None:
         with open(text, encoding="ascii") as file:
             found = file.read(_MAX_KEY_FILE).strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise JobError("bad_key", f"The key file {text} cannot be read: {error}.") from error
+        why = error.strerror if isinstance(error, OSError) else "not plain text"
+        raise JobError(
+            "bad_key",
+            f"{text} is neither a public key of 64 hex digits nor a file that holds one ({why}); give either.",
+        ) from error
     if not _KEY.fullmatch(found):
         raise JobError("bad_key", f"{text} does not hold a public key of 64 hex digits and nothing else.")
     return found

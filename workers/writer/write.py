@@ -154,10 +154,10 @@ def _proof(device: str, result: dict[str, Any]) -> str:
 
 
 def _refused(options: argparse.Namespace, error: WorkError) -> int:
-    """Nothing was touched."""
+    """Nothing was touched. A cancel is nobody's fault: no trouble, like that of a card."""
     _say(error.message)
     if options.json:
-        trouble: Trouble = error.trouble()
+        trouble: Trouble | None = None if isinstance(error, Canceled) else error.trouble()
         _print_json({"image": str(options.image), "trouble": trouble, "cards": []})
     return error.exit_code
 

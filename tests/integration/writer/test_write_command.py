@@ -162,6 +162,14 @@ def test_usage(arguments: list[str]) -> None:
     assert "usage" in done.stderr
 
 
+def test_a_cancel_is_nobodys_fault(papers: Papers, cards: Cards) -> None:
+    card = cards("a", 80)
+    done = run_write(papers.image, card, "--allow-non-removable", "--json", answer="no\n")
+    assert done.returncode == 7
+    assert json.loads(done.stdout)["trouble"] is None
+    assert untouched(card)
+
+
 def test_an_image_that_cannot_be_read(cards: Cards, tmp_path: Path) -> None:
     card = cards("a", 8)
     (tmp_path / "x.img").mkdir()

@@ -115,6 +115,8 @@ def test_keys(tmp_path: Path) -> None:
             key_of(str(tmp_path / name))
         assert caught.value.code == "bad_key"
         assert name in caught.value.message
+        assert "64 hex digits" in caught.value.message
+        assert "Errno" not in caught.value.message
 
 
 def test_identities_differ_by_what_matters() -> None:
