@@ -35,7 +35,7 @@ def key_of(text: str | None) -> str | None:
         why = error.strerror if isinstance(error, OSError) else "not plain text"
         raise JobError(
             "bad_key",
-            f"{text} is neither a public key of 64 hex digits nor a file that holds one ({why}); give either.",
+            f"{text} is neither a public key of 64 hex digits nor a file with one ({why}); give either.",
         ) from error
     if not _KEY.fullmatch(found):
         raise JobError("bad_key", f"{text} does not hold a public key of 64 hex digits and nothing else.")
