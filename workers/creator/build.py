@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import os
 import re
 import shutil
 import sys
@@ -21,10 +20,11 @@ from typing import Any, Final
 import yaml
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from workers.contract import BMAP_SUFFIX, IMAGE_SUFFIX, MANIFEST_SUFFIX, SIGNATURE_SUFFIX, FileFacts, Step
+from workers.contract import Step
 from workers.creator.base import BaseImage, base_size, copy_sparse, get_base
 from workers.creator.data_partition import fill_data, format_data, keep_of
 from workers.creator.disk import check_disk
+from workers.creator.emit import Built, Label, emit
 from workers.creator.epoch import EPOCH
 from workers.creator.fetch import Fetcher
 from workers.creator.plan import (
@@ -37,30 +37,18 @@ from workers.creator.plan import (
 )
 from workers.creator.recipe import Recipe, read_recipe
 from workers.errors import HostError, JobError
-from workers.imaging import bmap, container, manifest, mbr
-from workers.imaging.allocation import mapped_ranges
+from workers.imaging import manifest, mbr
 from workers.imaging.ext4_sizes import Load
 from workers.imaging.ext4_tools import check_ext4
 from workers.imaging.fat import Fat
 from workers.imaging.sparse import data_ranges
 from workers.report import Report
 
-BUILDER: Final = "imager-service 0.1.0"
 LARGEST_BASE: Final = 1 << 40
 CONFIG_NAME: Final = "offspot.yaml"
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,119}")
 _NO_ROOM: Final = {errno.ENOSPC, errno.EDQUOT}
 _NO_WAY_IN: Final = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST}
-
-
-@dataclass(frozen=True)
-class Built:
-    """What a build has made: the four files in its folder, and the facts of the image."""
-
-    files: list[FileFacts]
-    image_size: int
-    image_sha256: str
-    mapped_bytes: int
 
 
 @dataclass(frozen=True)
@@ -91,10 +79,8 @@ def build(
         checked = check(recipe_text, fetcher, report)
         image = work / f"{name}.img"
         contents = _make_image(image, checked, work, fetcher, report, cache_dir)
-        page = _pack(
-            image, work, name, hashlib.sha256(recipe_text.encode()).hexdigest(), contents, signing_key, report
-        )
-        return _put_down(work, out_dir, name, page)
+        label = Label(name, hashlib.sha256(recipe_text.encode()).hexdigest(), tuple(contents))
+        return emit(image, out_dir, label, signing_key=signing_key, report=report)
 
 
 def check(recipe_text: str, fetcher: Fetcher, report: Report) -> Checked:
@@ -170,69 +156,6 @@ def config_page(offspot: dict[str, Any]) -> bytes:
     """The hotspot's own configuration, as it lies on the boot partition."""
     page: bytes = yaml.dump(offspot, Dumper=_Plain, sort_keys=False, allow_unicode=True, encoding="utf-8")
     return page
-
-
-def _pack(
-    image: Path,
-    work: Path,
-    name: str,
-    recipe_sha256: str,
-    contents: list[manifest.Content],
-    key: Ed25519PrivateKey,
-    report: Report,
-) -> manifest.Manifest:
-    report.step(Step.PACKING, image.stat().st_size)
-    blocks = bmap.make(image, mapped_ranges(image))
-    raw = bmap.dumps(blocks)
-    (work / f"{name}{BMAP_SUFFIX}").write_bytes(raw)
-    report.check()
-    check_disk(work, blocks.mapped_bytes)
-    facts = container.pack(image, work / f"{name}{IMAGE_SUFFIX}", report=report)
-    page = manifest.Manifest(
-        name=name,
-        builder=BUILDER,
-        recipe_sha256=recipe_sha256,
-        image=manifest.ImagePart(
-            size=facts.image_size, sha256=facts.image_sha256, mapped_bytes=blocks.mapped_bytes
-        ),
-        container=manifest.ContainerPart(
-            name=f"{name}{IMAGE_SUFFIX}", size=facts.size, sha256=facts.sha256, root=facts.root
-        ),
-        bmap=manifest.FilePart(
-            name=f"{name}{BMAP_SUFFIX}", size=len(raw), sha256=hashlib.sha256(raw).hexdigest()
-        ),
-        contents=tuple(contents),
-        signing_key=manifest.public_hex(key),
-    )
-    signed = manifest.dumps(page)
-    (work / f"{name}{MANIFEST_SUFFIX}").write_bytes(signed)
-    (work / f"{name}{SIGNATURE_SUFFIX}").write_bytes(manifest.sign(signed, key))
-    return page
-
-
-def _put_down(work: Path, out_dir: Path, name: str, page: manifest.Manifest) -> Built:
-    """The four files to their final names; the signature, without which nobody takes the rest, last."""
-    (out_dir / f"{name}{SIGNATURE_SUFFIX}").unlink(missing_ok=True)
-    files: list[FileFacts] = []
-    for suffix in (IMAGE_SUFFIX, BMAP_SUFFIX, MANIFEST_SUFFIX, SIGNATURE_SUFFIX):
-        made = work / f"{name}{suffix}"
-        _sync(made)
-        size = made.stat().st_size
-        digest = (
-            page.container.sha256 if suffix == IMAGE_SUFFIX else hashlib.sha256(made.read_bytes()).hexdigest()
-        )
-        made.replace(out_dir / made.name)
-        files.append({"name": made.name, "size": size, "sha256": digest})
-    _sync(out_dir)
-    return Built(files, page.image.size, page.image.sha256, page.image.mapped_bytes)
-
-
-def _sync(path: Path) -> None:
-    fd = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 @contextmanager

@@ -9,7 +9,8 @@ from contextlib import closing
 from pathlib import Path
 
 from workers.contract import ARTIFACT_SUFFIXES
-from workers.creator.build import Built, Checked, build, check, check_name
+from workers.creator.build import Checked, build, check, check_name
+from workers.creator.emit import Built
 from workers.creator.fetch import Fetcher
 from workers.creator.keys import load_key, own_key, own_key_path
 from workers.creator.recipe_yaml import MAX_BYTES
