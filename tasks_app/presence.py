@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Final
 
+from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from tasks_app.models import Host
-from workers.contract import LEASE
 
-SUSPECT_AFTER: Final = timedelta(seconds=LEASE)
+SUSPECT_AFTER: Final = timedelta(seconds=settings.TASK_LEASE)
 SILENT_AFTER: Final = timedelta(minutes=15)
 
 

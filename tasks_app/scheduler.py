@@ -9,6 +9,7 @@ import time
 
 import psycopg
 from celery import Celery
+from django.conf import settings
 from django.db import OperationalError, connection
 from kombu.exceptions import OperationalError as BrokerError
 from redis.exceptions import RedisError
@@ -18,7 +19,6 @@ from tasks_app.services.sweeping import sweep
 
 log = logging.getLogger(__name__)
 
-SWEEP_EVERY = 60.0
 RING_EVERY = 5.0  # a lost NOTIFY costs this much
 BROKER_PAUSE = 10.0
 
@@ -57,7 +57,7 @@ class Scheduler:
             self.ring()
             if time.monotonic() >= self.next_sweep:
                 self.sweep()
-                self.next_sweep = time.monotonic() + SWEEP_EVERY
+                self.next_sweep = time.monotonic() + settings.SWEEP_EVERY
             for _bell in listener.notifies(timeout=RING_EVERY, stop_after=1):
                 break
 

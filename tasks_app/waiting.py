@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
+from django.conf import settings
 from django.db.models import Count, Exists, OuterRef, Q
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
@@ -18,7 +19,7 @@ from tasks_app.places import with_places
 from tasks_app.presence import Presence, heard, presence
 from tasks_app.services.moving import Order
 from tasks_app.words import REASONS
-from workers.contract import LEASE, Kind
+from workers.contract import Kind
 
 ASIDE: Final = {Presence.DISABLED: "host_disabled", Presence.DRAINING: "host_draining"}
 
@@ -78,7 +79,7 @@ def _why_still_running(task: Task, at: datetime) -> Reason | None:
     if task.cancel_requested_at:
         return _reason("cancel_asked", task, host=str(task.host))
     if task.lease_expires_at and task.lease_expires_at < at:
-        since = task.lease_expires_at - timedelta(seconds=LEASE)
+        since = task.lease_expires_at - timedelta(seconds=settings.TASK_LEASE)
         return _reason("running_silent", task, host=str(task.host), time=_time(since, at))
     return None
 

@@ -85,7 +85,7 @@ def queue_of(kind: Kind, place: str) -> str:
 LEASE: Final = 90
 REPORT_EVERY: Final = 15  # at least; jittered by 20 %
 REPORT_AT_MOST_EVERY: Final = 1
-RECLAIM: Final[dict[Kind, int]] = {Kind.CREATE: 15 * 60, Kind.DOWNLOAD: 15 * 60, Kind.WRITE: 15 * 60}
+RECLAIM: Final = 15 * 60  # of builds; downloads and cards are pinned, only a cancel ends them
 BEAT_EVERY: Final = 5
 BUILD_LIMIT: Final = 36 * 3600
 WIPE_LIMIT: Final = 30 * 60
@@ -109,6 +109,7 @@ IMAGE_SUFFIX: Final = ".img.zst"
 BMAP_SUFFIX: Final = ".img.bmap"
 MANIFEST_SUFFIX: Final = ".manifest.json"
 SIGNATURE_SUFFIX: Final = ".manifest.json.sig"
+TORRENT_SUFFIX: Final = ".img.zst.torrent"  # beside these four where the spec asks for it
 ARTIFACT_SUFFIXES: Final = (IMAGE_SUFFIX, BMAP_SUFFIX, MANIFEST_SUFFIX, SIGNATURE_SUFFIX)
 
 TICKET_AUDIENCE: Final = "warehouse"
@@ -128,10 +129,11 @@ class FileFacts(TypedDict):
 
 
 class CreateSpec(TypedDict):
-    """What a creator needs: the file stem, and the recipe as YAML text."""
+    """What a creator needs: the file stem, the recipe as YAML text, and whether to make a torrent."""
 
     name: str
     recipe: str
+    torrent: NotRequired[bool]
 
 
 class DownloadSpec(TypedDict):
@@ -178,9 +180,9 @@ class Assignment(TypedDict):
     kind: str
     attempt: int
     claim_id: str
-    lease: int
+    lease: float
     deadline: int
-    report_every: int
+    report_every: float
     spec: dict[str, Any]
 
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from imager.env import env, required
+from workers import contract
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 VAR = Path(env.str("IMAGER_VAR", default=str(ROOT / "var")))
@@ -123,6 +124,13 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "socket_keepalive": True,
     "health_check_interval": 25,
 }
+
+# --- hosts, in seconds: how long silence is borne (docs/protocol.md). Hosts learn theirs with each claim.
+TASK_LEASE = env.float("TASK_LEASE", default=contract.LEASE)
+TASK_REPORT_EVERY = env.float("TASK_REPORT_EVERY", default=contract.REPORT_EVERY)
+TASK_RECLAIM = env.float("TASK_RECLAIM", default=contract.RECLAIM)
+TASK_PAUSE = env.float("TASK_PAUSE", default=30)  # after a lost attempt; doubles with each
+SWEEP_EVERY = env.float("SWEEP_EVERY", default=60)  # at most so late is a lost attempt noticed
 
 # --- people
 AUTH_USER_MODEL = "accounts.User"

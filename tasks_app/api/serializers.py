@@ -187,9 +187,9 @@ class AssignmentSerializer(serializers.Serializer[Any]):
     kind = serializers.ChoiceField(choices=[k.value for k in Kind])
     attempt = serializers.IntegerField()
     claim_id = Id()
-    lease = serializers.IntegerField()
+    lease = serializers.FloatField()
     deadline = serializers.IntegerField()
-    report_every = serializers.IntegerField()
+    report_every = serializers.FloatField()
     spec = serializers.DictField()
 
 

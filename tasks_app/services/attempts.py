@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.db import transaction
 from django.utils.translation import gettext as _
 
@@ -16,9 +17,7 @@ from tasks_app.services import cards, ending, logs
 from tasks_app.services.leases import deadline, lease
 from tasks_app.services.moving import lock, move_task
 from workers.contract import (
-    LEASE,
     PROTOCOL,
-    REPORT_EVERY,
     Answer,
     Assignment,
     Claim,
@@ -107,7 +106,7 @@ def _take(task: Task, host: Host, body: Claim) -> Assignment:
         "step": Step.CLAIMED,
         "progress_at": at,
         "deadline_at": deadline(task, at),
-        **lease(task, at),
+        **lease(at),
     }
     if task.kind == Kind.CREATE:  # what it builds is signed with the key that it has now
         fields["spec"] = {**task.spec, "signing_key": host.signing_key}
@@ -134,9 +133,9 @@ def assignment(task: Task, claim_id: UUID) -> Assignment:
         "kind": task.kind,
         "attempt": task.attempt,
         "claim_id": str(claim_id),
-        "lease": LEASE,
+        "lease": settings.TASK_LEASE,
         "deadline": left,
-        "report_every": REPORT_EVERY,
+        "report_every": settings.TASK_REPORT_EVERY,
         "spec": spec,
     }
 
@@ -180,7 +179,7 @@ def _again(known: TaskEvent, task: Task, host: Host, body: dict[str, Any]) -> An
 
 def _take_progress(task: Task, host: Host, body: Report) -> Answer:
     at = clock.now()
-    fields: dict[str, Any] = {"step": body["step"], **lease(task, at)}
+    fields: dict[str, Any] = {"step": body["step"], **lease(at)}
     progress = body.get("progress")
     if progress:
         fields |= {

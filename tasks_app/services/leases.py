@@ -6,12 +6,12 @@ from datetime import datetime, timedelta
 from random import uniform
 from typing import Any
 
+from django.conf import settings
+
 from tasks_app.models import Task
 from workers.contract import (
     BUILD_LIMIT,
     BUILD_STALL_LIMIT,
-    LEASE,
-    RECLAIM,
     STALL_LIMIT,
     WIPE_LIMIT,
     Kind,
@@ -19,11 +19,11 @@ from workers.contract import (
 )
 
 
-def lease(task: Task, at: datetime) -> dict[str, Any]:
+def lease(at: datetime) -> dict[str, Any]:
     """Fields that a sign of life at `at` renews."""
     return {
-        "lease_expires_at": at + timedelta(seconds=LEASE),
-        "reclaim_at": at + timedelta(seconds=RECLAIM[Kind(task.kind)]),
+        "lease_expires_at": at + timedelta(seconds=settings.TASK_LEASE),
+        "reclaim_at": at + timedelta(seconds=settings.TASK_RECLAIM),
     }
 
 
@@ -44,5 +44,5 @@ def stall_limit(task: Task) -> timedelta:
 
 
 def back_off(lost: int) -> timedelta:
-    """The pause after `lost` lost attempts: doubling from 30 s, at most an hour, with jitter."""
-    return timedelta(seconds=min(30 * 2**lost, 3600) * uniform(0.5, 1.0))  # noqa: S311  # spreads load, guards nothing
+    """The pause after `lost` lost attempts: doubling from half a minute, at most an hour, with jitter."""
+    return timedelta(seconds=min(settings.TASK_PAUSE * 2**lost, 3600) * uniform(0.5, 1.0))  # noqa: S311  # spreads load, guards nothing
