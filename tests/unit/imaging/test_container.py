@@ -11,7 +11,7 @@ import zstandard
 
 from tests.unit.imaging.images import run, sparse
 from workers.errors import Canceled, HostError, JobError
-from workers.imaging import container
+from workers.imaging import bmap, container
 from workers.imaging.container import FRAME, ContainerFacts, Reader, StreamChecker
 from workers.imaging.container import format as layout
 from workers.imaging.container.pack import _offsets
@@ -402,3 +402,22 @@ def test_no_frame_reaches_the_sink_unproved(tiny: tuple[Path, ContainerFacts]) -
         with pytest.raises(JobError):
             take(good[:at] + bytes([good[at] ^ 0x40]) + good[at + 1 :], seen)
         assert seen == ([] if at < len(head) + len(first) else [0])
+
+
+def test_one_pass_gives_the_block_map_too(tmp_path):
+    """The same map as hashing each range by itself; frames of zeros, ends and pieces of frames among them."""
+    data, size = random.Random(5).randbytes(3 << 20), 5 * FRAME + 12_288
+    image = sparse(tmp_path / "a.img", size, {0: data, FRAME + 4096: data, 5 * FRAME: data[:12_288]})
+    wanted = [
+        Range(0, 8192),
+        Range(4 << 10 << 3, 4096),
+        Range(FRAME, FRAME),
+        Range(2 * FRAME, FRAME),
+        Range(3 * FRAME + 4096, 8192),
+        Range(5 * FRAME, 12_288),
+    ]
+    seen = hashlib.sha256()
+    facts, blocks = container.pack_mapped(image, tmp_path / "a.zst", wanted, taps=[seen], threads=3)
+    assert blocks == bmap.make(image, wanted)
+    assert facts == container.pack(image, tmp_path / "b.zst")
+    assert seen.hexdigest() == facts.sha256

@@ -5,7 +5,7 @@ checks one while it arrives, `good_prefix` tells how much of a cut download can 
 """
 
 from workers.imaging.container.format import FRAME, Frame
-from workers.imaging.container.pack import ContainerFacts, pack
+from workers.imaging.container.pack import ContainerFacts, Tap, pack, pack_mapped
 from workers.imaging.container.reader import Reader
 from workers.imaging.container.stream import StreamChecker, good_prefix, read_stream, resumed, verify
 
@@ -15,8 +15,10 @@ __all__ = [
     "Frame",
     "Reader",
     "StreamChecker",
+    "Tap",
     "good_prefix",
     "pack",
+    "pack_mapped",
     "read_stream",
     "resumed",
     "verify",
