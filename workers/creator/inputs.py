@@ -60,18 +60,31 @@ class Sink(Protocol):
 Tell = Callable[[int], None]  # how many bytes of this one input have arrived; raises `Canceled`
 
 
+class Kept(Protocol):
+    """A file of the store, pinned. Nobody but the store writes to it."""
+
+    @property
+    def path(self) -> Path: ...
+    @property
+    def size(self) -> int: ...
+
+    def prove(self, sha256: str) -> None:
+        """Say the digest of all that was read. If that is another one: dropped, HostError `cache_damaged`."""
+
+
 class Store(Protocol):
     """Content that several builds share. Safe under parallel calls of threads and processes."""
 
-    def get(self, wanted: Input, fetch: Callable[[Path], Fetched]) -> AbstractContextManager[Path | None]:
+    def get(self, wanted: Input, fetch: Callable[[Path], Fetched]) -> AbstractContextManager[Kept | None]:
         """A file with the wanted content, proved and pinned until the context ends.
 
-        One that is missing or outdated is made by `fetch(path)`, which fills a new file and proves it.
-        None: the policy keeps nothing of this kind; the caller fetches it to where it belongs.
+        One that is missing or outdated is made by `fetch(path)`, which fills a new file, proves it and tells
+        size and digest of that file. None: the policy keeps nothing of this kind, or there is no room for it;
+        the caller fetches it to where it belongs.
         """
 
     def make_room(self, needed: int) -> None:
-        """Give up what may go, so that `needed` bytes become free, as far as that is possible."""
+        """Give up what may go, so that `needed` bytes are free and stay so, as far as that is possible."""
 
 
 class Images(Protocol):
