@@ -69,17 +69,20 @@ def build(
     report: Report,
     allow_local: bool = False,
     cache_dir: Path | None = None,
+    torrent: bool = False,
 ) -> Built:
     """Make `NAME.img.zst`, `.img.bmap`, `.manifest.json` and `.manifest.json.sig` in `out_dir`.
 
-    All four or, on any failure, none. `allow_local` lets the recipe name paths of this machine.
+    With `torrent`, `.img.zst.torrent` too. All or, on any failure, none. `allow_local` lets the recipe
+    name paths of this machine.
     """
     check_name(name)
     with _disk_errors(out_dir), _work_folder(out_dir, name) as work, _fetcher(report, allow_local) as fetcher:
         checked = check(recipe_text, fetcher, report)
         image = work / f"{name}.img"
         contents = _make_image(image, checked, work, fetcher, report, cache_dir)
-        label = Label(name, hashlib.sha256(recipe_text.encode()).hexdigest(), tuple(contents))
+        digest = hashlib.sha256(recipe_text.encode()).hexdigest()
+        label = Label(name, digest, tuple(contents), torrent=torrent)
         return emit(image, out_dir, label, signing_key=signing_key, report=report)
 
 

@@ -8,7 +8,7 @@ import sys
 from contextlib import closing
 from pathlib import Path
 
-from workers.contract import ARTIFACT_SUFFIXES
+from workers.contract import ARTIFACT_SUFFIXES, TORRENT_SUFFIX
 from workers.creator.build import Checked, build, check, check_name
 from workers.creator.emit import Built
 from workers.creator.fetch import Fetcher
@@ -54,6 +54,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--check", action="store_true", help="check the recipe and its sources, build nothing"
     )
+    parser.add_argument(
+        "--torrent",
+        action="store_true",
+        help="make NAME.img.zst.torrent, too (without web seeds)",
+    )
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     return parser
 
@@ -69,7 +74,7 @@ def _read(path: Path) -> str:
 
 
 def _refuse_existing(out: Path, name: str) -> None:
-    for suffix in ARTIFACT_SUFFIXES:
+    for suffix in (*ARTIFACT_SUFFIXES, TORRENT_SUFFIX):
         if (out / f"{name}{suffix}").exists():
             raise JobError(
                 "exists", f"{out / (name + suffix)} exists already; remove it or give another --name"
@@ -98,7 +103,15 @@ def _content(checked: Checked) -> int:
 def _build(text: str, name: str, options: argparse.Namespace) -> int:
     key = load_key(options.key) if options.key else own_key(own_key_path())
     with TerminalReport(name) as report:
-        built = build(text, options.out, name=name, signing_key=key, report=report, allow_local=True)
+        built = build(
+            text,
+            options.out,
+            name=name,
+            signing_key=key,
+            report=report,
+            allow_local=True,
+            torrent=options.torrent,
+        )
     if options.json:
         sys.stdout.write(json.dumps(_page(built, public_hex(key))) + "\n")
         return 0

@@ -30,6 +30,7 @@ def create(job: Job, report: Report) -> CreateResult:
             signing_key=key,
             report=report,
             cache_dir=job.config.data / "cache",
+            torrent=spec.get("torrent", False),
         )
         line = Line(lambda: job.api.ticket(job.task, job.attempt), job.config.ca_file, report)
         upload(folder, built.files, line, report)

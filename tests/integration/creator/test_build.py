@@ -17,7 +17,7 @@ from workers.contract import ARTIFACT_SUFFIXES, Step
 from workers.creator.build import build
 from workers.creator.demo_base import BOOT, DATA, ROOT
 from workers.errors import Canceled, HostError, JobError
-from workers.imaging import bmap, container, manifest, mbr
+from workers.imaging import bmap, container, manifest, mbr, torrent
 from workers.imaging.ext4 import Ext4
 from workers.imaging.ext4_fill import Ext4Fill, Owner
 from workers.imaging.ext4_tools import check_ext4
@@ -36,10 +36,10 @@ MIB = 1 << 20
 def make(tmp_path, report, key):
     """`make(recipe, …)` builds into `out` and gives the result."""
 
-    def run(recipe, name="card", *, local=True, out=None, report=report):
+    def run(recipe, name="card", *, local=True, out=None, report=report, **more):
         text = recipe if isinstance(recipe, str) else yaml.safe_dump(recipe, sort_keys=False)
         return build(
-            text, out or tmp_path / "out", name=name, signing_key=key, report=report, allow_local=local
+            text, out or tmp_path / "out", name=name, signing_key=key, report=report, allow_local=local, **more
         )
 
     return run
@@ -527,3 +527,19 @@ def test_bmaptool_writes_the_same_card(make, recipe, tmp_path):
     data = card.read_bytes().ljust(len(image), b"\0")
     for each in bmap.load(out / "card.img.bmap").ranges:
         assert data[each.offset : each.end] == image[each.offset : each.end]
+
+
+def test_a_torrent_where_one_is_wanted(make, recipe, tmp_path):
+    plain = make(recipe, out=tmp_path / "plain")
+    built = make(recipe, torrent=True)
+    names = [facts["name"] for facts in built.files]
+    assert names[1] == "card.img.zst.torrent"
+    assert names[-1] == "card.manifest.json.sig"  # the last that appears
+    assert left(tmp_path / "out") == sorted(names)
+    assert [facts for facts in built.files if "torrent" not in facts["name"]] == plain.files
+    packed = (tmp_path / "out/card.img.zst").read_bytes()
+    pieces = torrent.Pieces(torrent.piece_length(built.mapped_bytes))
+    pieces.update(packed)
+    page = (tmp_path / "out/card.img.zst.torrent").read_bytes()
+    assert torrent.loads(page) == pieces.torrent("card.img.zst")
+    assert page == torrent.dumps(pieces.torrent("card.img.zst"), "imager-service 0.1.0")
