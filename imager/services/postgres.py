@@ -22,12 +22,19 @@ DATABASE = "imager"  # and the role that owns it
 CARELESS = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
 
 
-def start(layout: Layout, passwords: Passwords, *, port: int, guard: int, fsync: bool) -> process.Server:
-    """A PostgreSQL of this `var` that answers on `port` and has our database."""
+def start(
+    layout: Layout, passwords: Passwords, *, port: int, guard: int, fsync: bool, again: bool = False
+) -> process.Server:
+    """A PostgreSQL of this `var` that answers on `port` and has our database.
+
+    `again`: after one that ended under this guard. Then its pid file stays, by which PostgreSQL itself sees
+    whether a process of that one is left.
+    """
     if not _data(layout).exists():
         _make(layout, passwords, guard=guard, fsync=fsync)
-    # We hold the guard, so no server of this `var` is left: the file is stale, whoever has its number now.
-    (_data(layout) / "postmaster.pid").unlink(missing_ok=True)
+    if not again:
+        # We hold the guard, so no server of this `var` is left: the file is stale, whoever has its number.
+        (_data(layout) / "postmaster.pid").unlink(missing_ok=True)
     reads = _reads("postgres")
     server = process.start(
         NAME,

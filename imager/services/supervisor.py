@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+from urllib.parse import urlsplit
 
 from imager.services import lock, postgres, process, valkey
 from imager.services.errors import AlreadyRunning, ServerDied, ServicesError
@@ -29,12 +30,26 @@ class Services:
     redis_url: str = field(repr=False)
     servers: tuple[process.Server, ...]
     _undo: ExitStack = field(repr=False)
+    _again: tuple[Callable[[], process.Server], ...] = field(repr=False)
 
     def check(self) -> None:
         """Raise `ServicesError` with the end of the log if a server has ended by itself."""
         for server in self.servers:
             if not server.is_alive():
                 raise server.death()
+
+    def revive(self) -> list[str]:
+        """Start what has ended once more, on its old port; the names. Raises `ServicesError`."""
+        revived = []
+        for place, server in enumerate(self.servers):
+            if not server.is_alive():
+                fresh = self._again[place]()
+                self._undo.callback(fresh.stop)
+                self.servers = (*self.servers[:place], fresh, *self.servers[place + 1 :])
+                revived.append(fresh.name)
+        if revived:
+            _tell(Layout(self.var), self)
+        return revived
 
     def stop(self) -> None:
         """End both cleanly. Harmless when repeated."""
@@ -84,8 +99,8 @@ def _start_servers(layout: Layout, undo: ExitStack, *, fsync: bool) -> Services:
     def start_valkey(port: int) -> process.Server:
         return valkey.start(layout, passwords, port=port, guard=guard, fsync=fsync)
 
-    def start_postgres(port: int) -> process.Server:
-        return postgres.start(layout, passwords, port=port, guard=guard, fsync=fsync)
+    def start_postgres(port: int, *, again: bool = False) -> process.Server:
+        return postgres.start(layout, passwords, port=port, guard=guard, fsync=fsync, again=again)
 
     redis_port, redis_server = _on_a_free_port(start_valkey)
     undo.callback(redis_server.stop)
@@ -97,8 +112,9 @@ def _start_servers(layout: Layout, undo: ExitStack, *, fsync: bool) -> Services:
         redis_url=valkey.url(passwords, redis_port),
         servers=(database_server, redis_server),
         _undo=undo,
+        _again=(lambda: start_postgres(database_port, again=True), lambda: start_valkey(redis_port)),
     )
-    _tell(layout, services, database_port, redis_port)
+    _tell(layout, services)
     undo.callback(layout.state.unlink, missing_ok=True)
     return services
 
@@ -116,13 +132,13 @@ def _on_a_free_port(start_one: Callable[[int], process.Server]) -> tuple[int, pr
     return port, start_one(port)
 
 
-def _tell(layout: Layout, services: Services, database_port: int, redis_port: int) -> None:
+def _tell(layout: Layout, services: Services) -> None:
     database, broker = services.servers
     state = {
         "pid": os.getpid(),
         "database_url": services.database_url,
         "redis_url": services.redis_url,
-        "postgres": {"pid": database.popen.pid, "port": database_port},
-        "valkey": {"pid": broker.popen.pid, "port": redis_port},
+        "postgres": {"pid": database.popen.pid, "port": urlsplit(services.database_url).port},
+        "valkey": {"pid": broker.popen.pid, "port": urlsplit(services.redis_url).port},
     }
     write_private(layout.state, json.dumps(state, indent=2))

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import requests
 
 from imager import services
 from imager.stack.content import ContentServer
-from imager.stack.processes import Processes, python
+from imager.stack.processes import Extra, Process, Processes, python
 
 CARD_BYTES = 8_000_000_000  # an “8 GB” card; the file that stands for it is sparse
 SLOTS = ("A", "B")
@@ -45,6 +46,10 @@ class Line:
         """Where every part writes its log."""
         return self.processes.logs
 
+    def part(self, name: str) -> Process:
+        """The running part of that name."""
+        return next(process for process in self.processes.running if process.name == name)
+
     def manage(self, *arguments: str, stdin: str = "") -> str:
         """Run a management command."""
         return self.processes.run(*python("manage.py", *arguments), stdin=stdin)
@@ -63,11 +68,15 @@ def start(
     bells: bool = True,
     creators: Sequence[str] = (CREATOR,),
     writer: bool = True,
+    schedulers: int = 1,
+    environment: Mapping[str, str] = MappingProxyType({}),
+    extras: Mapping[str, Extra] = MappingProxyType({}),
     tell: Callable[[str], None] = lambda _part: None,
 ) -> Line:
     """Start the line below `var`; without `bells`, hosts get no broker and ask the web for work.
 
-    Without `creators` and `writer` there are the servers alone. `tell` hears which part begins. Raises
+    Without `creators` and `writer` there are the servers alone. `environment` is for all parts, `extras` for
+    single ones, by name. `tell` hears which part begins. Raises
     StackError or ServicesError; then nothing is left running.
     """
     var.mkdir(parents=True, exist_ok=True)
@@ -79,11 +88,11 @@ def start(
         begun.callback(content.stop)
         url = f"http://127.0.0.1:{port or free_port()}"
         tell("a small base image")
-        environment = _environment(var, url, servers, content) | ({} if bells else {"HOST_BROKER_URL": ""})
-        processes = Processes(logs=var / "logs", environment=environment)
+        common = _environment(var, url, servers, content) | ({} if bells else {"HOST_BROKER_URL": ""})
+        processes = Processes(logs=var / "logs", environment={**common, **environment}, extras=extras)
         begun.callback(processes.stop)
         line = Line(var, url, servers, processes, content)
-        _start_all(line, creators, writer, tell)
+        _start_all(line, creators, writer, schedulers, tell)
         begun.pop_all()  # it stands: nothing is stopped but by the line's own `stop()`
     return line
 
@@ -112,11 +121,13 @@ def _environment(var: Path, url: str, servers: services.Services, content: Conte
     }
 
 
-def _start_all(line: Line, creators: Sequence[str], writer: bool, tell: Callable[[str], None]) -> None:
+def _start_all(
+    line: Line, creators: Sequence[str], writer: bool, schedulers: int, tell: Callable[[str], None]
+) -> None:
     tell("the database's tables")
     line.manage("migrate", "--verbosity", "0")
     tell("web, scheduler and server worker")
-    _start_web(line)
+    _start_web(line, schedulers)
     tell("warehouse (FTP)")
     _start_warehouse(line)
     for name in creators:
@@ -127,14 +138,15 @@ def _start_all(line: Line, creators: Sequence[str], writer: bool, tell: Callable
         _start_writer(line)
 
 
-def _start_web(line: Line) -> None:
+def _start_web(line: Line, schedulers: int) -> None:
     start = line.processes.start
     address = line.url.removeprefix("http://")
     start(
         "web",
         *python("-m", "gunicorn", "imager.wsgi", "--bind", address, "--threads", "8"),
     )
-    start("scheduler", *python("manage.py", "scheduler"))
+    for number in range(1, schedulers + 1):
+        start("scheduler" if number == 1 else f"scheduler-{number}", *python("manage.py", "scheduler"))
     start(
         "server-worker",
         *python(

@@ -26,6 +26,14 @@ def _die_with_parent() -> None:
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
+@dataclass(frozen=True)
+class Extra:
+    """What one part gets beside the rest: words before its command, and variables that outdo its own."""
+
+    prefix: Sequence[str] = ()
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
 @dataclass
 class Process:
     """One running part of the line."""
@@ -47,17 +55,18 @@ class Processes:
 
     logs: Path
     environment: Mapping[str, str]
+    extras: Mapping[str, Extra] = field(default_factory=dict)  # by the part's name
     running: list[Process] = field(default_factory=list)
 
     def start(self, name: str, *argv: str, environment: Mapping[str, str] | None = None) -> Process:
         """Start `argv` in the background. Secrets go into `environment`, never into `argv`."""
         self.logs.mkdir(parents=True, exist_ok=True)
-        log = self.logs / f"{name}.log"
+        log, extra = self.logs / f"{name}.log", self.extras.get(name, Extra())
         with log.open("ab") as output:
             child = subprocess.Popen(
-                argv,
+                [*extra.prefix, *argv],
                 cwd=ROOT,
-                env={**self.environment, **(environment or {})},
+                env={**self.environment, **(environment or {}), **extra.environment},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,

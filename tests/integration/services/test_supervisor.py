@@ -153,3 +153,29 @@ def test_they_know_no_django():
     """Settings, demo and tests ask for the services: they must not need Django."""
     program = "import sys; sys.modules['django'] = None; import imager.services, imager.services.__main__"
     subprocess.run([sys.executable, "-c", program], cwd=ROOT, env=environment(), check=True)
+
+
+def test_a_server_that_died_is_started_again_where_it_was_with_what_it_knew(tmp_path):
+    tmp_path.chmod(0o711)
+    with start(tmp_path) as services:
+        with psycopg.connect(services.database_url) as db:
+            db.execute("CREATE TABLE kept AS SELECT 1 AS one")
+        database, broker = services.servers
+        database.popen.send_signal(signal.SIGQUIT)
+        broker.popen.kill()
+        for server in services.servers:
+            server.popen.wait(30)
+
+        assert services.revive() == ["PostgreSQL", "Valkey"]
+        assert services.revive() == []
+
+        services.check()
+        with psycopg.connect(services.database_url) as db:
+            assert db.execute("SELECT one FROM kept").fetchone() == (1,)
+        with redis.Redis.from_url(services.redis_url) as again:
+            assert again.ping()
+        fresh = [server.popen.pid for server in services.servers]
+        state = running(tmp_path)
+        assert state is not None
+        assert (state.database_url, state.redis_url) == (services.database_url, services.redis_url)
+    assert not any(map(is_alive, fresh))
