@@ -14,81 +14,25 @@ from typing import Final, Self
 
 from workers.errors import JobError
 from workers.imaging import libext2fs as e2
+from workers.imaging.ext4_inode import Facts, inline_extents, parse
+from workers.imaging.ext4_super import Superblock
+from workers.imaging.ranges import Range, merge
+
+__all__ = ["ROOT", "Ext4", "Ext4Entry", "Facts", "Superblock", "parts"]
 
 ROOT: Final = 2
-SUPERBLOCK: Final = 1024  # offset and size
-_MAGIC: Final = 0xEF53
 _INLINE_LINK: Final = 60
 _READ_STEP: Final = 1 << 20
-
-
-@dataclass(frozen=True)
-class Superblock:
-    """What we need to know of a file system before touching it."""
-
-    block: int
-    blocks: int
-    free_blocks: int
-    free_inodes: int
-    inode_size: int
-    label: str
-    uuid: bytes
-    hash_seed: bytes
-
-    @property
-    def size(self) -> int:
-        return self.block * self.blocks
-
-    @classmethod
-    def read(cls, image: Path, offset: int) -> Superblock:
-        """At byte `offset` of the image; JobError `bad_filesystem` if there is none."""
-        with image.open("rb") as file:
-            file.seek(offset + SUPERBLOCK)
-            raw = file.read(SUPERBLOCK)
-        if len(raw) != SUPERBLOCK or struct.unpack_from("<H", raw, 56)[0] != _MAGIC or raw[24] > 6:
-            raise JobError(
-                "bad_filesystem",
-                f"{image.name}: no ext4 file system at byte {offset}; take another base image",
-            )
-        low, _, free_low, free_inodes = struct.unpack_from("<IIII", raw, 4)
-        high = struct.unpack_from("<I", raw, 336)[0] if raw[96] & 0x80 else 0
-        free_high = struct.unpack_from("<I", raw, 344)[0] if raw[96] & 0x80 else 0
-        return cls(
-            block=1024 << struct.unpack_from("<I", raw, 24)[0],
-            blocks=low | high << 32,
-            free_blocks=free_low | free_high << 32,
-            free_inodes=free_inodes,
-            inode_size=struct.unpack_from("<H", raw, 88)[0] or 128,
-            label=raw[120:136].rstrip(b"\0").decode("utf-8", "replace"),
-            uuid=raw[104:120],
-            hash_seed=raw[236:252],
-        )
-
-
-@dataclass(frozen=True)
-class Facts:
-    """One inode: `mode` with its kind; times in seconds since 1970."""
-
-    number: int
-    mode: int
-    uid: int
-    gid: int
-    mtime: int
-    size: int
-    flags: int
-    block: bytes  # the 60 bytes that hold a short link's target or the root of the extents
-
-    @property
-    def permissions(self) -> int:
-        return stat.S_IMODE(self.mode)
+_LONGEST_EXTENT: Final = 32768  # blocks; what seems longer is allocated, but was never written
 
 
 @dataclass(frozen=True)
 class Ext4Entry:
-    """A name in a folder."""
+    """A name in a folder. `kind` is what the folder says of it: 1 file, 2 folder, 7 link, 0 nothing."""
 
     name: str
     inode: int
+    kind: int = 0
 
 
 class Ext4:
@@ -135,39 +79,26 @@ class Ext4:
         return self.facts(inode)
 
     def facts(self, inode: int) -> Facts:
-        raw = self._read_inode(inode)
-        mode, uid_low, size_low = struct.unpack_from("<HHI", raw, 0)
-        (mtime,) = struct.unpack_from("<i", raw, 16)
-        (gid_low,) = struct.unpack_from("<H", raw, 24)
-        uid_high, gid_high = struct.unpack_from("<HH", raw, 120)
-        size_high = struct.unpack_from("<I", raw, 108)[0] if stat.S_ISREG(mode) else 0
-        if len(raw) > 140 and struct.unpack_from("<H", raw, 128)[0] >= 12:
-            mtime += (struct.unpack_from("<I", raw, 136)[0] & 3) << 32
-        return Facts(
-            number=inode,
-            mode=mode,
-            uid=uid_low | uid_high << 16,
-            gid=gid_low | gid_high << 16,
-            mtime=mtime,
-            size=size_low | size_high << 32,
-            flags=struct.unpack_from("<I", raw, 32)[0],
-            block=raw[40:100],
-        )
+        return parse(inode, self._read_inode(inode))
 
     def entries(self, inode: int = ROOT) -> list[Ext4Entry]:
         """A folder's content, sorted by name; without `.` and `..`."""
+        return sorted(self.listed(inode), key=lambda entry: os.fsencode(entry.name))
+
+    def listed(self, inode: int) -> list[Ext4Entry]:
+        """The same in the order on disk."""
         found: list[Ext4Entry] = []
 
         def take(_: int, __: int, at: int, ___: int, ____: int, _____: int, ______: int) -> int:
-            number, _length, size = struct.unpack("<IHB", c.string_at(at, 7))
+            number, _length, size, kind = struct.unpack("<IHBB", c.string_at(at, 8))
             name = os.fsdecode(c.string_at(at + 8, size))
             if name not in {".", ".."}:
-                found.append(Ext4Entry(name, number))
+                found.append(Ext4Entry(name, number, kind))
             return 0
 
         code = self._lib.ext2fs_dir_iterate2(self._fs, inode, 0, None, e2.ITERATE(take), None)
         self._check("a folder of the ext4 partition cannot be read", code)
-        return sorted(found, key=lambda entry: os.fsencode(entry.name))
+        return found
 
     def walk(self, path: str = "/", inode: int = ROOT) -> Iterator[tuple[str, Facts]]:
         """Everything below a folder with its path, parents first, sorted."""
@@ -205,6 +136,49 @@ class Ext4:
         if link.size < _INLINE_LINK and not link.flags & e2.EXTENTS_FLAG:
             return os.fsdecode(link.block[: link.size])
         return os.fsdecode(b"".join(self.pieces(link.number)))
+
+    def data_ranges(self, facts: Facts) -> list[Range]:
+        """Where a file holds data, ascending, in whole blocks; the rest of it are holes."""
+        if not facts.flags & e2.EXTENTS_FLAG:
+            return [Range(0, facts.size)] if facts.size else []
+        extents, _ = self._extents(facts.number)
+        block = self.super.block
+        return merge(Range(first * block, count * block) for first, _, count in extents)
+
+    def attributes(self, inode: int) -> dict[str, bytes]:
+        """The extended attributes by their full names, `user.colour` for example."""
+        found: dict[str, bytes] = {}
+
+        def take(name: bytes, value: int, length: int, _: int) -> int:
+            found[os.fsdecode(name)] = c.string_at(value, length)
+            return 0
+
+        with e2.attributes(self._fs, inode) as handle:
+            code = self._lib.ext2fs_xattrs_iterate(handle, e2.TAKE_ATTRIBUTE(take), None)
+            self._check("extended attributes cannot be read", code)
+        return found
+
+    def _extents(self, inode: int) -> tuple[list[tuple[int, int, int]], int]:
+        """(first block of the file, first on disk, count) of what is written; blocks of the tree."""
+        inline = inline_extents(self._read_inode(inode))
+        if inline is not None:
+            return [each for each in inline if each[2] <= _LONGEST_EXTENT], 0
+        handle, raw = c.c_void_p(), c.create_string_buffer(24)
+        self._check("extents", self._lib.ext2fs_extent_open2(self._fs, inode, None, c.byref(handle)))
+        leaves, nodes, step = [], 0, e2.EXTENT_ROOT
+        try:
+            while not (code := self._lib.ext2fs_extent_get(handle, step, raw)):
+                place, first, count, flags = struct.unpack("<QQII", raw.raw)
+                once = not flags & e2.EXTENT_SECOND_VISIT
+                if flags & e2.EXTENT_LEAF and once and not flags & e2.EXTENT_UNWRITTEN:
+                    leaves.append((first, place, count))
+                nodes += once and not flags & e2.EXTENT_LEAF
+                step = e2.EXTENT_NEXT
+        finally:
+            self._lib.ext2fs_extent_free(handle)
+        if code != e2.NO_NEXT_EXTENT:
+            self._check("extents", code)
+        return leaves, nodes
 
     def _lookup(self, folder: int, name: bytes) -> int | None:
         inode = c.c_uint32()

@@ -6,97 +6,82 @@ the content to the image through `PlacedFile`, in large pieces, while hashing it
 
 from __future__ import annotations
 
-import ctypes as c
 import os
 import stat
 import struct
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Final
 
 from workers.errors import JobError
+from workers.imaging import ext4_inode
 from workers.imaging import libext2fs as e2
-from workers.imaging.ext4 import ROOT, Ext4, Superblock, parts
-from workers.imaging.ext4_folder import pack_folder
+from workers.imaging.ext4 import ROOT, parts
+from workers.imaging.ext4_edit import Ext4Edit
+from workers.imaging.ext4_folder import Layout, TooManyEntries, pack_folder
+from workers.imaging.ext4_inode import Owner
+from workers.imaging.image_writer import ImageWriter
+from workers.imaging.placed_file import PlacedFile
+from workers.imaging.ranges import Range
 
-_EXTENTS_INLINE: Final = 4
+__all__ = ["Ext4Fill", "Owner", "PlacedFile"]
 
-
-@dataclass(frozen=True)
-class Owner:
-    """Who owns a new file or folder, what they may do with it, and since when (seconds since 1970)."""
-
-    mtime: int
-    mode: int = 0o644
-    uid: int = 0
-    gid: int = 0
+_LONGEST_NAME: Final = 255
+_LEGACY_HASH: Final = 2  # versions above it say what the superblock's flag says
 
 
-class PlacedFile:
-    """Writes a file's content, in order, to where its blocks lie in the image."""
+class Ext4Fill(Ext4Edit):
+    """An open file system that grows new content. `close` puts the folders down; without it nothing holds.
 
-    def __init__(self, fd: int, size: int, places: list[tuple[int, int]]) -> None:
-        self._fd, self.size, self._places = fd, size, places
-        self.rewind()
-
-    def rewind(self) -> None:
-        """Begin again: what was written will be overwritten."""
-        self.written = 0
-        self._index = self._within = 0
-
-    def write(self, data: bytes | memoryview) -> None:
-        """The next piece; more than the file's size is a JobError `size_mismatch`."""
-        rest = memoryview(data)
-        if self.written + len(rest) > self.size:
-            raise JobError("size_mismatch", f"more than the announced {self.size} bytes arrived")
-        self.written += len(rest)
-        while rest:
-            start, length = self._places[self._index]
-            piece = rest[: length - self._within]
-            done = os.pwrite(self._fd, piece, start + self._within)
-            rest = rest[done:]
-            self._within += done
-            if self._within == length:
-                self._index, self._within = self._index + 1, 0
-
-
-class Ext4Fill(Ext4):
-    """An open file system that grows new content. `close` puts the folders down; without it nothing holds."""
+    It may hold files and folders already: they stay, but for those that are removed. All calls come from
+    one thread; the content of several files may be written from several.
+    """
 
     def __init__(self, image: Path, offset: int, *, now: int) -> None:
-        if Superblock.read(image, offset).inode_size < 256:
-            raise JobError(
-                "bad_filesystem", "inodes of 128 bytes are not supported; make the file system anew"
-            )
-        with e2.frozen_clock(now):
-            self._open(image, offset, flags=e2.READ_WRITE | e2.WIDE_BLOCKS)
-        self._now = now
-        self._fd = os.open(image, os.O_RDWR)
+        super().__init__(image, offset, now=now)
+        try:
+            self._writer = ImageWriter(image)
+        except BaseException:
+            super().close()
+            raise
         self._folders: dict[tuple[bytes, ...], int] = {(): ROOT}
         self._new: dict[int, dict[bytes, tuple[int, int]]] = {}  # folder → name → (inode, kind)
-        self._fresh: set[int] = set()
-        e2.check("the block bitmaps cannot be read", self._lib.ext2fs_read_bitmaps(self._fs))
+        self._gone: dict[int, set[bytes]] = {}
+        self._fresh: dict[int, int] = {}  # new folder → its parent
+        indexed = "dir_index" in self.super.features and self.super.hash_version <= _LEGACY_HASH
+        self._layout = Layout(
+            self.super.block,
+            self.super.checksums,
+            self.super.hash_version,
+            self.name_hash if indexed else None,
+        )
 
     def __exit__(
-        self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if kind is not None:
-            self._new.clear()
-        self.close()
+        if kind is None:
+            self.close()
+            return
+        try:
+            super().close()
+        finally:
+            self._writer.abandon()
 
     def close(self) -> None:
         """Write all folders and close."""
         if not self._fs:
             return
         try:
-            for folder, names in self._new.items():
-                self._put_down(folder, names)
-            self._new.clear()
-        finally:
-            super().close()
-            os.fsync(self._fd)
-            os.close(self._fd)
+            try:
+                for folder in sorted({*self._new, *self._gone}):
+                    self._put_down(folder)
+            finally:
+                super().close()
+        except BaseException:
+            self._writer.abandon()
+            raise
+        self._writer.close()
 
     def makedirs(self, path: str, owner: Owner) -> int:
         """The folder at `path`; it and those above it are made where missing. Its inode."""
@@ -106,42 +91,77 @@ class Ext4Fill(Ext4):
         """Give an existing folder another owner, mode and time."""
         inode = self._makedirs(tuple(parts(path)), owner)
         mode = stat.S_IFDIR | stat.S_IMODE(owner.mode)
-        self._write_inode(inode, self._owned(bytearray(self._read_inode(inode)), mode, owner))
+        self.write_inode(inode, ext4_inode.stamp(self.read_inode(inode), mode, owner, self.now))
 
-    def create(self, path: str, size: int, owner: Owner, *, folders: Owner) -> PlacedFile:
-        """A new file with all its blocks; the folders above it are made as `folders` says."""
+    def create(
+        self, path: str, size: int, owner: Owner, *, folders: Owner, data: Sequence[Range] | None = None
+    ) -> PlacedFile:
+        """A new file with all its blocks; the folders above it are made as `folders` says.
+
+        `data`: which bytes of it are not holes, ascending and disjoint; all, if not given.
+        """
         parent, name = self._free_name(path, folders)
         mode = stat.S_IFREG | stat.S_IMODE(owner.mode)
-        inode = self._new_inode(parent, mode, folder=False)
-        raw = bytearray(self.super.inode_size)
-        struct.pack_into("<H", raw, 26, 1)
-        struct.pack_into("<II", raw, 4, size & 0xFFFF_FFFF, 0)
-        struct.pack_into("<I", raw, 32, e2.EXTENTS_FLAG)
-        struct.pack_into("<HHHHI", raw, 40, 0xF30A, 0, _EXTENTS_INLINE, 0, 0)
-        struct.pack_into("<I", raw, 108, size >> 32)
-        self._write_inode(inode, self._owned(raw, mode, owner))
-        places = self._allocate(path, inode, size) if size else []
-        self._new.setdefault(parent, {})[name] = (inode, e2.KIND_FILE)
-        return PlacedFile(self._fd, size, places)
+        raw = ext4_inode.blank(self.super.inode_size, links=1, length=size)
+        inode = self.add_inode(parent, mode, raw, owner)
+        if data is None:
+            data = [Range(0, size)] if size else []
+        places = self.allocate(inode, path, size, data)
+        self._enter(parent, name, inode, e2.KIND_FILE)
+        return PlacedFile(self._writer, size, places, self.super.block)
 
     def symlink(self, path: str, target: str, owner: Owner, *, folders: Owner) -> None:
+        """A symbolic link; nobody asks whether its target exists."""
         parent, name = self._free_name(path, folders)
-        mode = stat.S_IFLNK | 0o777
-        inode = self._new_inode(parent, mode, folder=False, count=False)
-        code = self._lib.ext2fs_symlink(self._fs, parent, inode, None, os.fsencode(target))
-        e2.check(f"the link {path} cannot be made", code)
-        self._write_inode(inode, self._owned(bytearray(self._read_inode(inode)), mode, owner))
-        self._new.setdefault(parent, {})[name] = (inode, e2.KIND_LINK)
+        inode = self.add_symlink(parent, path, os.fsencode(target), owner)
+        self._enter(parent, name, inode, e2.KIND_LINK)
+
+    def hardlink(self, path: str, to: str, *, folders: Owner) -> None:
+        """One more name for the file or link at `to`."""
+        inode = self._inode(to)
+        raw = self.read_inode(inode)
+        facts = ext4_inode.parse(inode, bytes(raw))
+        if stat.S_ISDIR(facts.mode) or facts.links >= ext4_inode.MOST_LINKS:
+            raise JobError(
+                "bad_link",
+                f"{to} cannot have one more name ({path}): it is a folder or has {facts.links} already",
+            )
+        parent, name = self._free_name(path, folders)
+        struct.pack_into("<H", raw, ext4_inode.LINKS, facts.links + 1)
+        self.write_inode(inode, raw)
+        self._enter(parent, name, inode, e2.KIND_LINK if stat.S_ISLNK(facts.mode) else e2.KIND_FILE)
+
+    def attribute(self, path: str, attributes: Mapping[str, bytes]) -> None:
+        """Give what is at `path` extended attributes, by their full names (`user.colour`)."""
+        self.set_attributes(self._inode(path), attributes, path)
+
+    def remove(self, path: str) -> None:
+        """Take a file or link away; with its last name goes its content."""
+        *above, name = parts(path)
+        folder, inode = self._inode("/".join(map(os.fsdecode, above))), self._inode(path)
+        if stat.S_ISDIR(self.facts(inode).mode):
+            raise JobError("name_taken", f"{path} is a folder on the data partition; it cannot be replaced")
+        self.remove_inode(inode)
+        if self._new.get(folder, {}).pop(name, None) is None:
+            self._gone.setdefault(folder, set()).add(name)
 
     def exists(self, path: str) -> bool:
         """Whether a file or folder of this name is there, or will be after `close`."""
-        *above, name = parts(path)
-        folder: int | None = ROOT
-        for part in above:
-            folder = self._look(folder, part)
-            if folder is None:
-                return False
-        return self._look(folder, name) is not None
+        return self._find(path) is not None
+
+    def _inode(self, path: str) -> int:
+        inode = self._find(path)
+        if inode is None:
+            raise JobError("no_such_file", f"the data partition has no {path}; correct the path")
+        return inode
+
+    def _find(self, path: str) -> int | None:
+        inode: int | None = ROOT
+        for part in parts(path):
+            inode = self._look(inode, part)
+            if inode is None:
+                return None
+        return inode
 
     def _look(self, folder: int | None, name: bytes) -> int | None:
         if folder is None:
@@ -149,7 +169,12 @@ class Ext4Fill(Ext4):
         pending = self._new.get(folder, {}).get(name)
         if pending:
             return pending[0]
-        return None if folder in self._fresh else self._lookup(folder, name)
+        if folder in self._fresh or name in self._gone.get(folder, ()):
+            return None
+        return self._lookup(folder, name)
+
+    def _enter(self, folder: int, name: bytes, inode: int, kind: int) -> None:
+        self._new.setdefault(folder, {})[name] = (inode, kind)
 
     def _makedirs(self, names: tuple[bytes, ...], owner: Owner) -> int:
         known = self._folders.get(names)
@@ -157,141 +182,72 @@ class Ext4Fill(Ext4):
             return known
         parent = self._makedirs(names[:-1], owner)
         inode = self._look(parent, names[-1])
+        path = f"/{os.fsdecode(b'/'.join(names))}"
         if inode is None:
-            inode = self._mkdir(parent, names[-1], owner)
+            inode = self._mkdir(parent, names[-1], path, owner)
         elif not stat.S_ISDIR(self.facts(inode).mode):
-            path = os.fsdecode(b"/".join(names))
-            raise JobError("name_taken", f"/{path} is a file on the data partition, but a folder is needed")
+            raise JobError("name_taken", f"{path} is a file on the data partition, but a folder is needed")
         self._folders[names] = inode
         return inode
 
-    def _mkdir(self, parent: int, name: bytes, owner: Owner) -> int:
-        mode = stat.S_IFDIR | stat.S_IMODE(owner.mode)
-        inode = self._new_inode(parent, mode, folder=True, count=False)
-        e2.check("a folder cannot be made", self._lib.ext2fs_mkdir(self._fs, parent, inode, None))
-        self._write_inode(inode, self._owned(bytearray(self._read_inode(inode)), mode, owner))
-        self._new.setdefault(parent, {})[name] = (inode, e2.KIND_FOLDER)
-        self._fresh.add(inode)
+    def _mkdir(self, parent: int, name: bytes, path: str, owner: Owner) -> int:
+        _check_name(name, path)
+        raw = ext4_inode.blank(self.super.inode_size, links=2)
+        inode = self.add_inode(parent, stat.S_IFDIR | stat.S_IMODE(owner.mode), raw, owner)
+        self._enter(parent, name, inode, e2.KIND_FOLDER)
+        self._fresh[inode] = parent
+        self._new[inode] = {}
         return inode
 
     def _free_name(self, path: str, folders: Owner) -> tuple[int, bytes]:
         *above, name = parts(path)
+        _check_name(name, path)
         parent = self._makedirs(tuple(above), folders)
         if self._look(parent, name) is not None:
             raise JobError("name_taken", f"{path} exists on the data partition already; choose another name")
         return parent, name
 
-    def _new_inode(self, parent: int, mode: int, *, folder: bool, count: bool = True) -> int:
-        """A free inode number; `count` marks it as taken (mkdir and symlink do that themselves)."""
-        inode = c.c_uint32()
-        code = self._lib.ext2fs_new_inode(self._fs, parent, mode, None, c.byref(inode))
-        if code == e2.NO_INODE:
-            raise JobError("too_large", "the data partition has no room for more files; choose a larger size")
-        e2.check("no inode can be had", code)
-        if count:
-            self._lib.ext2fs_inode_alloc_stats2(self._fs, inode.value, 1, int(folder))
-        return inode.value
-
-    def _owned(self, raw: bytearray, mode: int, owner: Owner) -> bytearray:
-        low, epoch = owner.mtime & 0xFFFF_FFFF, _epoch(owner.mtime)
-        struct.pack_into("<HH", raw, 0, mode, owner.uid & 0xFFFF)
-        struct.pack_into("<III", raw, 8, low, low, low)
-        struct.pack_into("<H", raw, 24, owner.gid & 0xFFFF)
-        struct.pack_into("<HH", raw, 120, owner.uid >> 16, owner.gid >> 16)
-        struct.pack_into("<HHIII", raw, 128, 32, 0, epoch, epoch, epoch)
-        struct.pack_into("<II", raw, 144, self._now & 0xFFFF_FFFF, _epoch(self._now))
-        return raw
-
-    def _write_inode(self, inode: int, raw: bytearray) -> None:
-        buffer = c.create_string_buffer(bytes(raw), len(raw))
-        code = self._lib.ext2fs_write_inode_full(self._fs, inode, buffer, len(raw))
-        e2.check(f"inode {inode} cannot be written", code)
-
-    def _allocate(self, path: str, inode: int, size: int) -> list[tuple[int, int]]:
-        """(image offset, length) of each stretch of the file's blocks, in the file's order."""
-        blocks = -(-size // self.super.block)
-        how = e2.FALLOCATE_FORCE_INIT | e2.FALLOCATE_BEYOND_EOF
-        code = self._lib.ext2fs_fallocate(self._fs, how, inode, None, e2.ANY_GOAL, 0, blocks)
-        if code == e2.NO_BLOCK:
-            raise JobError(
-                "too_large", f"{path} ({size} bytes) does not fit on the data partition; choose a larger size"
-            )
-        e2.check(f"no room can be had for {path}", code)
-        leaves, nodes = self._extents(inode)
-        self._count_blocks(inode, blocks + nodes)
-        places, left = [], size
-        for block, count in leaves:
-            length = min(left, count * self.super.block)
-            places.append((self.offset + block * self.super.block, length))
-            left -= length
-        if left:
-            raise e2.Ext2Error(f"{path} got too few blocks", e2.NO_BLOCK)
-        return places
-
-    def _extents(self, inode: int) -> tuple[list[tuple[int, int]], int]:
-        """(first block, count) of each leaf, and how many blocks the tree itself takes."""
-        handle, raw = c.c_void_p(), c.create_string_buffer(24)
-        e2.check("extents", self._lib.ext2fs_extent_open2(self._fs, inode, None, c.byref(handle)))
-        leaves, nodes, step = [], 0, e2.EXTENT_ROOT
+    def _put_down(self, folder: int) -> None:
+        """A folder's blocks in one go: linear, where linking names one by one is quadratic."""
+        new = self._new.get(folder, {})
+        raw = self.read_inode(folder)
+        facts = ext4_inode.parse(folder, bytes(raw))
+        before = {} if folder in self._fresh else self._before(folder)
+        parent = self._fresh.get(folder) or self._lookup(folder, b"..") or ROOT
         try:
-            while not (code := self._lib.ext2fs_extent_get(handle, step, raw)):
-                block, _, count, flags = struct.unpack("<QQII", raw.raw)
-                if flags & e2.EXTENT_LEAF and not flags & e2.EXTENT_SECOND_VISIT:
-                    leaves.append((block, count))
-                nodes += not flags & (e2.EXTENT_LEAF | e2.EXTENT_SECOND_VISIT)
-                step = e2.EXTENT_NEXT
-        finally:
-            self._lib.ext2fs_extent_free(handle)
-        if code != e2.NO_NEXT_EXTENT:
-            e2.check("extents", code)
-        return leaves, nodes
+            blocks, indexed = pack_folder(folder, parent, {**before, **new}, self._layout)
+        except TooManyEntries as error:
+            raise JobError(
+                "too_many_files", f"a folder has {len(before) + len(new)} entries; use more folders"
+            ) from error
+        self._resize(folder, facts.size // self.super.block, len(blocks))
+        for number, data in enumerate(blocks):
+            self.write_folder_block(folder, number, data)
+        raw = self.read_inode(folder)
+        ext4_inode.set_length(raw, len(blocks) * self.super.block)
+        flags = facts.flags & ~e2.INDEX_FLAG | (e2.INDEX_FLAG if indexed else 0)
+        struct.pack_into("<I", raw, ext4_inode.FLAGS, flags)
+        links = facts.links + sum(kind == e2.KIND_FOLDER for _, kind in new.values())
+        links = 1 if links > ext4_inode.MOST_LINKS or facts.links == 1 else links
+        struct.pack_into("<H", raw, ext4_inode.LINKS, links)
+        self.write_inode(folder, raw)
 
-    def _count_blocks(self, inode: int, blocks: int) -> None:
-        """Set the inode's block count: libext2fs 1.47 miscounts when the tree of extents splits."""
-        raw = bytearray(self._read_inode(inode))
-        sectors = blocks * (self.super.block // 512)
-        struct.pack_into("<I", raw, 28, sectors & 0xFFFF_FFFF)
-        struct.pack_into("<H", raw, 116, sectors >> 32)
-        self._write_inode(inode, raw)
+    def _before(self, folder: int) -> dict[bytes, tuple[int, int]]:
+        gone = self._gone.get(folder, set())
+        found = {os.fsencode(each.name): (each.inode, each.kind) for each in self.listed(folder)}
+        return {name: what for name, what in found.items() if name not in gone}
 
-    def _put_down(self, folder: int, names: dict[bytes, tuple[int, int]]) -> None:
-        if folder in self._fresh:
-            self._write_folder(folder, names)
-            return
-        for name, (inode, kind) in names.items():
-            code = self._lib.ext2fs_link(self._fs, folder, name, inode, kind)
-            if code == e2.DIR_NO_SPACE:
-                e2.check("a folder cannot grow", self._lib.ext2fs_expand_dir(self._fs, folder))
-                code = self._lib.ext2fs_link(self._fs, folder, name, inode, kind)
-            e2.check(f"{os.fsdecode(name)} cannot be entered", code)
+    def _resize(self, folder: int, have: int, need: int) -> None:
+        if need > have:
+            self.grow(folder, have, need - have)
+            if ext4_inode.parse(folder, bytes(self.read_inode(folder))).flags & e2.EXTENTS_FLAG:
+                self.recount(folder)
+        elif need < have:
+            self.free_blocks(folder, need)
 
-    def _write_folder(self, folder: int, names: dict[bytes, tuple[int, int]]) -> None:
-        """A new folder's blocks in one go: linear, where linking names one by one is quadratic."""
-        buffer = c.create_string_buffer(self.super.block)
-        e2.check(
-            "folder", self._lib.ext2fs_read_dir_block4(self._fs, self._block(folder, 0), buffer, 0, folder)
+
+def _check_name(name: bytes, path: str) -> None:
+    if len(name) > _LONGEST_NAME or b"\0" in name or name in {b".", b".."}:
+        raise JobError(
+            "bad_name", f"{path!r}: a name has at most {_LONGEST_NAME} bytes and is not `.` or `..`"
         )
-        own, parent = struct.unpack_from("<I", buffer, 0)[0], struct.unpack_from("<I", buffer, 12)[0]
-        entries = {b".": (own, e2.KIND_FOLDER), b"..": (parent, e2.KIND_FOLDER), **names}
-        blocks = pack_folder(entries, self.super.block)
-        for _ in blocks[1:]:
-            e2.check("a folder cannot grow", self._lib.ext2fs_expand_dir(self._fs, folder))
-        for number, raw in enumerate(blocks):
-            place = self._block(folder, number)
-            code = self._lib.ext2fs_write_dir_block4(
-                self._fs, place, c.create_string_buffer(raw, len(raw)), 0, folder
-            )
-            e2.check("a folder cannot be written", code)
-
-    def _block(self, folder: int, number: int) -> int:
-        place = c.c_uint64()
-        code = self._lib.ext2fs_bmap2(self._fs, folder, None, None, 0, number, None, c.byref(place))
-        e2.check("a folder's block cannot be found", code)
-        return place.value
-
-
-def _epoch(seconds: int) -> int:
-    """The two bits that carry a time beyond 2038."""
-    low = seconds & 0xFFFF_FFFF
-    signed = low - (1 << 32) if low >> 31 else low
-    return (seconds - signed) >> 32 & 3

@@ -12,6 +12,7 @@ from workers.imaging.ext4_tools import BLOCK, BYTES_PER_INODE, INODE, SMALLEST, 
 _GROUP: Final = 8 * BLOCK  # blocks of a group: one bitmap block's bits
 _EXTENT: Final = 32768  # blocks that one extent can hold
 _EXTENTS_INLINE, _EXTENTS_PER_BLOCK = 4, (BLOCK - 16) // 12
+_PER_INDEX_BLOCK: Final = 500
 _DESCRIPTOR: Final = 64
 _RESERVED_INODES: Final = 11
 _LOST_AND_FOUND: Final = 5  # blocks, with the root folder's
@@ -42,13 +43,18 @@ class Load:
         for path in [each for each in folders if each]:
             above, _, name = path.rpartition("/")
             folders[above] += _entry(name)
-        per_block = BLOCK - 12 - 8 - 255  # a name that does not fit moves to the next block
-        blocks += sum(_parts(used, per_block) + 1 for used in folders.values())
+        blocks += sum(_folder_blocks(used) for used in folders.values())
         return cls(blocks, inodes + len(folders))
 
     def with_room(self, percent: int) -> Load:
         """The same with room to grow."""
         return Load(self.blocks + self.blocks * percent // 100, self.inodes + self.inodes * percent // 100)
+
+
+def _folder_blocks(used: int) -> int:
+    """Blocks of a folder whose entries take `used` bytes, with those of its index."""
+    leaves = _parts(used, BLOCK - 12 - 8 - 255) + 1  # a name that does not fit moves to the next block
+    return leaves if leaves == 1 else leaves + 1 + _parts(leaves, _PER_INDEX_BLOCK)
 
 
 def file_blocks(size: int) -> int:

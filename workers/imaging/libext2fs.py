@@ -21,14 +21,16 @@ READ_WRITE: Final = 0x1
 WIDE_BLOCKS: Final = 0x20000  # EXT2_FLAG_64BITS
 
 KIND_FILE, KIND_FOLDER, KIND_LINK = 1, 2, 7  # as directory entries say it
+INDEX_FLAG: Final = 0x1000  # inode flags
 EXTENTS_FLAG: Final = 0x80000
 
 FALLOCATE_FORCE_INIT: Final = 0x2
 FALLOCATE_BEYOND_EOF: Final = 0x8
 ANY_GOAL: Final = (1 << 64) - 1
+TO_THE_END: Final = (1 << 64) - 1
 EXTENT_ROOT: Final = 1
 EXTENT_NEXT: Final = 9  # EXT2_EXTENT_NEXT: depth first, interior nodes twice
-EXTENT_LEAF, EXTENT_SECOND_VISIT = 1, 4
+EXTENT_LEAF, EXTENT_UNWRITTEN, EXTENT_SECOND_VISIT = 1, 2, 4
 
 _BASE: Final = 0x7F2BB700
 DIR_NO_SPACE: Final = _BASE + 38
@@ -36,10 +38,13 @@ NO_BLOCK: Final = _BASE + 72
 NO_INODE: Final = _BASE + 73
 NOT_FOUND: Final = _BASE + 76
 NO_NEXT_EXTENT: Final = _BASE + 124
+NO_ROOM_FOR_ATTRIBUTES: Final = _BASE + 163
 
 _handle, _u32, _u64, _text = c.c_void_p, c.c_uint32, c.c_uint64, c.c_char_p
 
 ITERATE: Final = c.CFUNCTYPE(c.c_int, _u32, c.c_int, _handle, c.c_int, c.c_int, _handle, _handle)
+
+TAKE_ATTRIBUTE: Final = c.CFUNCTYPE(c.c_int, _text, _handle, c.c_size_t, _handle)
 
 _SIGNATURES: Final[dict[str, list[type]]] = {
     "open2": [_text, _text, c.c_int, c.c_int, c.c_uint, _handle, c.POINTER(_handle)],
@@ -60,7 +65,15 @@ _SIGNATURES: Final[dict[str, list[type]]] = {
     "read_dir_block4": [_handle, _u64, _handle, c.c_int, _u32],
     "write_dir_block4": [_handle, _u64, _handle, c.c_int, _u32],
     "dir_iterate2": [_handle, _u32, c.c_int, _handle, ITERATE, _handle],
-    "flush": [_handle],
+    "dirhash": [c.c_int, _text, c.c_int, _text, c.POINTER(_u32), c.POINTER(_u32)],
+    "punch": [_handle, _u32, _handle, _handle, _u64, _u64],
+    "free_ext_attr": [_handle, _u32, _handle],
+    "xattrs_open": [_handle, _u32, c.POINTER(_handle)],
+    "xattrs_read": [_handle],
+    "xattrs_write": [_handle],
+    "xattrs_close": [c.POINTER(_handle)],
+    "xattrs_iterate": [_handle, TAKE_ATTRIBUTE, _handle],
+    "xattr_set": [_handle, _text, _text, c.c_size_t],
     "file_open": [_handle, _u32, c.c_int, c.POINTER(_handle)],
     "file_read": [_handle, _handle, c.c_uint, c.POINTER(c.c_uint)],
     "file_close": [_handle],
@@ -105,6 +118,18 @@ def check(what: str, code: int) -> None:
     """Raise unless the library says zero."""
     if code:
         raise Ext2Error(what, code)
+
+
+@contextmanager
+def attributes(fs: c.c_void_p, inode: int) -> Iterator[c.c_void_p]:
+    """The extended attributes of an inode, read."""
+    handle = c.c_void_p()
+    check("extended attributes", lib().ext2fs_xattrs_open(fs, inode, c.byref(handle)))
+    try:
+        check("extended attributes cannot be read", lib().ext2fs_xattrs_read(handle))
+        yield handle
+    finally:
+        lib().ext2fs_xattrs_close(c.byref(handle))
 
 
 _clock = threading.Lock()

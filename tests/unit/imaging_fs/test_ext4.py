@@ -13,7 +13,7 @@ from workers.errors import HostError, JobError
 from workers.imaging import alloc_ext4, ext4_tools, libext2fs
 from workers.imaging.ext4 import Ext4, Superblock
 from workers.imaging.ext4_fill import Ext4Fill, Owner
-from workers.imaging.ext4_folder import pack_folder
+from workers.imaging.ext4_folder import Layout, pack_folder
 from workers.imaging.ext4_tools import Ext4Identity, check_ext4, find_program, make_ext4
 from workers.imaging.ranges import Range, subtract, total
 
@@ -149,7 +149,7 @@ def test_a_tree_of_extents_is_counted_right(ext4):
     image = ext4(4 << 30)
     with Ext4Fill(image, OFFSET, now=NOW) as fs:
         file = fs.create("/huge", 3 << 30, FILE, folders=FOLDER)
-        assert sum(length for _, length in file._places) == 3 << 30
+        assert sum(length for _, length in file.places) == 3 << 30
         file.write(b"begins")
     check_ext4(image, OFFSET)
     with Ext4(image, OFFSET) as fs:
@@ -163,7 +163,7 @@ def test_an_allocated_file_of_zeros_is_mapped_though_the_image_has_a_hole_there(
     """Otherwise the card's old content would shine through."""
     image = ext4()
     with Ext4Fill(image, OFFSET, now=NOW) as fs:
-        places = fs.create("/zeros", 1_000_000, FILE, folders=FOLDER)._places
+        places = fs.create("/zeros", 1_000_000, FILE, folders=FOLDER).places
     raw = image.read_bytes()
     mapped, _ = alloc_ext4.used(lambda length, at: raw[at : at + length], OFFSET, len(raw) - OFFSET)
     free = subtract([Range(OFFSET, len(raw) - OFFSET)], mapped)
@@ -380,8 +380,9 @@ def test_library_errors_speak():
 
 
 def test_folder_blocks_fill_up_and_reach_to_the_tail():
-    entries = {b".": (2, 2), b"..": (2, 2)} | {f"name {n:04}".encode(): (20 + n, 1) for n in range(500)}
-    blocks = pack_folder(entries, 4096)
+    entries = {f"name {n:04}".encode(): (20 + n, 1) for n in range(500)}
+    blocks, indexed = pack_folder(2, 2, entries, Layout(4096, True, 1, None))
+    assert not indexed
     seen = {}
     for block in blocks:
         assert len(block) == 4096
@@ -392,7 +393,7 @@ def test_folder_blocks_fill_up_and_reach_to_the_tail():
             at += length
         assert at == 4096 - 12
         assert struct.unpack_from("<IHBB", block, at) == (0, 12, 0, 0xDE)
-    assert seen == entries
+    assert seen == entries | {b".": (2, 2), b"..": (2, 2)}
 
 
 def test_default_journals_fit():

@@ -1,0 +1,213 @@
+"""Brings pieces of content to their places in an image file: gathered, and written past the page cache.
+
+Many small files that lie side by side become one large write, and the disk works while the next
+window fills. Several threads may write at once, to different places.
+"""
+
+from __future__ import annotations
+
+import errno
+import mmap
+import os
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+WINDOW: Final = 4 << 20
+_WINDOWS: Final = 8
+_OPEN: Final = 5  # of them gathering; the others on their way to the disk
+_LANES: Final = 2
+_ALIGNED: Final = 4096  # what every disk takes directly
+_NO_DIRECT: Final = {errno.EINVAL, errno.EOPNOTSUPP}
+
+
+class _Window:
+    """4 MiB of the image from `base`, as far as they are known: `spans` of [start, end) within."""
+
+    def __init__(self, buffer: mmap.mmap, base: int) -> None:
+        self.memory, self.buffer, self.base = buffer, memoryview(buffer), base
+        self.spans: list[tuple[int, int]] = []
+        self.pins = 0
+
+    @property
+    def full(self) -> bool:
+        return self.spans == [(0, WINDOW)]
+
+    def add(self, start: int, end: int) -> None:
+        """Remember that this part is known now."""
+        if self.spans and self.spans[-1][1] == start:
+            self.spans[-1] = (self.spans[-1][0], end)
+            return
+        merged: list[tuple[int, int]] = []
+        for low, high in sorted([*self.spans, (start, end)]):
+            if merged and low <= merged[-1][1]:
+                merged[-1] = (merged[-1][0], max(high, merged[-1][1]))
+            else:
+                merged.append((low, high))
+        self.spans = merged
+
+
+class ImageWriter:
+    """An image file that is open for content. `close` brings everything to the disk.
+
+    An error of the disk (OSError) shows at a later call, at `close` at the latest.
+    """
+
+    def __init__(self, image: Path) -> None:
+        self._fd = os.open(image, os.O_RDWR | os.O_CLOEXEC)
+        self._direct = _open_direct(image)
+        self._free = [mmap.mmap(-1, WINDOW) for _ in range(_WINDOWS)]
+        self._open: dict[int, _Window] = {}  # by number, the least recently begun first
+        self._changed = threading.Condition()
+        self._trouble: OSError | None = None
+        self._lanes = [ThreadPoolExecutor(1, thread_name_prefix="image") for _ in range(_LANES)]
+        self._digests = ThreadPoolExecutor(1, thread_name_prefix="content")
+
+    def write(self, offset: int, data: bytes | memoryview) -> None:
+        """`data` to byte `offset` of the image."""
+        rest = memoryview(data)
+        while rest:
+            room = self.reserve(offset, len(rest))
+            room.view[:] = rest[: len(room.view)]
+            room.done(len(room.view))
+            offset += len(room.view)
+            rest = rest[len(room.view) :]
+
+    def reserve(self, offset: int, most: int) -> Room:
+        """Room for at most `most` bytes from `offset`; to be filled at once, and then told `done`."""
+        number, start = divmod(offset, WINDOW)
+        with self._changed:
+            window = self._window(number)
+            window.pins += 1
+        return Room(self, window, start, min(WINDOW, start + most))
+
+    def later(self, work: Callable[[memoryview], object], room: Room, length: int) -> Future[object]:
+        """Have `work` see what was put in `room`, beside the writing; in the order of the calls."""
+        with self._changed:
+            room.window.pins += 1
+        return self._digests.submit(self._see, work, room, length)
+
+    def flush(self) -> None:
+        """Bring everything to the image file; other readers of it see it then."""
+        with self._changed:
+            for number in list(self._open):
+                self._changed.wait_for(partial(self._idle, number))
+                if number in self._open:
+                    self._send(number)
+            self._changed.wait_for(lambda: len(self._free) + len(self._open) == _WINDOWS)
+            self._raise_trouble()
+
+    def close(self) -> None:
+        """Flush and sync; nothing may be written any more."""
+        try:
+            self._digests.shutdown()
+            self.flush()
+            os.fsync(self._fd)
+        finally:
+            self.abandon()
+
+    def abandon(self) -> None:
+        """Close at once; what is still gathered is dropped."""
+        for lane in (self._digests, *self._lanes):
+            lane.shutdown()
+        for fd in (self._fd, self._direct):
+            if fd is not None:
+                os.close(fd)
+        self._fd, self._direct = -1, None
+        self._open.clear()
+
+    def settled(self, window: _Window, span: tuple[int, int] | None) -> None:
+        """A room is filled (with `span`), or was looked at."""
+        with self._changed:
+            window.pins -= 1
+            if span:
+                window.add(*span)
+            number = window.base // WINDOW
+            if window.full and not window.pins:
+                self._send(number)
+            self._changed.notify_all()
+
+    def _see(self, work: Callable[[memoryview], object], room: Room, length: int) -> None:
+        try:
+            work(room.view[:length])
+        finally:
+            self.settled(room.window, None)
+
+    def _window(self, number: int) -> _Window:
+        while (found := self._open.get(number)) is None:
+            self._raise_trouble()
+            if len(self._open) >= _OPEN or not self._free:
+                idle = next((each for each in self._open if self._idle(each)), None)
+                if idle is not None:
+                    self._send(idle)
+            if self._free:
+                found = self._open[number] = _Window(self._free.pop(), number * WINDOW)
+                break
+            self._changed.wait()
+        return found
+
+    def _idle(self, number: int) -> bool:
+        window = self._open.get(number)
+        return window is None or not window.pins
+
+    def _send(self, number: int) -> None:
+        """A window to the disk. One number always takes the same lane, so that later bytes win."""
+        window = self._open.pop(number)
+        self._lanes[number % _LANES].submit(self._bring, window)
+
+    def _bring(self, window: _Window) -> None:
+        try:
+            for start, end in window.spans:
+                self._put(window.buffer[start:end], window.base + start)
+        except OSError as error:
+            self._trouble = self._trouble or error
+        finally:
+            with self._changed:
+                self._free.append(window.memory)
+                self._changed.notify_all()
+
+    def _put(self, data: memoryview, at: int) -> None:
+        """The aligned middle directly, the edges through the page cache."""
+        first = min(-(-at // _ALIGNED) * _ALIGNED, at + len(data)) - at
+        last = max((at + len(data)) // _ALIGNED * _ALIGNED - at, first)
+        if self._direct is None:
+            first = last = 0
+        _write(self._fd, data[:first], at)
+        if self._direct is not None:
+            _write(self._direct, data[first:last], at + first)
+        _write(self._fd, data[last:], at + last)
+
+    def _raise_trouble(self) -> None:
+        if self._trouble:
+            raise self._trouble
+
+
+class Room:
+    """A stretch of the image that the caller fills."""
+
+    def __init__(self, writer: ImageWriter, window: _Window, start: int, end: int) -> None:
+        self._writer, self.window, self._start = writer, window, start
+        self.view = window.buffer[start:end]
+
+    def done(self, length: int) -> None:
+        """The first `length` bytes are filled."""
+        span = (self._start, self._start + length) if length else None
+        self._writer.settled(self.window, span)
+
+
+def _open_direct(image: Path) -> int | None:
+    try:
+        return os.open(image, os.O_WRONLY | os.O_CLOEXEC | os.O_DIRECT)
+    except OSError as error:
+        if error.errno in _NO_DIRECT:
+            return None
+        raise
+
+
+def _write(fd: int, data: memoryview, at: int) -> None:
+    while data:
+        done = os.pwrite(fd, data, at)
+        data, at = data[done:], at + done
