@@ -27,6 +27,10 @@ UNIQUE = {
     "a task is stuck": """
         SELECT id, kind, status, step FROM tasks_app_task WHERE status IN ('waiting', 'queued', 'running')""",
     "a mail was not sent": "SELECT dedupe, last_error FROM tasks_app_outbox WHERE sent_at IS NULL",
+    "an attempt began before the one before it had ended": """
+        SELECT one.task_id, one.attempt FROM tasks_app_attempt one JOIN tasks_app_attempt other
+        ON one.task_id = other.task_id AND other.attempt = one.attempt + 1
+        WHERE one.ended_at IS NULL OR other.started_at < one.ended_at""",
     "a task is done without a done attempt": """
         SELECT id FROM tasks_app_task task WHERE status = 'done' AND NOT EXISTS (
         SELECT FROM tasks_app_attempt a
