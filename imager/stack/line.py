@@ -118,6 +118,7 @@ def _environment(var: Path, url: str, servers: services.Services, content: Conte
         "BASE_IMAGE_BYTES": str(base.size),
         "BASE_IMAGE_SHA256": base.sha256,
         "DEBUG": "0",
+        "IMAGER_ALLOW_NETWORKS": "127.0.0.0/8",  # content comes from this machine
     }
 
 

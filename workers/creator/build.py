@@ -11,7 +11,7 @@ import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,24 +21,28 @@ import yaml
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from workers.contract import Step
+from workers.creator import carry
 from workers.creator.base import BaseImage, base_size, copy_sparse, get_base
-from workers.creator.data_partition import fill_data, format_data, keep_of
-from workers.creator.disk import check_disk
+from workers.creator.content import fill
+from workers.creator.crew import all_of
+from workers.creator.data_partition import format_data
+from workers.creator.depot import Depot
 from workers.creator.emit import Built, Label, emit
 from workers.creator.epoch import EPOCH
 from workers.creator.fetch import Fetcher
+from workers.creator.inputs import Images, Store
 from workers.creator.plan import (
     Item,
     Sizes,
     check_at_first_sight,
     decide_sizes,
     list_items,
-    measure,
+    load_of,
 )
 from workers.creator.recipe import Recipe, read_recipe
+from workers.creator.rules import TERMINAL, Rules
 from workers.errors import HostError, JobError
 from workers.imaging import manifest, mbr
-from workers.imaging.ext4_sizes import Load
 from workers.imaging.ext4_tools import check_ext4
 from workers.imaging.fat import Fat
 from workers.imaging.sparse import data_ranges
@@ -58,6 +62,7 @@ class Checked:
     recipe: Recipe
     items: list[Item]
     base_size: int | None
+    least: int  # bytes of the image, with the root file system that the recipe tells
 
 
 def build(
@@ -68,32 +73,43 @@ def build(
     signing_key: Ed25519PrivateKey,
     report: Report,
     allow_local: bool = False,
+    rules: Rules | None = None,
     cache_dir: Path | None = None,
+    store: Store | None = None,
+    images: Callable[[Fetcher], Images] | None = None,
     torrent: bool = False,
 ) -> Built:
     """Make `NAME.img.zst`, `.img.bmap`, `.manifest.json` and `.manifest.json.sig` in `out_dir`.
 
-    With `torrent`, `.img.zst.torrent` too. All or, on any failure, none. `allow_local` lets the recipe
-    name paths of this machine.
+    With `torrent`, `.img.zst.torrent` too. All or, on any failure, none. `rules`: what the recipe may reach;
+    `allow_local` are those of a person at the terminal. `store` keeps content for the next build, `images`
+    brings container images.
     """
     check_name(name)
-    with _disk_errors(out_dir), _work_folder(out_dir, name) as work, _fetcher(report, allow_local) as fetcher:
-        checked = check(recipe_text, fetcher, report)
+    rules = rules or (TERMINAL if allow_local else Rules())
+    with (
+        _disk_errors(out_dir),
+        _work_folder(out_dir, name) as work,
+        closing(Fetcher(report, rules=rules)) as fetcher,
+    ):
+        puller = images(fetcher) if images else None
+        checked = check(recipe_text, fetcher, report, puller)
         image = work / f"{name}.img"
-        contents = _make_image(image, checked, work, fetcher, report, cache_dir)
+        with Depot(work, fetcher, report, store, puller) as depot:
+            contents = _make_image(image, checked, depot, fetcher, report, cache_dir)
         digest = hashlib.sha256(recipe_text.encode()).hexdigest()
         label = Label(name, digest, tuple(contents), torrent=torrent)
         return emit(image, out_dir, label, signing_key=signing_key, report=report)
 
 
-def check(recipe_text: str, fetcher: Fetcher, report: Report) -> Checked:
+def check(recipe_text: str, fetcher: Fetcher, report: Report, images: Images | None = None) -> Checked:
     """Read the recipe and ask for all its sources, without fetching them."""
     report.step(Step.CHECKING)
     recipe = read_recipe(recipe_text)
-    size = base_size(recipe.base, fetcher)
-    items = list_items(recipe, recipe_text, fetcher, report)
-    check_at_first_sight(recipe, items)
-    return Checked(recipe, items, size)
+    recipe = recipe.model_copy(update={"base": recipe.base.at(fetcher.rules.base_mirror)})
+    size = all_of([lambda: base_size(recipe.base, fetcher)], width=1, report=report, cut=fetcher.cut)[0]
+    items = list_items(recipe, recipe_text, fetcher, report, images)
+    return Checked(recipe, items, size, check_at_first_sight(recipe, items))
 
 
 def check_name(name: str) -> None:
@@ -106,22 +122,26 @@ def check_name(name: str) -> None:
 
 
 def _make_image(
-    image: Path, checked: Checked, work: Path, fetcher: Fetcher, report: Report, cache: Path | None
+    image: Path, checked: Checked, depot: Depot, fetcher: Fetcher, report: Report, cache: Path | None
 ) -> list[manifest.Content]:
-    recipe = checked.recipe
-    check_disk(work, 2 * sum(item.size for item in checked.items if item.size > 0))
+    recipe, work = checked.recipe, image.parent
+    depot.check_disk(2 * sum(item.size for item in checked.items if item.size > 0))
     report.step(Step.FETCHING, checked.base_size)
-    limit = recipe.output.size or LARGEST_BASE
-    base = get_base(recipe.base, work, fetcher, limit=limit, cache=cache, size=checked.base_size)
-    items = measure(checked.items, work, fetcher)
-    kept = keep_of(base, items)
-    paths = [(each.path, each.facts.size) for each in kept] + [(item.path, item.size) for item in items]
-    sizes = decide_sizes(recipe, base, Load.of(paths[1:]))
-    check_disk(work, _bytes_ahead(base, items))
+    limit = recipe.output.bytes or LARGEST_BASE
+    base = depot.all_of(
+        [lambda: get_base(recipe.base, work, fetcher, limit=limit, cache=cache, size=checked.base_size)]
+    )[0]
+    report.step(Step.FETCHING, sum(item.size for item in checked.items if item.via))
+    items = depot.measure(checked.items)
+    held = [each for item in items for each in item.holds]
+    kept = carry.keep_of(base, {path for path, _ in held})
+    sizes = decide_sizes(
+        recipe, base, load_of(recipe, [*((each.path, each.facts.size) for each in kept[1:]), *held])
+    )
+    depot.check_disk(_bytes_ahead(base, held))
     report.step(Step.BUILDING, base.data.start)
     _copy_base(image, base, sizes, report)
-    report.step(Step.FETCHING, sum(item.size for item in items))
-    contents = fill_data(image, base, kept, items, fetcher, report)
+    contents = fill(image, base, kept, items, depot, report)
     report.step(Step.BUILDING)
     check_ext4(image, base.data.start)
     if recipe.offspot is not None:
@@ -140,11 +160,11 @@ def _copy_base(image: Path, base: BaseImage, sizes: Sizes, report: Report) -> No
     format_data(image, base, sizes)
 
 
-def _bytes_ahead(base: BaseImage, items: list[Item]) -> int:
+def _bytes_ahead(base: BaseImage, held: list[tuple[str, int]]) -> int:
     """The image without its holes, and the container, which is hardly ever larger."""
     with base.path.open("rb") as file:
         copied = sum(each.length for each in data_ranges(file.fileno(), base.size))
-    return 2 * (copied + sum(item.size for item in items))
+    return 2 * (copied + sum(size for _, size in held))
 
 
 class _Plain(yaml.SafeDumper):
@@ -170,12 +190,6 @@ def _work_folder(out_dir: Path, name: str) -> Iterator[Path]:
         yield work
     finally:
         shutil.rmtree(work)
-
-
-@contextmanager
-def _fetcher(report: Report, allow_local: bool) -> Iterator[Fetcher]:
-    with closing(Fetcher(report, allow_local=allow_local)) as fetcher:
-        yield fetcher
 
 
 @contextmanager

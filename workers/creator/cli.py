@@ -89,10 +89,14 @@ def _check(text: str, name: str, *, as_json: bool) -> int:
             "content_bytes": _content(checked),
             "files": len(checked.items),
             "base_bytes": checked.base_size,
+            "least_bytes": checked.least,
         }
         sys.stdout.write(json.dumps(page) + "\n")
     else:
-        sys.stdout.write(f"The recipe is good: {len(checked.items)} files with {exact(_content(checked))}.\n")
+        sys.stdout.write(
+            f"The recipe is good: {len(checked.items)} files with {exact(_content(checked))}; "
+            f"the image needs at least {exact(checked.least)}.\n"
+        )
     return 0
 
 

@@ -5,97 +5,78 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Protocol, TypeVar
+from typing import Final, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from workers.backoff import Backoff
-from workers.creator.digest import Digest, new_digest
-from workers.creator.http import Http, Interrupted, shown
+from workers.creator.arrival import Arrival
+from workers.creator.http import Http, Interrupted, Seen, shown
+from workers.creator.inputs import Fetched, Sink, Tell, Told
+from workers.creator.mirrors import (
+    MAX_METALINK,
+    SUFFIXES,
+    BadMetalink,
+    Places,
+    described_by,
+    read_metalink,
+    told_by,
+)
 from workers.creator.recipe import Checksum, check_digest
+from workers.creator.route import TRIES, Patience, Route
+from workers.creator.rules import TERMINAL, Rules
 from workers.errors import HostError, JobError
 from workers.report import Report
 
 _PIECE: Final = 1 << 20
-_TRIES: Final = 8  # failures in a row without a new byte
 _NAP: Final = 0.2  # how long a cancel may go unnoticed while waiting
 _PAGE: Final = 65536
-_LONGEST_WAIT: Final = 300.0
 
 T = TypeVar("T")
 
 
-class Sink(Protocol):
-    """Where content goes. It comes in order; after `rewind` from the beginning again."""
-
-    def write(self, data: bytes | memoryview, /) -> None: ...
-    def rewind(self) -> None: ...
-
-
-@dataclass(frozen=True)
-class Fetched:
-    """What arrived."""
-
-    size: int
-    sha256: str
-
-
-@dataclass
-class _Arriving:
-    """The sink with all that must be true of what it got."""
-
-    where: str
-    sink: Sink
-    algo: str
-    size: int | None
-    tell: Callable[[int], None]
-
-    def __post_init__(self) -> None:
-        self.done = 0
-        self._start_over()
-
-    def _start_over(self) -> None:
-        self.sha256 = new_digest("sha-256")
-        self.other: Digest = self.sha256 if self.algo == "sha-256" else new_digest(self.algo)
-
-    def rewind(self) -> None:
-        if self.done:
-            self.sink.rewind()
-            self._start_over()
-            self.done = 0
-
-    def write(self, data: bytes) -> None:
-        if self.size is not None and self.done + len(data) > self.size:
-            raise JobError(
-                "size_mismatch",
-                f"{self.where} has more than the announced {self.size} bytes; correct the recipe or the file",
-            )
-        self.sink.write(data)
-        self.sha256.update(data)
-        if self.other is not self.sha256:
-            self.other.update(data)
-        self.done += len(data)
-        self.tell(self.done)
-
-
 class Fetcher:
-    """One build's way to its sources. Plain paths and `file://` only with `allow_local`."""
+    """One build's way to its sources, for several threads. Paths and `file://` only where the rules allow."""
 
-    def __init__(self, report: Report, *, allow_local: bool = False, backoff: Backoff | None = None) -> None:
-        self._report, self._allow_local = report, allow_local
+    def __init__(
+        self,
+        report: Report,
+        *,
+        rules: Rules | None = None,
+        allow_local: bool = False,
+        backoff: Backoff | None = None,
+    ) -> None:
+        self.rules = rules or (TERMINAL if allow_local else Rules())
+        self.http = Http(self.rules.guard())
+        self._report = report
         self._backoff = backoff or Backoff()
-        self._http = Http()
+        self._routes: dict[str, Route] = {}
 
     def close(self) -> None:
-        self._http.close()
+        self.http.close()
+
+    def cut(self) -> None:
+        """End all transfers at once, in all threads."""
+        self.http.cut()
+
+    def check(self) -> None:
+        """Raise `Canceled` if somebody asked to stop, or the build has ended otherwise."""
+        self._report.check()
+        self.http.wire.check()
+
+    def look(self, source: str) -> Told:
+        """Size and version of a source before it is fetched, as far as they are told."""
+        path = self.local_path(source)
+        if path is not None:
+            return Told(_local_size(path))
+        seen = self.patiently(source, lambda: self.http.look(source))
+        route = self._route(source, seen)
+        self._routes[source] = route
+        return Told(route.size, seen.told.version)
 
     def size(self, source: str) -> int | None:
         """Bytes of a source before it is fetched; None if its server does not tell."""
-        path = self.local_path(source)
-        if path is not None:
-            return _local_size(path)
-        return self._patiently(source, lambda: self._http.size(source))
+        return self.look(source).size
 
     def fetch(
         self,
@@ -104,32 +85,36 @@ class Fetcher:
         *,
         size: int | None = None,
         checksum: Checksum | None = None,
-        done_before: int = 0,
+        tell: Tell | None = None,
     ) -> Fetched:
-        """All of `source` into `sink`. Progress is reported as `done_before` + bytes.
+        """All of `source` into `sink`, proved. `tell` hears how much has come (else the report).
 
-        JobError: `not_found`, `forbidden`, `bad_source`, `size_mismatch`, `checksum_mismatch`.
-        HostError `download_failed` when the network stays broken.
+        JobError: `not_found`, `forbidden`, `forbidden_address`, `bad_source`, `size_mismatch`, `too_large`,
+        `checksum_mismatch`. HostError `download_failed` when the network stays broken.
         """
-        checksum = self.resolve(checksum)
-        algo = checksum.algo if checksum else "sha-256"
-        arriving = self._arriving(shown(source), sink, algo, size, done_before)
         path = self.local_path(source)
-        if path is not None:
-            for piece in _local_pieces(path):
-                arriving.write(piece)
+        route = self._routes.get(source) or Route([source])
+        checksum = self.resolve(checksum) or route.checksum
+        arrival = Arrival(
+            shown(source), sink, self._teller(tell), size=size, limit=self.rules.max_file, checksum=checksum
+        )
+        if path is None:
+            self._download(route, source, arrival)
         else:
-            self._download(source, arriving)
-        _prove(arriving, checksum)
-        return Fetched(arriving.done, arriving.sha256.hexdigest())
+            for piece in _local_pieces(path):
+                arrival.write(piece)
+        return arrival.prove()
 
-    def copy(self, place: Path, sink: Sink, *, size: int, done_before: int = 0) -> Fetched:
-        """A file that was fetched before into its sink."""
-        arriving = self._arriving(place.name, sink, "sha-256", size, done_before)
+    def read(self, place: Path, sink: Sink, *, size: int | None = None, tell: Tell | None = None) -> Fetched:
+        """A file of this host that was fetched before into its sink."""
+        arrival = Arrival(place.name, sink, self._teller(tell), size=size)
         for piece in _local_pieces(place):
-            arriving.write(piece)
-        _prove(arriving, None)
-        return Fetched(arriving.done, arriving.sha256.hexdigest())
+            arrival.write(piece)
+        return arrival.prove()
+
+    def page(self, url: str, limit: int = _PAGE) -> bytes:
+        """A small page, whole; of a longer one the beginning."""
+        return self.patiently(url, lambda: b"".join(self.http.pieces(url, limit=limit)))
 
     def local_path(self, source: str) -> Path | None:
         """The path of a local source, None for a URL; JobError `bad_source` for what may not be used."""
@@ -138,10 +123,10 @@ class Fetcher:
         except ValueError:
             raise JobError("bad_source", f"{shown(source)} stands in the recipe; correct its host") from None
         if parts.scheme in {"http", "https"}:
-            if not parts.hostname:
-                raise JobError("bad_source", f"{shown(source)} names no server; correct the address")
+            self.http.wire.guard.check_url(source, shown(source))
             return None
-        if not self._allow_local or parts.scheme not in {"", "file"} or parts.netloc not in {"", "localhost"}:
+        local = parts.scheme in {"", "file"} and parts.netloc in {"", "localhost"}
+        if not self.rules.allow_files or not local:
             raise JobError(
                 "bad_source",
                 f"{shown(source)} cannot be fetched; give an address that begins with https:// or http://",
@@ -153,72 +138,113 @@ class Fetcher:
         if checksum is None or checksum.kind == "digest":
             return checksum
         where = checksum.value
-        page = self._patiently(where, lambda: b"".join(self._http.pieces(where, limit=_PAGE)))
-        words = page.decode("utf-8", "replace").split()
+        self.http.wire.guard.check_url(where, shown(where))
+        words = self.page(where).decode("utf-8", "replace").split()
         try:
             digest = check_digest(checksum.algo, words[0] if words else "")
         except ValueError as error:
             raise JobError("bad_checksum", f"{shown(where)} does not begin with a digest: {error}") from None
         return Checksum(algo=checksum.algo, value=digest)
 
-    def _download(self, source: str, arriving: _Arriving) -> None:
-        def attempt() -> None:
-            for piece in self._http.pieces(source, offset=arriving.done, rewind=arriving.rewind):
-                arriving.write(piece)
-            told = self._http.total(source)
-            if arriving.size is not None and arriving.done < arriving.size and arriving.done != told:
-                raise Interrupted("the transfer ended early")
-
-        self._patiently(source, attempt, lambda: arriving.done)
-
-    def _patiently(self, source: str, attempt: Callable[[], T], done: Callable[[], int] = lambda: 0) -> T:
-        """`attempt` until it ends; gives up after several failures in a row that brought nothing new."""
-        delays, failures, best = self._backoff.delays(), 0, done()
+    def patiently(self, source: str, attempt: Callable[[], T]) -> T:
+        """`attempt` until it ends; HostError `download_failed` after several failures in a row."""
+        patience = Patience(self._backoff)
         while True:
             try:
                 return attempt()
             except Interrupted as trouble:
-                if done() > best:
-                    delays, failures, best = self._backoff.delays(), 0, done()
-                failures += 1
-                where = shown(source)
-                if failures >= _TRIES:
-                    raise HostError(
-                        "download_failed",
-                        f"{where} could not be fetched in {_TRIES} tries: {trouble.reason}; "
-                        "check this host's network and that server, then try again",
-                    ) from None
-                self._report.log(f"{where}: {trouble.reason}; trying again ({done()} bytes so far)")
-                self._wait(max(next(delays), min(trouble.wait, _LONGEST_WAIT)))
+                self.check()
+                self._wait(self._put_up_with(patience, trouble, source, 0))
 
-    def _arriving(self, where: str, sink: Sink, algo: str, size: int | None, before: int) -> _Arriving:
-        def tell(done: int) -> None:
-            self._report.progress(before + done)
-            self._report.check()
+    def _download(self, route: Route, source: str, arrival: Arrival) -> None:
+        patience, doubted = Patience(self._backoff), False
+        while True:
+            url, ready = route.next()
+            self._wait(ready - time.monotonic())
+            try:
+                self._attempt(url, arrival)
+            except Interrupted as trouble:
+                self.check()
+                route.put_off(url, self._put_up_with(patience, trouble, source, arrival.done))
+                self.http.forget(url)
+                continue
+            except JobError as error:
+                if error.code == "size_mismatch" or not route.drop(url):
+                    raise
+                self._report.log(f"{shown(url)}: {error.message}; going on elsewhere")
+                continue
+            if arrival.holds or doubted or len(route.urls) == 1:
+                return
+            doubted = True  # a copy may have been another file: once more, from the file's own address alone
+            self._report.log(f"{shown(source)}: the digest is wrong; fetching it again from the start")
+            del route.urls[1:]
+            arrival.rewind()
 
-        return _Arriving(where, sink, algo, size, tell)
+    def _attempt(self, url: str, arrival: Arrival) -> None:
+        proved = arrival.checksum is not None
+        for piece in self.http.pieces(url, offset=arrival.done, rewind=arrival.rewind, proved=proved):
+            arrival.write(piece)
+        told = self.http.total(url)
+        if arrival.size is not None and arrival.done < arrival.size and arrival.done != told:
+            raise Interrupted("the transfer ended early")
+
+    def _put_up_with(self, patience: Patience, trouble: Interrupted, source: str, done: int) -> float:
+        where = shown(source)
+        wait = patience.after(trouble, done)
+        if wait is None:
+            raise HostError(
+                "download_failed",
+                f"{where} could not be fetched in {TRIES} tries: {trouble.reason}; "
+                "check this host's network and that server, then try again",
+            ) from None
+        self._report.log(f"{where}: {trouble.reason}; trying again ({done} bytes so far)")
+        return wait
+
+    def _route(self, source: str, seen: Seen) -> Route:
+        """Where else the file is, if a digest makes sure that it is the same there."""
+        if urlsplit(source).path.endswith(SUFFIXES):
+            return self._route_by(source, self._metalink(source))
+        places = told_by(source, seen)
+        route = Route([source], places.checksum, seen.told.size)
+        metalink = described_by(source, seen)
+        try:
+            known = self._metalink(metalink) if metalink else places
+        except (Interrupted, JobError, HostError, BadMetalink) as error:
+            self._report.log(f"{shown(source)}: its metalink is of no use ({error})")
+            known = places
+        route.checksum = known.checksum or places.checksum
+        if route.checksum is not None:
+            route.urls += [url for url in dict.fromkeys(known.urls + places.urls) if url != source]
+        return route
+
+    def _route_by(self, source: str, places: Places) -> Route:
+        if not places.urls or places.checksum is None:
+            raise JobError(
+                "bad_source", f"{shown(source)} names no address or no digest of its file; use another one"
+            )
+        return Route(list(places.urls), places.checksum, places.size)
+
+    def _metalink(self, url: str) -> Places:
+        page = self.page(url, MAX_METALINK)
+        try:
+            return read_metalink(page, url)
+        except BadMetalink as error:
+            raise JobError("bad_source", f"{shown(url)} is no metalink: {error}; correct it") from error
+
+    def _teller(self, tell: Tell | None) -> Tell:
+        told = tell or self._report.progress
+
+        def both(done: int) -> None:
+            told(done)
+            self.check()
+
+        return both
 
     def _wait(self, seconds: float) -> None:
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
-            self._report.check()
+            self.check()
             time.sleep(min(left, _NAP))
-
-
-def _prove(arriving: _Arriving, checksum: Checksum | None) -> None:
-    if arriving.size is not None and arriving.done != arriving.size:
-        raise JobError(
-            "size_mismatch",
-            f"{arriving.where} has {arriving.done} bytes, {arriving.size} were announced; "
-            "correct the recipe or the file",
-        )
-    found = arriving.other.hexdigest()
-    if checksum is not None and found != checksum.value.lower():
-        raise JobError(
-            "checksum_mismatch",
-            f"{arriving.where} has the {checksum.algo} {found}, the recipe wants {checksum.value}; "
-            "the file or the recipe is wrong",
-        )
 
 
 def _local_size(path: Path) -> int:

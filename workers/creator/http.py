@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
+import email.utils
 import re
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Final
+from urllib.parse import urljoin
 
 import requests
 import urllib3
+from requests.utils import get_environ_proxies, requote_uri
 
+from workers.creator.guard import EVERYWHERE, Guard
+from workers.creator.inputs import Told
+from workers.creator.wire import Wire
 from workers.errors import JobError
 from workers.imaging.manifest import public_source
 
 _PIECE: Final = 1 << 20
 _CONNECT, _SILENCE = 10, 60  # seconds
-_HEADERS: Final = {"Accept-Encoding": "identity", "User-Agent": "imager-service"}
+_REDIRECTS: Final = 10
+_MOVED: Final = {301, 302, 303, 307, 308}
 _RANGE: Final = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
 _PASSING: Final = {408, 423, 425, 429}
 _GONE: Final = {404, 410}
-_NO_ADDRESS: Final = (
-    requests.exceptions.InvalidURL,
-    requests.exceptions.InvalidSchema,
-    requests.exceptions.MissingSchema,
-)
 _NO_HEAD: Final = {400, 403, 405, 501}
 
 
@@ -33,6 +37,18 @@ class Interrupted(Exception):
     def __init__(self, reason: str, wait: float = 0.0) -> None:
         super().__init__(reason)
         self.reason, self.wait = reason, wait
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a server tells of a file; `headers`: those of all answers on the way, redirects among them."""
+
+    told: Told
+    headers: tuple[tuple[str, str], ...] = ()
+
+    def all(self, name: str) -> list[str]:
+        """The values of a header."""
+        return [value for key, value in self.headers if key.lower() == name.lower()]
 
 
 def shown(source: str) -> str:
@@ -48,78 +64,153 @@ def _nothing() -> None:
 
 
 class Http:
-    """A session that remembers which version of each file it has begun to read."""
+    """A session that remembers which version of each file it has begun to read. For several threads."""
 
-    def __init__(self) -> None:
-        self._session = requests.Session()
-        self._session.headers.update(_HEADERS)
+    def __init__(self, guard: Guard | None = None) -> None:
+        self.wire = Wire(guard or Guard(EVERYWHERE))
+        self._session = self.wire.session()
         self._versions: dict[str, str] = {}
         self._totals: dict[str, int | None] = {}
+        self._places: dict[str, str] = {}
 
     def close(self) -> None:
         self._session.close()
 
-    def size(self, url: str) -> int | None:
-        """Bytes of a file, None if the server does not tell. JobError or `Interrupted` on failure."""
-        with self._answer("HEAD", url) as answer:
+    def cut(self) -> None:
+        """End all transfers at once; those who read get `Interrupted` or `Canceled`."""
+        self.wire.cut()
+
+    def look(self, url: str) -> Seen:
+        """Size and version of a file before it is fetched. JobError or `Interrupted` on failure."""
+        with self.open("HEAD", url) as answer:
             if answer.status_code not in _NO_HEAD:
-                _check(answer, url)
-                return _length(answer)
-        with self._answer("GET", url, {"Range": "bytes=0-0"}) as answer:
+                check_status(answer, url)
+                return _seen(answer, _length(answer))
+        with self.open("GET", url, {"Range": "bytes=0-0"}) as answer:
             if answer.status_code == 416:  # an empty file has no first byte
-                return 0
-            _check(answer, url)
-            return _total(answer)
+                return _seen(answer, 0)
+            check_status(answer, url)
+            return _seen(answer, _total(answer))
 
     def total(self, url: str) -> int | None:
         """The whole size that the last answer of `pieces` told, if it told one."""
         return self._totals.get(url)
 
     def pieces(
-        self, url: str, *, offset: int = 0, rewind: Callable[[], None] = _nothing, limit: int | None = None
+        self,
+        url: str,
+        *,
+        offset: int = 0,
+        rewind: Callable[[], None] = _nothing,
+        limit: int | None = None,
+        proved: bool = False,
     ) -> Iterator[bytes]:
-        """The file's bytes from `offset` on; `rewind` is called if the server begins at zero again."""
-        headers = {}
-        if offset and (version := self._versions.get(url)):
+        """The file's bytes from `offset` on; `rewind` is called if the server begins at zero again.
+
+        `proved`: a digest of the whole is known, so that the rest may come from any copy of the file.
+        """
+        place, headers = url, {}
+        version = self._versions.get(url)
+        if offset and version:
             headers = {"Range": f"bytes={offset}-", "If-Range": version}
+            place = self._places.get(url, url)  # another mirror has other versions
+        elif offset and proved:
+            headers = {"Range": f"bytes={offset}-"}
         elif offset:
             rewind()  # nothing would tell if the rest were of another version of the file
             offset = 0
-        with self._answer("GET", url, headers) as answer:
-            if offset and answer.status_code == 416:
-                rewind()
-                raise Interrupted("the file has changed on the server")
-            _check(answer, url)
-            if offset and not _continues(answer, offset):
-                rewind()
-                if answer.status_code == 206:
-                    raise Interrupted("the server sent another part than was asked for")
+        with self.open("GET", place, headers) as answer:
+            self._check_part(answer, url, offset, rewind)
             self._versions[url], self._totals[url] = _version(answer), _total(answer)
+            self._places[url] = str(answer.url)
             yield from _body(answer, limit)
 
+    def forget(self, url: str) -> None:
+        """Go the whole way again next time: where a redirect led once may be gone."""
+        self._places.pop(url, None)
+
+    def part(self, url: str, first: int, last: int) -> bytes | None:
+        """The bytes `first` … `last`; None if the server gives no parts."""
+        with self.open("GET", url, {"Range": f"bytes={first}-{last}"}) as answer:
+            if not _continues(answer, first):
+                return None
+            return b"".join(_body(answer, last - first + 1))
+
     @contextmanager
-    def _answer(
+    def open(
         self, method: str, url: str, headers: dict[str, str] | None = None
     ) -> Iterator[requests.Response]:
-        try:
-            with self._session.request(
-                method, url, headers=headers, stream=True, timeout=(_CONNECT, _SILENCE), allow_redirects=True
-            ) as answer:
+        """The answer at the end of all redirects, each of them guarded. `answer.history` holds the others.
+
+        JobError for what cannot be fetched, `Interrupted` for what may pass. The status is not checked.
+        """
+        with _named(url):
+            answer = self._go(method, url, headers or {})
+            try:
                 yield answer
-        except _NO_ADDRESS:
-            raise JobError(
-                "bad_source", f"{shown(url)} is no address that can be fetched; correct it"
-            ) from None
-        except requests.exceptions.TooManyRedirects:
-            raise JobError("bad_source", f"{shown(url)} leads in circles; correct the address") from None
-        except (requests.exceptions.Timeout, urllib3.exceptions.TimeoutError):
-            raise Interrupted("the server was silent for too long") from None
-        except requests.exceptions.SSLError:
-            raise Interrupted("the server's certificate was not accepted, or TLS broke") from None
-        except requests.exceptions.ConnectionError:
-            raise Interrupted("there was no connection to the server") from None
-        except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError):
-            raise Interrupted("the transfer broke") from None
+            finally:
+                answer.close()
+
+    def _go(self, method: str, url: str, headers: dict[str, str]) -> requests.Response:
+        history: list[requests.Response] = []
+        place = url
+        while True:
+            self.wire.check()
+            self.wire.guard.check_url(place, shown(url))
+            answer = self._session.request(
+                method,
+                place,
+                headers=headers,
+                proxies=get_environ_proxies(place),
+                stream=True,
+                timeout=(_CONNECT, _SILENCE),
+                allow_redirects=False,
+            )
+            goal = answer.headers.get("Location", "")
+            if answer.status_code not in _MOVED or not goal:
+                answer.history = history
+                return answer
+            answer.close()
+            history.append(answer)
+            if len(history) > _REDIRECTS:
+                raise requests.exceptions.TooManyRedirects
+            place = requote_uri(urljoin(place, goal.encode("latin-1", "replace").decode("utf-8", "replace")))
+
+    def _check_part(
+        self, answer: requests.Response, url: str, offset: int, rewind: Callable[[], None]
+    ) -> None:
+        if offset and answer.status_code == 416:
+            rewind()
+            self.forget(url)
+            raise Interrupted("the file has changed on the server")
+        check_status(answer, url)
+        if offset and not _continues(answer, offset):
+            rewind()
+            if answer.status_code == 206:
+                raise Interrupted("the server sent another part than was asked for")
+
+
+@contextmanager
+def _named(url: str) -> Iterator[None]:
+    """Failures of the libraries in our words."""
+    try:
+        yield
+    except (
+        requests.exceptions.InvalidURL,
+        requests.exceptions.InvalidSchema,
+        requests.exceptions.MissingSchema,
+    ):
+        raise JobError("bad_source", f"{shown(url)} is no address that can be fetched; correct it") from None
+    except requests.exceptions.TooManyRedirects:
+        raise JobError("bad_source", f"{shown(url)} leads in circles; correct the address") from None
+    except (requests.exceptions.Timeout, urllib3.exceptions.TimeoutError):
+        raise Interrupted("the server was silent for too long") from None
+    except requests.exceptions.SSLError:
+        raise Interrupted("the server's certificate was not accepted, or TLS broke") from None
+    except requests.exceptions.ConnectionError:
+        raise Interrupted("there was no connection to the server") from None
+    except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError):
+        raise Interrupted("the transfer broke") from None
 
 
 def _body(answer: requests.Response, limit: int | None) -> Iterator[bytes]:
@@ -132,7 +223,8 @@ def _body(answer: requests.Response, limit: int | None) -> Iterator[bytes]:
                 return
 
 
-def _check(answer: requests.Response, url: str) -> None:
+def check_status(answer: requests.Response, url: str) -> None:
+    """Nothing for 200 and 206; JobError or `Interrupted` for what stands in the way."""
     status, where = answer.status_code, shown(url)
     if status in _GONE:
         raise JobError("not_found", f"{where} does not exist (HTTP {status}); correct the address")
@@ -141,10 +233,26 @@ def _check(answer: requests.Response, url: str) -> None:
             "forbidden", f"{where} may not be fetched (HTTP {status}); check address and access rights"
         )
     if status in _PASSING or status >= 500:
-        asked = answer.headers.get("Retry-After", "")
-        raise Interrupted(f"the server answered HTTP {status}", float(asked) if asked.isdecimal() else 0.0)
+        raise Interrupted(f"the server answered HTTP {status}", _patience(answer))
     if status not in {200, 206}:
         raise JobError("bad_source", f"{where} cannot be fetched (HTTP {status}); correct the address")
+
+
+def _patience(answer: requests.Response) -> float:
+    """`Retry-After` in seconds: a number, or a date."""
+    text = answer.headers.get("Retry-After", "").strip()
+    if text.isdecimal():
+        return float(text)
+    try:
+        return max(0.0, email.utils.parsedate_to_datetime(text).timestamp() - time.time())
+    except ValueError:
+        return 0.0
+
+
+def _seen(answer: requests.Response, size: int | None) -> Seen:
+    every = [*answer.history, answer]
+    headers = tuple((key, value) for each in every for key, value in each.headers.items())
+    return Seen(Told(size, _version(answer)), headers)
 
 
 def _length(answer: requests.Response) -> int | None:

@@ -17,14 +17,15 @@ from pydantic import (
     model_validator,
 )
 
+from workers.creator.recipe_targets import check_targets
 from workers.creator.recipe_yaml import Lines, bad, load, show
-from workers.errors import JobError
 
 DATA: Final = "/data"
-WAYS: Final = ("direct", "base64", "bztar", "gztar", "tar", "xztar", "zip")
-_SUPPORTED_WAYS: Final = ("direct", "base64")
-_OFFICIAL_BASE: Final = "https://drive.offspot.it/base/offspot-base-arm64-{version}.img"
-_VERSION: Final = re.compile(r"\d\.\d\.\d[a-z0-9\-._]*")
+IMAGES: Final = f"{DATA}/images"
+ARCHIVES: Final = frozenset({"bztar", "gztar", "tar", "xztar", "zip", "zst", "zstar"})
+_OFFICIAL_BASE: Final = "https://drive.hotspot.kiwix.org/base/"
+_BASE_NAME: Final = "offspot-base-arm64-{version}.img"
+_VERSION: Final = re.compile(r"\d+\.\d+\.\d+[a-z0-9\-._]*")
 _SHOWN: Final = 10
 _WORDS: Final = {
     "extra_forbidden": "this key is not known; remove it or correct its spelling",
@@ -47,6 +48,7 @@ _UNITS: Final[dict[str, int]] = {"": 1, "b": 1} | {
     for power, letter in enumerate("kmgtp", 1)
     for name, base in ((letter, 1000), (f"{letter}b", 1000), (f"{letter}ib", 1024))
 }
+_IDENT: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:-]*(@[a-z0-9]+:[0-9a-f]{32,128})?")
 _SIZE: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]*)", re.ASCII)
 
 
@@ -73,6 +75,14 @@ def _check_target(to: str) -> str:
     if parts[2] == "lost+found":
         raise ValueError(f"{to!r}: lost+found belongs to the file system; choose another name")
     return to
+
+
+def _check_ident(ident: str) -> str:
+    if not _IDENT.fullmatch(ident) or len(ident) > 250:
+        raise ValueError(
+            f"{ident[:80]!r} names no container image; write for example ghcr.io/offspot/dashboard:1.7.0"
+        )
+    return ident
 
 
 Size = Annotated[int, BeforeValidator(parse_size), Field(gt=0, le=1 << 50)]
@@ -116,7 +126,7 @@ class Base(_Part):
     @property
     def location(self) -> str:
         """Path or URL; a bare version number means the official base image."""
-        return _OFFICIAL_BASE.format(version=self.source) if self._official else self.source
+        return f"{_OFFICIAL_BASE}{self._file}" if self._official else self.source
 
     @property
     def expected(self) -> Checksum | None:
@@ -125,26 +135,48 @@ class Base(_Part):
             return self.checksum
         return Checksum(algo="md5", value=f"{self.location}.md5", kind="url")
 
+    def at(self, mirror: str) -> Base:
+        """The same, where a version number means the base image of that name at `mirror`."""
+        if not self._official:
+            return self
+        place = f"{mirror.rstrip('/')}/{self._file}"
+        published = Checksum(algo="md5", value=f"{place}.md5", kind="url")
+        return self.model_copy(update={"source": place, "checksum": self.checksum or published})
+
+    @property
+    def _file(self) -> str:
+        return _BASE_NAME.format(version=self.source)
+
     @property
     def _official(self) -> bool:
         return _VERSION.fullmatch(self.source) is not None
 
 
 class Output(_Part):
-    """The image to make; `size` None: as large as needed. `compress` says nothing: images always are."""
+    """The image to make; `size` None, or `shrink`: as large as needed. `compress`: images always are."""
 
     size: Annotated[Size | None, BeforeValidator(lambda value: None if value == "auto" else value)] = None
-    compress: bool = False
-    shrink: bool = False
+    compress: bool | None = False
+    shrink: bool | None = False
+
+    @property
+    def bytes(self) -> int | None:
+        """The image's size, None: as small as it can be."""
+        return None if self.shrink else self.size
 
 
 class OciImage(_Part):
-    """A container image to bring along."""
+    """A container image to bring along, as a tar of `filesize` bytes; it unfolds to `fullsize` later."""
 
-    ident: Text
+    ident: Annotated[str, AfterValidator(_check_ident)]
     url: Text | None = None
     filesize: Size
     fullsize: Size
+
+    @property
+    def to(self) -> str:
+        """Where its tar lies: the hotspot loads all of that folder."""
+        return f"{IMAGES}/{re.sub(r'[/:@]+', '_', self.ident)}.tar"
 
 
 class File(_Part):
@@ -153,8 +185,8 @@ class File(_Part):
     to: Target
     url: Text | None = None
     content: str | None = None
-    via: Literal["direct", "base64", "bztar", "gztar", "tar", "xztar", "zip"] = "direct"
-    size: MaybeSize = None
+    via: Literal["direct", "base64", "bztar", "gztar", "tar", "xztar", "zip", "zst", "zstar"] = "direct"
+    size: MaybeSize = None  # of an archive: what it holds, unpacked
     checksum: Checksum | None = None
 
     @model_validator(mode="after")
@@ -163,9 +195,16 @@ class File(_Part):
             raise ValueError("give either `url` or `content`, not both and not none")
         if self.via == "base64":
             self.inline()
+        if self.content is not None and self.is_archive:
+            raise ValueError(f"`via: {self.via}` goes with `url`, not with `content`")
         if self.content is not None and self.checksum and self.checksum.kind == "url":
             raise ValueError("`checksum.kind: url` goes with `url`, not with `content`")
         return self
+
+    @property
+    def is_archive(self) -> bool:
+        """Whether `to` is a folder that an archive is unpacked into."""
+        return self.via in ARCHIVES
 
     def inline(self) -> bytes:
         """What `content` stands for."""
@@ -183,22 +222,21 @@ class Recipe(_Part):
     """A whole recipe."""
 
     base: Base
-    output: Output = Output()
+    output: Annotated[Output, BeforeValidator(lambda value: {} if value is None else value)] = Output()
     oci_images: tuple[OciImage, ...] = Field(default=(), strict=False)
     files: tuple[File, ...] = Field(default=(), strict=False)
-    write_config: bool = False
+    write_config: bool | None = False
     offspot: dict[str, Any] | None = None
 
 
 def read_recipe(text: str) -> Recipe:
-    """A recipe out of its text. JobError `bad_recipe` names every problem; `not_supported`: not yet."""
+    """A recipe out of its text. JobError `bad_recipe` names every problem."""
     data, lines = load(text)
     try:
         recipe = Recipe.model_validate(data)
     except ValidationError as error:
         raise bad(_say(error, lines)) from error
-    _check_targets(recipe, lines)
-    _check_support(recipe, lines)
+    check_targets(recipe, lines)
     return recipe
 
 
@@ -210,46 +248,3 @@ def _say(error: ValidationError, lines: Lines) -> str:
         problems.append(f"line {lines.of(path)}, {show(path)}: {words}")
     more = f" (and {len(problems) - _SHOWN} more)" if len(problems) > _SHOWN else ""
     return "; ".join(problems[:_SHOWN]) + more + "."
-
-
-def _check_targets(recipe: Recipe, lines: Lines) -> None:
-    """No file twice, and no file where another one needs a folder."""
-    numbers: dict[str, int] = {}
-    for number, file in enumerate(recipe.files):
-        where = ("files", number, "to")
-        if file.to in numbers:
-            raise bad(
-                f"line {lines.of(where)}, {show(where)}: {file.to} is used by files[{numbers[file.to]}] too."
-            )
-        numbers[file.to] = number
-    for number, file in enumerate(recipe.files):
-        parts = file.to.split("/")
-        for end in range(3, len(parts)):
-            above = "/".join(parts[:end])
-            if above in numbers:
-                where = ("files", number, "to")
-                raise bad(
-                    f"line {lines.of(where)}, {show(where)}: {above} is a file (files[{numbers[above]}]) "
-                    "and cannot be a folder too."
-                )
-    if recipe.write_config and f"{DATA}/image.yaml" in numbers:
-        number = numbers[f"{DATA}/image.yaml"]
-        raise bad(f"files[{number}].to: `write_config` writes {DATA}/image.yaml already; drop one of them.")
-
-
-def _check_support(recipe: Recipe, lines: Lines) -> None:
-    missing: list[tuple[str | int, ...]] = []
-    if recipe.oci_images:
-        missing.append(("oci_images",))
-    missing += [
-        ("files", number, "via")
-        for number, file in enumerate(recipe.files)
-        if file.via not in _SUPPORTED_WAYS
-    ]
-    if recipe.output.shrink:
-        missing.append(("output", "shrink"))
-    if missing:
-        words = ", ".join(f"{show(path)} (line {lines.of(path)})" for path in missing[:_SHOWN])
-        raise JobError(
-            "not_supported", f"The recipe asks for what is not supported yet: {words}; leave it out."
-        )

@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from workers import places
 from workers.contract import CreateResult, CreateSpec
 from workers.creator.build import build
+from workers.creator.rules import rules_of
 from workers.creator.upload import publish, upload
 from workers.job import Job
 from workers.report import Report
@@ -29,6 +30,7 @@ def create(job: Job, report: Report) -> CreateResult:
             name=spec["name"],
             signing_key=key,
             report=report,
+            rules=rules_of(),
             cache_dir=job.config.data / "cache",
             torrent=spec.get("torrent", False),
         )

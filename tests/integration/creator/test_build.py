@@ -13,9 +13,11 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.integration.creator.conftest import HERE
 from workers.contract import ARTIFACT_SUFFIXES, Step
 from workers.creator.build import build
 from workers.creator.demo_base import BOOT, DATA, ROOT
+from workers.creator.rules import TERMINAL
 from workers.errors import Canceled, HostError, JobError
 from workers.imaging import bmap, container, manifest, mbr, torrent
 from workers.imaging.ext4 import Ext4
@@ -39,7 +41,13 @@ def make(tmp_path, report, key):
     def run(recipe, name="card", *, local=True, out=None, report=report, **more):
         text = recipe if isinstance(recipe, str) else yaml.safe_dump(recipe, sort_keys=False)
         return build(
-            text, out or tmp_path / "out", name=name, signing_key=key, report=report, allow_local=local, **more
+            text,
+            out or tmp_path / "out",
+            name=name,
+            signing_key=key,
+            report=report,
+            rules=TERMINAL if local else HERE,
+            **more,
         )
 
     return run
@@ -246,7 +254,11 @@ def broken(recipe, **changes):
 
 BAD = {
     "unknown key": ("bad_recipe", lambda r: broken(r, oputput={})),
-    "not supported": ("not_supported", lambda r: broken(r, files=[{**r["files"][0], "via": "zip"}])),
+    "not supported": (
+        "not_supported",
+        lambda r: broken(r, oci_images=[{"ident": "a/b:1", "filesize": 1, "fullsize": 1}]),
+    ),
+    "no archive": ("bad_archive", lambda r: broken(r, files=[{**r["files"][0], "via": "zip"}])),
     "missing base": ("base_missing", lambda r: broken(r, base={"source": "/nowhere/base.img"})),
     "base is no image": ("no_partition_table", lambda r: broken(r, base={"source": __file__})),
     "too large": ("too_large", lambda r: broken(r, output={"size": "70MB"})),

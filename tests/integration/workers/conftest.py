@@ -51,6 +51,12 @@ def slow_warehouse(server: Server, image: Image) -> Iterator[Warehouse]:
     warehouse.close()
 
 
+@pytest.fixture(autouse=True)
+def _content_on_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Recipes of these tests bring content from this machine, which hosts do not allow by themselves."""
+    monkeypatch.setenv("IMAGER_ALLOW_NETWORKS", "127.0.0.0/8")
+
+
 @pytest.fixture
 def config(tmp_path: Path, server: Server) -> Config:
     path = tmp_path / "host.toml"

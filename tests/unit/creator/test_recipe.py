@@ -66,9 +66,13 @@ def test_only_the_base_is_needed():
 
 def test_a_version_means_the_official_base_with_its_published_digest():
     base = read_recipe("base: {source: 1.4.2}").base
-    assert base.location == "https://drive.offspot.it/base/offspot-base-arm64-1.4.2.img"
+    assert base.location == "https://drive.hotspot.kiwix.org/base/offspot-base-arm64-1.4.2.img"
     assert base.expected == Checksum(algo="md5", kind="url", value=f"{base.location}.md5")
     assert read_recipe("base: {source: /srv/1.4.2.img}").base.expected is None
+    near = base.at("http://mirror.example/b/")
+    assert near.location == "http://mirror.example/b/offspot-base-arm64-1.4.2.img"
+    assert near.expected == Checksum(algo="md5", kind="url", value=f"{near.location}.md5")
+    assert near.at("http://other.example/") == near
 
 
 BAD = {
@@ -126,6 +130,20 @@ BAD = {
     "base64 of a url": (
         "base: {source: x}\nfiles: [{to: /data/a, url: http://x, via: base64}]",
         ["goes with"],
+    ),
+    "archive of content": (
+        "base: {source: x}\nfiles: [{to: /data/a, via: zip, content: x}]",
+        ["files[0]", "`via: zip` goes with `url`"],
+    ),
+    "no image's name": (
+        "base: {source: x}\noci_images: [{ident: 'a b', filesize: 1, fullsize: 1}]",
+        ["line 2", "oci_images[0].ident", "names no container image", "ghcr.io"],
+    ),
+    "image and file in one place": (
+        """base: {source: x}
+files: [{to: /data/images/a_1.tar, url: http://x}]
+oci_images: [{ident: 'a:1', filesize: 1, fullsize: 1}]""",
+        ["oci_images[0].ident", "files[0]"],
     ),
     "same target": (
         "base: {source: x}\nfiles:\n- {to: /data/a, url: http://x}\n- {to: /data/a, url: http://y}",
@@ -193,19 +211,20 @@ def test_passwords_are_not_repeated_in_messages():
     assert "hunter" not in chain
 
 
-@pytest.mark.parametrize(
-    ("more", "key"),
-    [
-        ("oci_images: [{ident: kiwix-serve, filesize: 1MB, fullsize: 2MB}]", "oci_images (line 2)"),
-        ("files: [{to: /data/a, url: http://x, via: zip}]", "files[0].via (line 2)"),
-        ("files: [{to: /data/a, url: http://x, via: gztar, size: 5GB}]", "files[0].via (line 2)"),
-        ("output: {shrink: true}", "output.shrink (line 2)"),
-    ],
-)
-def test_what_is_yet_to_come_is_named(more, key):
-    message = refused(f"base: {{source: x}}\n{more}", "not_supported")
-    assert "not supported yet" in message
-    assert key in message
+def test_every_way_and_container_images_are_read():
+    recipe = read_recipe(
+        "base: {source: x}\noutput: {size: 8GB, shrink: true}\n"
+        "oci_images: [{ident: 'ghcr.io/offspot/dashboard:1.7', filesize: 1MB, fullsize: 2MB, url: null}]\n"
+        "files:\n"
+        + "".join(
+            f"- {{to: /data/{via}, url: http://x, via: {via}, size: 5GB}}\n"
+            for via in ("zip", "tar", "gztar", "bztar", "xztar", "zst", "zstar")
+        )
+        + "- {to: /data/zip/more.txt, content: x}"  # an archive's folder is a folder
+    )
+    assert [file.is_archive for file in recipe.files] == [True] * 7 + [False]
+    assert recipe.oci_images[0].to == "/data/images/ghcr.io_offspot_dashboard_1.7.tar"
+    assert recipe.output.bytes is None
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,80 @@
+"""Content on its way into a sink, with all that must be true of it proved while it passes."""
+
+from __future__ import annotations
+
+from workers.creator.digest import Digest, new_digest
+from workers.creator.inputs import Fetched, Sink, Tell
+from workers.creator.recipe import Checksum
+from workers.errors import JobError
+from workers.imaging.sizes import exact
+
+
+class Arrival:
+    """Passes bytes on to `sink`. `size`: exactly so many; `limit`: no more; `checksum`: of the whole."""
+
+    def __init__(
+        self,
+        where: str,
+        sink: Sink,
+        tell: Tell,
+        *,
+        size: int | None = None,
+        limit: int | None = None,
+        checksum: Checksum | None = None,
+    ) -> None:
+        self.where, self.size, self.checksum = where, size, checksum
+        self._sink, self._tell, self._limit = sink, tell, limit
+        self.done = 0
+        self._start_over()
+
+    def _start_over(self) -> None:
+        self._sha256 = new_digest("sha-256")
+        own = self.checksum is None or self.checksum.algo == "sha-256"
+        self._other: Digest = self._sha256 if own or self.checksum is None else new_digest(self.checksum.algo)
+
+    def rewind(self) -> None:
+        """What came is void: it begins at zero again."""
+        if self.done:
+            self._sink.rewind()
+            self._start_over()
+            self.done = 0
+
+    def write(self, data: bytes) -> None:
+        """The next bytes; JobError `size_mismatch` or `too_large` at the first one too many."""
+        after = self.done + len(data)
+        if self.size is not None and after > self.size:
+            raise JobError(
+                "size_mismatch",
+                f"{self.where} has more than the announced {self.size} bytes; correct the recipe or the file",
+            )
+        if self._limit is not None and after > self._limit:
+            raise JobError(
+                "too_large", f"{self.where} has more than {exact(self._limit)}, the limit; use a smaller file"
+            )
+        self._sink.write(data)
+        self._sha256.update(data)
+        if self._other is not self._sha256:
+            self._other.update(data)
+        self.done = after
+        self._tell(after)
+
+    @property
+    def holds(self) -> bool:
+        """Whether what came so far has the digest that it must have."""
+        return self.checksum is None or self._other.hexdigest() == self.checksum.value.lower()
+
+    def prove(self) -> Fetched:
+        """Nothing more comes: JobError `size_mismatch` or `checksum_mismatch` unless it is as it must be."""
+        if self.size is not None and self.done != self.size:
+            raise JobError(
+                "size_mismatch",
+                f"{self.where} has {self.done} bytes, {self.size} were announced; "
+                "correct the recipe or the file",
+            )
+        if not self.holds and self.checksum is not None:
+            raise JobError(
+                "checksum_mismatch",
+                f"{self.where} has the {self.checksum.algo} {self._other.hexdigest()}, "
+                f"the recipe wants {self.checksum.value}; the file or the recipe is wrong",
+            )
+        return Fetched(self.done, self._sha256.hexdigest())

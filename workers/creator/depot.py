@@ -1,0 +1,172 @@
+"""Content on its way: from the network or the cache into the image, or to a file first where it must be."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TypeVar
+
+from workers.creator.archive import Archive
+from workers.creator.arrival import Arrival
+from workers.creator.crew import Sum, all_of
+from workers.creator.digest import new_digest
+from workers.creator.disk import check_disk
+from workers.creator.fetch import Fetcher
+from workers.creator.inputs import Fetched, Images, Input, Kept, Sink, Store, Tell, What
+from workers.creator.plan import Item
+from workers.errors import HostError, JobError
+from workers.report import Report
+
+T = TypeVar("T")
+
+
+class FileSink:
+    """A new file that takes what arrives."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("xb")
+
+    def write(self, data: bytes | memoryview, /) -> None:
+        self._file.write(data)
+
+    def rewind(self) -> None:
+        self._file.seek(0)
+        self._file.truncate()
+
+    def close(self) -> None:
+        self._file.close()
+
+
+class Nowhere:
+    """A sink for bytes that only need to be proved."""
+
+    def write(self, data: bytes | memoryview, /) -> None:
+        """Nothing to keep."""
+
+    def rewind(self) -> None:
+        """Nothing to forget."""
+
+
+class Depot:
+    """One build's content. `store` and `images` may be missing; what `early` brings is gone at the end."""
+
+    def __init__(
+        self, work: Path, fetcher: Fetcher, report: Report, store: Store | None, images: Images | None
+    ) -> None:
+        self._work, self._fetcher, self._report = work, fetcher, report
+        self._store, self._images = store, images
+        self._pins, self._lock = ExitStack(), threading.Lock()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._pins.close()
+
+    def check_disk(self, needed: int) -> None:
+        """HostError `disk_full` unless there is room; the store gives up what it can before that."""
+        if self._store is not None:
+            self._store.make_room(needed)
+        check_disk(self._work, needed)
+
+    def all_of(self, jobs: Sequence[Callable[[], T]]) -> list[T]:
+        """Several jobs at a time, as many as the host's rules say."""
+        width = self._fetcher.rules.parallel
+        return all_of(jobs, width=width, report=self._report, cut=self._fetcher.cut)
+
+    def measure(self, items: list[Item]) -> list[Item]:
+        """The same items, all with their sizes: archives, and those that hide it, are fetched now."""
+        progress = Sum(self._report)
+        jobs = [partial(self._early, item, number, progress.part()) for number, item in enumerate(items)]
+        return [self._listed(item) for item in self.all_of(jobs)]
+
+    def into(self, item: Item, sink: Sink, tell: Tell) -> Fetched:
+        """The content of an item into its sink, proved."""
+        if item.data is not None:
+            return self._inline(item, item.data, sink, tell)
+        if item.place is not None:  # its checksum was proved when it arrived
+            return self._fetcher.read(item.place, sink, size=item.size, tell=tell)
+        if self._store is not None:
+            with self._store.get(wanted(item), partial(self._to_file, item, tell)) as kept:
+                if kept is not None:
+                    return self._from_store(kept, item, sink, tell)
+        return self._from_afar(item, sink, tell)
+
+    def _early(self, item: Item, number: int, tell: Tell) -> Item:
+        if item.data is not None or (item.size >= 0 and not item.via):
+            return item
+        kept = self._pinned(item, tell)
+        if kept is None:
+            place = self._work / f"early.{number}"
+            got = self._to_file(item, tell, place)
+        else:
+            place = kept.path
+            got = self._from_store(kept, replace(item, size=kept.size), Nowhere(), tell)
+        return replace(item, size=got.size, place=place, sha256=got.sha256)
+
+    def _pinned(self, item: Item, tell: Tell) -> Kept | None:
+        if self._store is None:
+            return None
+        door = self._store.get(wanted(item), partial(self._to_file, item, tell))
+        kept = door.__enter__()
+        with self._lock:
+            self._pins.push(door)
+        return kept
+
+    def _listed(self, item: Item) -> Item:
+        if not item.via or item.place is None:
+            return item
+        return replace(item, members=tuple(self.archive(item).members(self._fetcher.check)))
+
+    def archive(self, item: Item) -> Archive:
+        """An item that is an archive, once it is at hand."""
+        if item.place is None:
+            raise HostError("not_fetched", f"{item.to} is not here yet; build the image again")
+        return Archive(
+            item.place, item.via, item.to, f"the archive of {item.to}", self._fetcher.rules.max_file
+        )
+
+    def _to_file(self, item: Item, tell: Tell, path: Path) -> Fetched:
+        sink = FileSink(path)
+        try:
+            return self._from_afar(item, sink, tell)
+        finally:
+            sink.close()
+
+    def _from_store(self, kept: Kept, item: Item, sink: Sink, tell: Tell) -> Fetched:
+        got = self._fetcher.read(kept.path, sink, size=item.size, tell=tell)
+        kept.prove(got.sha256)
+        return got
+
+    def _from_afar(self, item: Item, sink: Sink, tell: Tell) -> Fetched:
+        if item.image is not None and item.image.url is None and self._images is not None:
+            return self._images.pour(item.image, sink, tell)
+        size = item.size if item.size >= 0 else None
+        return self._fetcher.fetch(item.source, sink, size=size, checksum=item.checksum, tell=tell)
+
+    def _inline(self, item: Item, data: bytes, sink: Sink, tell: Tell) -> Fetched:
+        if item.checksum is not None and item.checksum.kind == "digest":
+            digest = new_digest(item.checksum.algo)
+            digest.update(data)
+            if digest.hexdigest() != item.checksum.value.lower():
+                raise JobError(
+                    "checksum_mismatch",
+                    f"the content of {item.to} has the {item.checksum.algo} {digest.hexdigest()}, "
+                    f"the recipe wants {item.checksum.value}; correct one of them",
+                )
+        arrival = Arrival(item.to, sink, tell, size=len(data))
+        arrival.write(data)
+        return arrival.prove()
+
+
+def wanted(item: Item) -> Input:
+    """An item as the store knows it."""
+    what = What.FILE if item.image is None else What.IMAGE
+    return Input(what, item.source, item.checksum, item.told)
