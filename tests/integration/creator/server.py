@@ -23,6 +23,8 @@ class Page:
     etag_after_cut: str = '"v2"'
     location: str = ""
     retry_after: str = ""
+    headers: tuple[tuple[str, str], ...] = ()  # more of them, also of redirects
+    stall_after: int | None = None  # bytes, after which nothing more comes until the server closes
 
 
 class ContentServer:
@@ -32,6 +34,7 @@ class ContentServer:
         self.pages: dict[str, Page] = {}
         self.seen: list[tuple[str, str, str]] = []
         self.authorizations: list[str] = []
+        self.stalled, self.closing = threading.Event(), threading.Event()
         outer = self
 
         class Handler(_Handler):
@@ -53,7 +56,12 @@ class ContentServer:
         """The Range headers of the GETs of a path."""
         return [span for method, seen, span in self.seen if (method, seen) == ("GET", path)]
 
+    @property
+    def port(self) -> int:
+        return self._httpd.server_port
+
     def close(self) -> None:
+        self.closing.set()
         self._httpd.shutdown()
         self._httpd.server_close()
         self._thread.join()
@@ -107,6 +115,13 @@ class _Handler(BaseHTTPRequestHandler):
         self._body(page, page.data[first : last + 1])
 
     def _body(self, page: Page, data: bytes) -> None:
+        if page.stall_after is not None:
+            self.wfile.write(data[: page.stall_after])
+            self.wfile.flush()
+            self.owner.stalled.set()
+            self.owner.closing.wait(60)
+            self.close_connection = True
+            return
         cut = page.cuts.pop(0) if page.cuts else None
         self.wfile.write(data if cut is None else data[:cut])
         if cut is not None:
@@ -128,6 +143,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _common(self, page: Page, length: int) -> None:
         self.send_header("ETag", page.etag)
+        for name, value in page.headers:
+            self.send_header(name, value)
         if page.length:
             self.send_header("Content-Length", str(length))
         else:
@@ -138,6 +155,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         if page and page.location:
             self.send_header("Location", page.location)
+            for name, value in page.headers:
+                self.send_header(name, value)
         if page and page.retry_after:
             self.send_header("Retry-After", page.retry_after)
         self.send_header("Content-Length", "0")
