@@ -258,8 +258,18 @@ class SlotState(TypedDict):
     problem: str
 
 
+class Held(TypedDict):
+    """An attempt that a worker is at."""
+
+    task: str
+    attempt: int
+
+
 class Beat(TypedDict):
-    """Body of `POST hosts/me/beat`, every few seconds, one per worker kind and host."""
+    """Body of `POST hosts/me/beat`, every few seconds, one per worker kind and host.
+
+    It renews the leases of all `attempts`.
+    """
 
     kind: str
     boot_id: str
@@ -267,6 +277,7 @@ class Beat(TypedDict):
     protocol: int
     free_bytes: int
     running: list[str]
+    attempts: NotRequired[list[Held]]
     slots: NotRequired[list[SlotState]]
 
 
@@ -274,11 +285,15 @@ class BeatAnswer(TypedDict):
     """Task ids that wait for this worker (a bell that needs no broker), and whether to stop claiming.
 
     `keep`, for writer hosts alone: the orders whose images may still be needed there. All others may go.
+    To a beat with `attempts`: `answers`, by task, for those that are not to go on; `pace`, the seconds
+    between two reports of an attempt that bring no new step.
     """
 
     ring: list[str]
     drain: bool
     keep: NotRequired[list[str]]
+    answers: NotRequired[dict[str, str]]
+    pace: NotRequired[float]
 
 
 class Ticket(TypedDict):

@@ -153,6 +153,11 @@ class SlotSerializer(Strict):
     problem = Text()
 
 
+class HeldSerializer(Strict):
+    task = Id()
+    attempt = Number()
+
+
 class BeatSerializer(Strict):
     kind = serializers.ChoiceField(choices=[k.value for k in Kind])
     boot_id = serializers.CharField(max_length=64)
@@ -160,6 +165,7 @@ class BeatSerializer(Strict):
     protocol = serializers.IntegerField()
     free_bytes = Size()
     running = serializers.ListField(child=Id(), max_length=100)
+    attempts = serializers.ListField(child=HeldSerializer(), required=False, max_length=100)
     slots = serializers.ListField(child=SlotSerializer(), required=False, max_length=100)
 
     def validate_slots(self, slots: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -215,6 +221,10 @@ class BeatAnswerSerializer(serializers.Serializer[Any]):
     ring = serializers.ListField(child=Id())
     drain = serializers.BooleanField()
     keep = serializers.ListField(child=Id(), required=False)
+    answers = serializers.DictField(
+        child=serializers.ChoiceField(choices=[Answer.CANCEL.value, Answer.STALE.value]), required=False
+    )
+    pace = serializers.FloatField(required=False)
 
 
 class GrantSerializer(serializers.Serializer[Any]):
@@ -228,5 +238,6 @@ class EndedAttemptSerializer(serializers.Serializer[Any]):
 
 class EndedSerializer(serializers.Serializer[Any]):
     cursor = serializers.CharField()
+    now = serializers.FloatField()
     ended = EndedAttemptSerializer(many=True)
     removed = serializers.ListField(child=Id())

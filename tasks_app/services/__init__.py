@@ -1,9 +1,10 @@
 """The verbs of the tasks room."""
 
 from tasks_app.services.attempts import claim, permit, release, report
+from tasks_app.services.beats import beat
 from tasks_app.services.cards import confirm
 from tasks_app.services.duty import disable, drain, enable, resume
-from tasks_app.services.hosts import beat, enrol
+from tasks_app.services.hosts import enrol
 from tasks_app.services.moving import cancel_tasks, create_task, find_hosts, retry_task
 from tasks_app.services.publishing import ended, publish, published, ticket
 from tasks_app.services.relocating import relocate, unconfirm

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +14,7 @@ from imager.api import Problem
 from tasks_app import clock, followers
 from tasks_app.lifecycle import TaskStatus
 from tasks_app.models import Attempt, Host, RefusedReport, Task, TaskEvent
-from tasks_app.services import cards, ending, logs
+from tasks_app.services import cards, ending, logs, progress
 from tasks_app.services.leases import deadline, lease
 from tasks_app.services.moving import lock, move_task
 from workers.contract import (
@@ -150,7 +151,7 @@ def assignments(host: Host) -> list[Assignment]:
 def report(task_id: UUID, host: Host, body: Report) -> Answer:
     """Take in where an attempt is, or how it ended."""
     if "outcome" not in body:
-        return _take_progress(find(task_id), host, body)
+        return _take_progress(task_id, host, body)
     with transaction.atomic():
         task = find_locked(task_id)
         known = TaskEvent.objects.filter(event_id=body["event_id"]).first()
@@ -158,7 +159,7 @@ def report(task_id: UUID, host: Host, body: Report) -> Answer:
             return _again(known, task, host, dict(body))
         if not current(task, host, body["attempt"]):
             return refuse(task, host, dict(body), "stale")
-        logs.append(task, body)
+        logs.append(task.pk, body)
         ending.end(task, host, body)
         TaskEvent.objects.create(
             event_id=body["event_id"],
@@ -177,27 +178,14 @@ def _again(known: TaskEvent, task: Task, host: Host, body: dict[str, Any]) -> An
     return Answer(known.answer["answer"])
 
 
-def _take_progress(task: Task, host: Host, body: Report) -> Answer:
-    at = clock.now()
-    fields: dict[str, Any] = {"step": body["step"], **lease(at)}
-    progress = body.get("progress")
-    if progress:
-        fields |= {
-            "progress_done": progress["done"],
-            "progress_total": progress["total"],
-            "progress_rate": progress["rate"],
-            "progress_eta": progress["eta"],
-        }
-    done = progress["done"] if progress else task.progress_done
-    if (body["step"], done) != (task.step, task.progress_done):
-        fields["progress_at"] = at
-    with transaction.atomic():
-        mine = Task.objects.filter(pk=task.pk, status=TaskStatus.RUNNING, attempt=body["attempt"], host=host)
-        if not mine.update(**fields):
-            return refuse(task, host, dict(body), "stale")
-        logs.append(task, body)
-    canceled = Task.objects.filter(pk=task.pk, cancel_requested_at__isnull=False).exists()
-    return Answer.CANCEL if canceled else Answer.GO
+def _take_progress(task_id: UUID, host: Host, body: Report) -> Answer:
+    """The log is kept with the progress, or neither."""
+    with transaction.atomic() if "log" in body else nullcontext():
+        answer = progress.take_in(task_id, host, body)
+        if answer is Answer.STALE:
+            return refuse(find(task_id), host, dict(body), "stale")
+        logs.append(task_id, body)
+        return answer
 
 
 def refuse(task: Task, host: Host, body: dict[str, Any], reason: str) -> Answer:

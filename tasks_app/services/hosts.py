@@ -1,4 +1,4 @@
-"""Hosts: enrolment, signs of life, and what is in their slots."""
+"""Hosts: enrolment."""
 
 from __future__ import annotations
 
@@ -7,11 +7,7 @@ import re
 from django.db import transaction
 
 from imager.accounts.models import Channel, Role, User
-from imager.api import Problem
-from tasks_app.lifecycle import TaskStatus
-from tasks_app.models import Host, Slot, Task
-from tasks_app.services import cards, signs
-from workers.contract import Beat, BeatAnswer, Kind
+from tasks_app.models import Host
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,49}")
 
@@ -60,37 +56,3 @@ def _renew(account: User, password: str) -> User:
     account.is_active = True
     account.save()
     return account
-
-
-def beat(host: Host, body: Beat) -> BeatAnswer:
-    """A sign of life: keep what the host says of itself and its slots; answer what waits for it."""
-    kind = Kind(body["kind"])
-    if (kind is Kind.CREATE) != (host.kind == Host.Kind.CREATOR):
-        raise Problem(403, "not_yours", f"A {host.kind} host does no {kind} tasks.")
-    heard = signs.take_in(host, body)
-    if heard.automatic and not heard.drain and "slots" in body and _confirm_all(host):
-        heard = signs.take_in(host, body)  # what was confirmed is to be heard at once
-    answer: BeatAnswer = {"ring": [str(task) for task in heard.ring], "drain": heard.drain}
-    if host.kind == Host.Kind.WRITER:
-        answer["keep"] = [str(order) for order in heard.keep]
-    return answer
-
-
-def _confirm_all(host: Host) -> bool:
-    """Confirm whatever may be written. Whether anything was."""
-    confirmed = False
-    present = Slot.objects.filter(host=host, present=True, disabled=False, problem="").select_related("host")
-    for slot in present:
-        if (
-            slot.used
-            or Task.objects.filter(slot=slot, status__in=[TaskStatus.QUEUED, TaskStatus.RUNNING]).exists()
-        ):
-            continue
-        try:
-            cards.confirm(slot, diskseq=slot.diskseq, boot_id=slot.boot_id, by=host.name)
-            confirmed = True
-        except Problem as problem:
-            if problem.get_codes() == "nothing_waits":
-                break
-            # this card does not do, as the station page says; the next may
-    return confirmed

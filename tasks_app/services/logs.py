@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from tasks_app.models import Attempt, Task
+from uuid import UUID
+
+from tasks_app.models import Attempt
 from workers.contract import MAX_LOG_KEPT, Report
 
 CUT = "\n[… cut here: the log is longer than is kept …]\n"
 
 
-def append(task: Task, report: Report) -> None:
+def append(task: UUID, report: Report) -> None:
     """Add the report's piece of log, if it brings anything new. Needs a transaction."""
     piece = report.get("log")
     if not piece or not piece["text"]:
