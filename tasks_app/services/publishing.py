@@ -71,6 +71,7 @@ def ended(since: str) -> dict[str, Any]:
     over = Attempt.objects.filter(ended_at__gt=recent).order_by("ended_at").values_list("task_id", "attempt")
     return {
         "cursor": at.isoformat(),
+        "now": at.timestamp(),
         "ended": [{"task": str(task), "attempt": attempt} for task, attempt in over],
         "removed": [str(owner) for owner in warehouse.removed_since(begin)],
     }

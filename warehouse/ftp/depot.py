@@ -12,6 +12,7 @@ from warehouse.ftp.layout import Layout
 from warehouse.ftp.publish import Publisher
 from warehouse.ftp.refusal import GOING_AWAY, NOT_LOGGED_IN, Refused
 from warehouse.ftp.tickets import verify
+from warehouse.ftp.timekeeper import Timekeeper
 from warehouse.ftp.visits import Visit, Visits
 from warehouse.ftp.web import Web
 from workers.contract import Right
@@ -26,6 +27,7 @@ class Depot:
         self.web = Web(config)
         self.keys = Keys(layout.state / "jwks.json", self.web.keys)
         self.ended = EndedList(layout.state / "ended.json")
+        self.time = Timekeeper()
         self.visits = Visits()
         self.publisher = Publisher(layout, self.web)
         self.stopping = threading.Event()
@@ -34,7 +36,7 @@ class Depot:
 
     def admit(self, user: str, token: str) -> Visit:
         """Begin a visit with a ticket, or raise `Refused`."""
-        ticket = verify(token, user=user, find_key=self.keys.find)
+        ticket = verify(token, user=user, find_key=self.keys.find, now=self.time.now())
         if ticket.right is Right.STORE and not self.ended.is_fresh():
             raise Refused(
                 GOING_AWAY, "The warehouse has not heard from the server for 10 minutes; try again later."

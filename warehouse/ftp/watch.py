@@ -64,6 +64,7 @@ class Watch(threading.Thread):
         depot = self._depot
         asked_at = time.monotonic()
         news = depot.web.ended(depot.ended.cursor)
+        depot.time.heard(news.now)
         depot.ended.add([f"{task}.{attempt}" for task, attempt in news.attempts])
         done = self._carry_out(news, asked_at)
         # What could not be carried out is asked for again: the cursor stays.

@@ -34,9 +34,13 @@ class ServerRefused(Exception):
 
 @dataclass(frozen=True)
 class Ended:
-    """What ended since `cursor` was last given: attempts (task, attempt) and whole orders' images."""
+    """What ended since `cursor` was last given: attempts (task, attempt) and whole orders' images.
+
+    `now`: the server's clock, seconds since 1970.
+    """
 
     cursor: str
+    now: float
     attempts: list[tuple[str, int]]
     removed: list[str]
 
@@ -135,10 +139,11 @@ def _object(content: bytes) -> dict[str, Any]:
 
 
 def _ended(answer: dict[str, Any]) -> Ended:
-    cursor = answer["cursor"]
+    cursor, now = answer["cursor"], answer["now"]
     attempts = [(row["task"], row["attempt"]) for row in answer["ended"]]
     removed = list(answer["removed"])
     good = all(is_uuid(task) and type(attempt) is int for task, attempt in attempts)
-    if not isinstance(cursor, str) or not good or not all(is_uuid(order) for order in removed):
-        raise ValueError("bad cursor, attempt or order")
-    return Ended(cursor=cursor, attempts=attempts, removed=removed)
+    good = good and isinstance(cursor, str) and type(now) in {int, float}
+    if not good or not all(is_uuid(order) for order in removed):
+        raise ValueError("bad cursor, clock, attempt or order")
+    return Ended(cursor=cursor, now=float(now), attempts=attempts, removed=removed)

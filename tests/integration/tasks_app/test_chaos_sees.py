@@ -96,11 +96,23 @@ def test_an_attempt_without_end_a_second_done_one_and_a_done_task_without_any(li
     Attempt.objects.create(attempt=2, claim_id=written.order.pk, **more)
     assert seen(line, written) == ["an attempt never ended"]
 
-    Attempt.objects.update(outcome="done", ended_at=timezone.now())
+    Attempt.objects.filter(attempt=2).update(ended_at=timezone.now())
+    Attempt.objects.update(outcome="done")
     assert seen(line, written) == ["two attempts of a task are done"]
 
     Attempt.objects.update(outcome="lost")
     assert seen(line, written) == ["a task is done without a done attempt"]
+
+
+def test_an_attempt_that_began_before_the_last_had_ended(line, written):
+    Attempt.objects.create(
+        task=written.task, attempt=2, claim_id=written.order.pk, host=written.host, boot_id="b",
+        outcome="lost", ended_at=timezone.now(),
+    )  # fmt: skip
+    assert seen(line, written) == []
+
+    Attempt.objects.filter(attempt=1).update(ended_at=timezone.now() + timedelta(seconds=1))
+    assert seen(line, written) == ["an attempt began before the one before it had ended"]
 
 
 def test_a_mail_that_was_not_sent(line, written):

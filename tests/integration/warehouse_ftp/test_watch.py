@@ -77,6 +77,20 @@ def test_a_removed_image_goes_and_its_readers_with_it(house: Warehouse, web: Web
     wait_for(lambda: not list((house.root / "trash").iterdir()), "the image's bytes gone from the trash")
 
 
+@pytest.mark.parametrize("ahead", [-86_400.0, 86_400.0])
+def test_a_server_whose_clock_is_a_day_off_is_believed_after_its_first_word(
+    house: Warehouse, web: Web, ahead: float
+) -> None:
+    web.signer.ahead = ahead
+    polls = web.polls
+    wait_for(lambda: web.polls >= polls + 2, "two polls: the first one's answer is taken in")
+    attempt = Attempt(web)
+    with attempt.login(house) as ftp:
+        attempt.upload(ftp)
+        ftp.sendcmd(attempt.publish_command())
+    assert attempt.is_published(house)
+
+
 def test_a_published_image_outlives_the_end_of_its_attempt(
     house: Warehouse, web: Web, attempt: Attempt
 ) -> None:
@@ -141,7 +155,7 @@ def test_without_news_for_ten_minutes_nobody_begins_to_store(
 def test_an_answer_in_another_form_changes_nothing(house: Warehouse, web: Web, attempt: Attempt) -> None:
     outside = house.root / "outside"
     outside.mkdir()
-    web.refuse["ended"] = (200, {"cursor": "7", "ended": [], "removed": ["../outside"]})
+    web.refuse["ended"] = (200, {"cursor": "7", "now": 1.0, "ended": [], "removed": ["../outside"]})
     wait_for(lambda: house.events("the server cannot be asked what has ended"), "notice")
     assert outside.exists()
     assert json.loads((house.root / "state" / "ended.json").read_text())["cursor"] != "7"

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from warehouse.ftp.refusal import Refused
 from warehouse.ftp.tickets import Ticket, verify
+from warehouse.ftp.timekeeper import Timekeeper
 from workers.contract import Right
 
 KEY = Ed25519PrivateKey.generate()
@@ -37,7 +38,7 @@ def _claims(**changes: Any) -> dict[str, Any]:
 
 def _verify(headers: dict[str, Any] | None = None, **changes: Any) -> Ticket:
     token = jwt.encode(_claims(**changes), KEY, algorithm="EdDSA", headers=headers or {"kid": "k"})
-    return verify(token, user=f"{TASK}.3", find_key={"k": KEY.public_key()}.get)
+    return verify(token, user=f"{TASK}.3", find_key={"k": KEY.public_key()}.get, now=time.time())
 
 
 def test_a_good_ticket() -> None:
@@ -105,7 +106,7 @@ def test_the_key_must_be_named_and_known(headers: dict[str, Any]) -> None:
 @pytest.mark.parametrize("token", ["", "a.b.c", "....", "x" * 5000, "\u00e9.\u00e9.\u00e9"])
 def test_what_is_no_token_at_all(token: str) -> None:
     with pytest.raises(Refused, match="not in the form of a ticket"):
-        verify(token, user=f"{TASK}.3", find_key={"k": KEY.public_key()}.get)
+        verify(token, user=f"{TASK}.3", find_key={"k": KEY.public_key()}.get, now=0)
 
 
 @pytest.mark.parametrize("part", [0, 1, 2])
@@ -115,4 +116,27 @@ def test_a_token_that_was_touched(part: int, place: int) -> None:
     piece = pieces[part]
     pieces[part] = piece[:place] + ("A" if piece[place] != "A" else "B") + piece[place + 1 :]
     with pytest.raises(Refused, match="The ticket is"):
-        verify(".".join(pieces), user=f"{TASK}.3", find_key={"k": KEY.public_key()}.get)
+        verify(".".join(pieces), user=f"{TASK}.3", find_key={"k": KEY.public_key()}.get, now=time.time())
+
+
+@pytest.mark.parametrize("off", [-A_DAY, A_DAY])
+def test_the_given_moment_counts_and_no_clock_of_this_machine(off: int) -> None:
+    token = jwt.encode(_claims(iat=START + off, exp=START + off + 600), KEY, "EdDSA", headers={"kid": "k"})
+    keys = {"k": KEY.public_key()}.get
+
+    assert verify(token, user=f"{TASK}.3", find_key=keys, now=START + off + 5).attempt == 3
+    with pytest.raises(Refused, match="expired"):
+        verify(token, user=f"{TASK}.3", find_key=keys, now=START + off + 631)
+    with pytest.raises(Refused, match="not valid here yet"):
+        verify(token, user=f"{TASK}.3", find_key=keys, now=START + off - 31)
+
+
+def test_the_server_s_clock_is_gone_by_once_it_was_heard() -> None:
+    monotonic, wall = [100.0], [5_000.0]
+    keeper = Timekeeper(lambda: monotonic[0], lambda: wall[0])
+    assert keeper.now() == 5_000
+
+    keeper.heard(90_000.0)
+    monotonic[0] += 7
+    wall[0] -= A_DAY
+    assert keeper.now() == 90_007
