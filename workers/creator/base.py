@@ -15,14 +15,13 @@ from workers.creator.disk import check_disk
 from workers.creator.fetch import Fetcher
 from workers.creator.unpack import SparseFile, Unpacker, is_packed
 from workers.errors import JobError
-from workers.imaging import mbr
+from workers.imaging import mbr, table
 from workers.imaging.manifest import public_source
 from workers.imaging.sparse import data_ranges
 from workers.report import Report
 
 _STEP: Final = 64 << 20
 _NO_CLONE: Final = {errno.EXDEV, errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS}
-_GPT: Final = 0xEE
 
 
 @dataclass(frozen=True)
@@ -34,6 +33,8 @@ class BaseImage:
     root: mbr.Partition
     boot: mbr.Partition
     data: mbr.Partition
+    tail: int = 0  # bytes behind the data partition that belong to the partition table
+    largest: int | None = None  # the most bytes that this table lets the data partition have
 
 
 class _Nowhere:
@@ -87,16 +88,27 @@ def base_size(wanted: recipe.Base, fetcher: Fetcher) -> int | None:
 def inspect_base(path: Path, source: str) -> BaseImage:
     """The partitions that a build needs: 1 (FAT, boot), 2 (root) and 3 (data, the last of all)."""
     name = public_source(source)
-    table = {each.number: each for each in mbr.read(path)}
-    if any(each.kind == _GPT for each in table.values()):
-        raise JobError("bad_base", f"{name} has a GPT; a base image needs an MBR partition table")
-    if not {1, 2, 3} <= table.keys():
+    try:
+        found = {each.number: each for each in table.read(path)}
+    except JobError as error:
+        if error.code != "hybrid_table":
+            raise
+        raise JobError("bad_base", f"{name}: {error.message}") from error
+    if not {1, 2, 3} <= found.keys():
         raise JobError(
-            "bad_base", f"{name} has the partitions {sorted(table)}; it needs 1 (boot), 2 (root), 3 (data)"
+            "bad_base", f"{name} has the partitions {sorted(found)}; it needs 1 (boot), 2 (root), 3 (data)"
         )
-    if table[3].start < max(each.end for number, each in table.items() if number != 3):
+    if found[3].start < max(each.end for number, each in found.items() if number != 3):
         raise JobError("bad_base", f"in {name} partition 3 (data) is not the last one, so it cannot grow")
-    return BaseImage(path, path.stat().st_size, boot=table[1], root=table[2], data=table[3])
+    return BaseImage(
+        path,
+        path.stat().st_size,
+        boot=found[1],
+        root=found[2],
+        data=found[3],
+        tail=table.tail(path),
+        largest=table.largest(path),
+    )
 
 
 def copy_sparse(source: Path, target: Path, length: int, report: Report) -> None:

@@ -42,7 +42,7 @@ from workers.creator.plan import (
 from workers.creator.recipe import Recipe, read_recipe
 from workers.creator.rules import TERMINAL, Rules
 from workers.errors import HostError, JobError
-from workers.imaging import manifest, mbr
+from workers.imaging import manifest, table
 from workers.imaging.ext4_tools import check_ext4
 from workers.imaging.fat import Fat
 from workers.imaging.sparse import data_ranges
@@ -155,7 +155,7 @@ def _copy_base(image: Path, base: BaseImage, sizes: Sizes, report: Report) -> No
     with image.open("xb") as file:
         file.truncate(sizes.image)
     copy_sparse(base.path, image, base.data.start, report)
-    mbr.resize(image, 3, sizes.data)
+    table.resize(image, 3, sizes.data)
     check_ext4(image, base.root.start)
     format_data(image, base, sizes)
 

@@ -24,7 +24,6 @@ from workers.report import Report
 
 ROOM_TO_WORK: Final = 10  # percent of the content, added where the recipe leaves the size to us
 UNFOLDED: Final = 3  # times its packed size: what a packed tar is taken for until it is fetched
-_LARGEST_PARTITION: Final = 0xFFFF_FFFF * 512
 _ASKED_AT_ONCE: Final = 8
 
 
@@ -104,18 +103,18 @@ def check_at_first_sight(recipe: Recipe, items: list[Item]) -> int:
 def decide_sizes(recipe: Recipe, base: BaseImage, load: Load) -> Sizes:
     """The image's size, by the recipe or as needed; JobError `too_large` names what is needed and allowed."""
     start = base.data.start
-    least = start + smallest_size(load)
+    least = start + smallest_size(load) + base.tail
     wanted = recipe.output.bytes
     if wanted is None:
-        image = -(-(start + smallest_size(load.with_room(ROOM_TO_WORK))) // GRID) * GRID
+        image = -(-(start + smallest_size(load.with_room(ROOM_TO_WORK)) + base.tail) // GRID) * GRID
     else:
         image = wanted // BLOCK * BLOCK
     if image < least:
         raise _too_large(least, wanted or image)
-    data = (image - start) // BLOCK * BLOCK
-    if data > _LARGEST_PARTITION:
+    data = (image - base.tail - start) // BLOCK * BLOCK
+    if base.largest is not None and data > base.largest:
         raise JobError(
-            "too_large", f"an MBR partition has at most {_LARGEST_PARTITION} bytes; choose a smaller size"
+            "too_large", f"an MBR partition has at most {base.largest} bytes; choose a smaller size"
         )
     return Sizes(image, data, inodes_for(data, load))
 

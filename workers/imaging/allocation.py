@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from workers.errors import JobError
-from workers.imaging import alloc_ext4, alloc_fat, mbr
+from workers.imaging import alloc_ext4, alloc_fat, mbr, table
 from workers.imaging.alloc_ext4 import Pread
 from workers.imaging.ranges import BLOCK, GRID, Range, cut, tidy
 from workers.imaging.sparse import data_ranges
@@ -39,7 +39,7 @@ def ranges_of(pread: Pread, size: int, data: list[Range] | None = None) -> list[
 
 def _partitions(pread: Pread, size: int, data: list[Range]) -> Iterator[Range]:
     try:
-        partitions = mbr.parse(pread(mbr.SECTOR, 0), size)
+        partitions = table.parse(pread, size)
     except JobError as error:
         if error.code == "image_cut":
             raise
@@ -48,6 +48,7 @@ def _partitions(pread: Pread, size: int, data: list[Range]) -> Iterator[Range]:
         yield Range(0, size)
         return
     yield Range(0, partitions[0].start)
+    yield from table.backup(pread)
     end = partitions[0].start
     for each in partitions:
         yield from _holding_data(pread, end, each.start, data)

@@ -178,7 +178,7 @@ def edit(demo_base, path, *partitions, kind=None):
     [
         ((BOOT, ROOT), None, r"\[1, 2\]; it needs"),
         ((DATA_FIRST, ROOT, BOOT_LAST), None, "not the last one"),
-        ((BOOT, ROOT, DATA), 0xEE, "GPT"),
+        ((BOOT, ROOT, DATA), 0xEE, "hybrid"),
     ],
     ids=["two partitions", "data first", "gpt"],
 )  # fmt: skip
