@@ -57,6 +57,10 @@ def task_moved(task: Task, came_from: str, went_to: str, *, by: str) -> None:
         _fail(order, task, by=by)
     elif came_from == TaskStatus.FAILED and order.status == OrderStatus.FAILED:
         revive(order, by=by)
+    elif went_to == TaskStatus.DONE and task.kind == Kind.DOWNLOAD and order.status == OrderStatus.WRITING:
+        waiting = order.tasks.filter(kind=Kind.WRITE, status=TaskStatus.WAITING, host=task.host).count()
+        if waiting:  # staff moved the order to another station
+            notices.ask_for_cards(order, cards=waiting, download=task)
     else:
         advance(order, by=by)
 

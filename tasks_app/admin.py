@@ -13,9 +13,9 @@ from django.utils.html import format_html
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from tasks_app import clock, services
+from tasks_app import clock, outbox, services
 from tasks_app.asking import Question, after_asking, person
-from tasks_app.models import Attempt, Card, Host, Outbox, RefusedReport, Slot, Task, TaskMove
+from tasks_app.models import Attempt, Card, Host, Outbox, RefusedReport, Slot, Stumble, Task, TaskMove
 from tasks_app.presence import presence
 
 
@@ -247,6 +247,28 @@ class RefusedReportAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg] 
 
 @admin.register(Outbox)
 class OutboxAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
-    list_display = ["dedupe", "kind", "created_at", "sent_at", "tries", "last_error"]
-    list_filter = ["kind", ("sent_at", admin.EmptyFieldListFilter)]
+    list_display = ["dedupe", "kind", "created_at", "sent_at", "given_up_at", "tries", "last_error"]
+    list_filter = [
+        "kind",
+        ("sent_at", admin.EmptyFieldListFilter),
+        ("given_up_at", admin.EmptyFieldListFilter),
+    ]
     search_fields = ["dedupe"]
+    actions = ["again"]
+
+    def has_act_permission(self, request: HttpRequest) -> bool:
+        """Entries are never edited, but whoever may change them may have them tried again."""
+        return request.user.has_perm("tasks_app.change_outbox")
+
+    @admin.action(description=_("Try again what was not sent"), permissions=["act"])
+    def again(self, request: HttpRequest, entries: QuerySet[Outbox]) -> None:
+        """Start over with a full budget of tries."""
+        for entry in entries:
+            outbox.again(entry)
+
+
+@admin.register(Stumble)
+class StumbleAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
+    list_display = ["job", "subject", "error", "count", "first_at", "last_at", "not_before"]
+    list_filter = ["job"]
+    search_fields = ["subject"]

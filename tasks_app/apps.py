@@ -9,3 +9,12 @@ class TasksConfig(AppConfig):
 
     name = "tasks_app"
     verbose_name = _("Tasks")
+
+    def ready(self) -> None:
+        """What is tidied up now and then."""
+        from imager.accounts.services import prune_tokens
+        from tasks_app import followers, outbox, pulse
+
+        followers.every("hour", prune_tokens)
+        followers.every("day", outbox.prune)
+        followers.every("day", pulse.forget)

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 from celery import Celery
 from django.db import models, transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
+from kombu.exceptions import OperationalError as BrokerError
+from redis.exceptions import RedisError
 
 from tasks_app import clock, dispatch, outbox
 from tasks_app.lifecycle import TaskStatus
 from tasks_app.models import Host, Outbox, Task
+from tasks_app.stumbles import Footing
 from workers.contract import Kind
 
 M = TypeVar("M", Task, Outbox)
@@ -20,6 +24,7 @@ M = TypeVar("M", Task, Outbox)
 AGAIN = timedelta(seconds=60)
 PRESENT = timedelta(minutes=10)  # since the last beat
 AT_ONCE = 200
+AWAY = (BrokerError, RedisError, OSError)  # the broker is not there, or not ours
 
 
 def ring(app: Celery) -> int:
@@ -40,19 +45,22 @@ def ring_tasks(app: Celery) -> int:
         not_before__lte=at,
     )
     due = due.filter(status=TaskStatus.QUEUED).order_by("priority", "queued_at")
-    bells = []
-    for task in _take(due, at):
-        queue = dispatch.queue_for(task)
-        if queue:
-            bells.append((task, Bell(*dispatch.message_for(task), queue)))
+    footing = Footing("ring")
+    taken = _take(due, at)
+    bells = [(task, bell) for task in taken if (bell := footing.step(task.pk, partial(_bell, task)))]
     return _ring(app, bells, at)
+
+
+def _bell(task: Task) -> Bell | None:
+    queue = dispatch.queue_for(task)
+    return Bell(*dispatch.message_for(task), queue) if queue else None
 
 
 def ring_outbox(app: Celery) -> int:
     """Bells for undelivered outbox entries, on the server's own queue."""
     at = clock.now()
     due = Outbox.objects.select_for_update(skip_locked=True).filter(
-        Q(rung_at=None) | Q(rung_at__lt=at - AGAIN), sent_at=None, not_before__lte=at
+        Q(rung_at=None) | Q(rung_at__lt=at - AGAIN), sent_at=None, given_up_at=None, not_before__lte=at
     )
     bells = [
         (entry, Bell(outbox.DELIVER, {"entry": entry.pk}, outbox.SERVER_QUEUE)) for entry in _take(due, at)
@@ -67,6 +75,10 @@ class Bell(NamedTuple):
     message: dict[str, Any]
     queue: str
 
+    def ring(self, app: Celery) -> None:
+        """Send it, or raise what the broker says."""
+        app.send_task(self.name, kwargs=self.message, queue=self.queue, retry=False)
+
 
 @transaction.atomic
 def _take(due: QuerySet[M], at: datetime) -> list[M]:
@@ -78,11 +90,11 @@ def _take(due: QuerySet[M], at: datetime) -> list[M]:
 
 def _ring(app: Celery, bells: Sequence[tuple[models.Model, Bell]], at: datetime) -> int:
     """Ring; what the broker does not take counts as not rung."""
-    left = list(bells)
+    left, footing = list(bells), Footing("send")
     try:
         while left:
-            _, bell = left[0]
-            app.send_task(bell.name, kwargs=bell.message, queue=bell.queue, retry=False)
+            row, bell = left[0]
+            footing.step(row.pk, partial(bell.ring, app), fatal=AWAY)
             left.pop(0)
     finally:
         if left:

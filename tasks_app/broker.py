@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import secrets
+from contextlib import suppress
+from ipaddress import ip_address
 from urllib.parse import quote, urlsplit, urlunsplit
 
 import redis
 
+from imager.tls import broker_checks
 from tasks_app.models import Host
 from workers.contract import Kind, queue_of
 
@@ -33,10 +36,21 @@ def queues_of(host: Host) -> list[str]:
     return [queue_of(Kind.DOWNLOAD, host.name), queue_of(Kind.WRITE, host.name)]
 
 
-def admit(host: Host, *, server_url: str, host_url: str) -> str:
+def is_safe(url: str) -> bool:
+    """Whether hosts accept this address: their password travels encrypted, or not beyond one machine."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    with suppress(ValueError):
+        if parts.scheme == "redis" and (host == "localhost" or ip_address(host).is_loopback):
+            return True
+    return parts.scheme == "rediss" and bool(host)
+
+
+def admit(host: Host, *, server_url: str, host_url: str, ca_file: str = "") -> str:
     """Create (or renew) the host's broker user. Returns the URL for the host, password included.
 
-    Raises redis.RedisError when the broker cannot be reached or refuses.
+    `ca_file` is the authority of the broker as the server reaches it. Raises redis.RedisError when the broker
+    cannot be reached, is not the right one, or refuses.
     """
     user, password = f"host-{host.name}", secrets.token_urlsafe(24)
     keys = [
@@ -44,11 +58,13 @@ def admit(host: Host, *, server_url: str, host_url: str) -> str:
         for queue in queues_of(host)
         for name in (queue, f"_kombu.binding.{queue}", f"_kombu.binding_permanent.{queue}")
     ]
-    with redis.Redis.from_url(server_url, socket_connect_timeout=5, socket_timeout=10) as broker:
+    with redis.Redis.from_url(
+        server_url, socket_connect_timeout=5, socket_timeout=10, **broker_checks(server_url, ca_file)
+    ) as broker:
         broker.execute_command("ACL", "SETUSER", user, "reset", "on", f">{password}", *keys, *COMMANDS)
         _save(broker)
     parts = urlsplit(host_url)
-    place = f"{parts.hostname}:{parts.port or 6379}"
+    place = parts.netloc.rpartition("@")[2] + ("" if parts.port else ":6379")
     return urlunsplit(
         (parts.scheme, f"{user}:{quote(password, safe='')}@{place}", parts.path, parts.query, "")
     )

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Protocol
 from uuid import UUID
 
+from tasks_app.chores import Period
 from tasks_app.models import Task
 
 
@@ -18,6 +19,7 @@ class Follower(Protocol):
 _followers: list[Follower] = []
 _recipes: list[Callable[[UUID], str]] = []
 _periodic: list[Callable[[], object]] = []
+_chores: list[tuple[Period, Callable[[], object]]] = []
 
 
 def follow(function: Follower) -> Follower:
@@ -38,6 +40,18 @@ def every_minute(function: Callable[[], object]) -> Callable[[], object]:
     if function not in _periodic:
         _periodic.append(function)
     return function
+
+
+def every(period: Period, function: Callable[[], object]) -> Callable[[], object]:
+    """Have one of the schedulers call `function` once an hour or a day, at least."""
+    if (period, function) not in _chores:
+        _chores.append((period, function))
+    return function
+
+
+def chores() -> list[tuple[Period, Callable[[], object]]]:
+    """What the schedulers do once an hour or a day."""
+    return list(_chores)
 
 
 def tell(task: Task, came_from: str, went_to: str, *, by: str) -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import logging
+import smtplib
+from datetime import timedelta
 from typing import Any
 
 from django.core.mail import EmailMessage
@@ -11,10 +14,16 @@ from django.db import transaction
 from tasks_app import clock, dispatch
 from tasks_app.models import Outbox
 
+log = logging.getLogger(__name__)
+
+PERMANENT = 500  # replies of a mail server from here on mean: do not try again
 MAIL = "mail"
 SERVER_QUEUE = "server"
 DELIVER = "tasks_app.deliver"
 MAX_DEDUPE = 200
+MAX_TRIES = 80  # about two and a half days, once each hour at last
+HOPELESS_TRIES = 3  # what is wrong with the mail itself does not get better
+KEPT = timedelta(days=90)
 
 
 def post(kind: str, *, dedupe: str, payload: dict[str, Any]) -> None:
@@ -36,31 +45,59 @@ def _bounded(dedupe: str) -> str:
 def deliver(outbox_id: int) -> bool:
     """Deliver one entry, unless another worker has it or it was delivered before. Returns whether it was now.
 
-    What the mail server refuses is noted and tried again later: the scheduler rings again.
+    What fails is noted and tried again later, less and less often, and in the end left to staff.
     """
     with transaction.atomic():
-        entry = Outbox.objects.select_for_update(skip_locked=True).filter(pk=outbox_id, sent_at=None).first()
+        unsent = Outbox.objects.select_for_update(skip_locked=True).filter(sent_at=None, given_up_at=None)
+        entry = unsent.filter(pk=outbox_id).first()
         if entry is None:
             return False
         try:
             send_mail(entry)
-        except OSError as error:  # SMTP errors are OSErrors
+        except Exception as error:  # noqa: BLE001  # whatever it is, it must be counted, or it is rung for ever
             _postpone(entry, error)
             return False
         Outbox.objects.filter(pk=entry.pk).update(sent_at=clock.now(), tries=entry.tries + 1, last_error="")
         return True
 
 
-def _postpone(entry: Outbox, error: OSError) -> None:
+def again(entry: Outbox) -> Outbox:
+    """Staff have it tried once more, from the beginning. What was sent stays sent."""
+    fresh = Outbox.objects.filter(pk=entry.pk, sent_at=None)
+    fresh.update(given_up_at=None, tries=0, not_before=clock.now(), rung_at=None)
+    dispatch.notify("outbox")
+    return entry
+
+
+def prune() -> int:
+    """Forget what was sent long ago. Returns how many."""
+    return Outbox.objects.filter(sent_at__lt=clock.now() - KEPT).delete()[0]
+
+
+def _postpone(entry: Outbox, error: Exception) -> None:
     from tasks_app.services.leases import back_off
 
-    at = clock.now() + back_off(entry.tries)
+    at, tries = clock.now(), entry.tries + 1
+    most = HOPELESS_TRIES if _is_hopeless(error) else MAX_TRIES
+    log.warning("mail %s could not be sent (%d of %d tries): %s", entry.pk, tries, most, type(error).__name__)
     Outbox.objects.filter(pk=entry.pk).update(
-        tries=entry.tries + 1,
-        last_error=f"{type(error).__name__}: {error}"[:1000],
-        not_before=at,
+        tries=tries,
+        last_error=f"{type(error).__name__}: {error}"[:1000].replace("\x00", "�"),
+        not_before=at + back_off(entry.tries),
         rung_at=None,
+        given_up_at=at if tries >= most else None,
     )
+
+
+def _is_hopeless(error: Exception) -> bool:
+    """Whether it is the mail, not the mail server: a bad address, a header that is none, what is no text."""
+    if isinstance(error, smtplib.SMTPRecipientsRefused):
+        return all(code >= PERMANENT for code, _ in error.recipients.values())
+    if isinstance(error, smtplib.SMTPSenderRefused | smtplib.SMTPAuthenticationError):
+        return False  # our own settings: they get corrected
+    if isinstance(error, smtplib.SMTPResponseException):
+        return error.smtp_code >= PERMANENT
+    return not isinstance(error, OSError)
 
 
 def send_mail(entry: Outbox) -> None:

@@ -1,65 +1,79 @@
-"""The scheduler: hears NOTIFY, rings bells, sweeps each minute; needs no Redis, allows replicas."""
+"""The scheduler: hears NOTIFY and rings bells; sweeps each minute, with a broker or without. Has replicas."""
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 
 import psycopg
 from celery import Celery
 from django.conf import settings
-from django.db import OperationalError, connection
-from kombu.exceptions import OperationalError as BrokerError
-from redis.exceptions import RedisError
+from django.db import InterfaceError, OperationalError, connection
 
-from tasks_app import bells, dispatch, followers
+from tasks_app import bells, chores, dispatch, followers, pulse
 from tasks_app.services.sweeping import sweep
+from tasks_app.stumbles import Footing
 
 log = logging.getLogger(__name__)
 
 RING_EVERY = 5.0  # a lost NOTIFY costs this much
 BROKER_PAUSE = 10.0
+DATABASE_PAUSE = 1.0
 
 
 class Scheduler:
-    """Runs until `stopping` is set."""
+    """Runs until `stopping` is set. Two threads, so that a broker that hangs delays no sweep."""
 
     def __init__(self, app: Celery, stopping: threading.Event) -> None:
         self.app = app
         self.stopping = stopping
         self.next_sweep = 0.0
         self.broker_rests_until = 0.0
+        self.broken = False
 
     def run(self) -> None:
-        """Listen, ring, sweep; a lost database connection is made again."""
-        while not self.stopping.is_set():
-            try:
-                with self._listening() as listener:
-                    self._rounds(listener)
-            except (OperationalError, psycopg.OperationalError) as error:
-                log.warning("database away: %s", type(error).__name__)
-                connection.close()
-                self.stopping.wait(1.0)
+        """Ring in this thread, sweep in another; if either breaks, both end, and `broken` says so."""
+        sweeper = threading.Thread(target=self._until_the_end, args=(self._sweeps,), name="sweeper")
+        sweeper.start()
+        try:
+            self._until_the_end(self._bells)
+        finally:
+            self.stopping.set()
+            sweeper.join()
 
-    @contextlib.contextmanager
-    def _listening(self):  # type: ignore[no-untyped-def]  # a generator of psycopg connections
-        parameters = connection.get_connection_params()
-        parameters.pop("cursor_factory", None)
-        parameters.pop("context", None)
-        with psycopg.connect(**{**parameters, "autocommit": True}) as listener:
-            listener.execute(f"LISTEN {dispatch.CHANNEL}")
-            yield listener
+    def _until_the_end(self, rounds: Callable[[], None]) -> None:
+        """A lost database connection is made again."""
+        try:
+            while not self.stopping.is_set():
+                try:
+                    rounds()
+                except (OperationalError, InterfaceError, psycopg.OperationalError) as error:
+                    log.warning("database away: %s", type(error).__name__)
+                    connection.close()
+                    self.stopping.wait(DATABASE_PAUSE)
+        finally:
+            self.broken |= not self.stopping.is_set()
+            self.stopping.set()
+            connection.close()
 
-    def _rounds(self, listener: psycopg.Connection[object]) -> None:
+    def _bells(self) -> None:
+        with _listening() as listener:
+            while not self.stopping.is_set():
+                self.ring()
+                for _bell in listener.notifies(timeout=RING_EVERY, stop_after=1):
+                    break
+
+    def _sweeps(self) -> None:
         while not self.stopping.is_set():
-            self.ring()
+            pulse.beat(pulse.SCHEDULER)
             if time.monotonic() >= self.next_sweep:
                 self.sweep()
                 self.next_sweep = time.monotonic() + settings.SWEEP_EVERY
-            for _bell in listener.notifies(timeout=RING_EVERY, stop_after=1):
-                break
+            self.stopping.wait(min(pulse.EVERY, max(0.0, self.next_sweep - time.monotonic())))
 
     def ring(self) -> None:
         """Ring what is due; while the broker is away, rest: hosts ask the web by themselves."""
@@ -67,7 +81,7 @@ class Scheduler:
             return
         try:
             rung = bells.ring(self.app)
-        except (BrokerError, RedisError, OSError) as error:
+        except bells.AWAY as error:
             log.warning("broker away, bells rest for %d s: %s", BROKER_PAUSE, type(error).__name__)
             self.broker_rests_until = time.monotonic() + BROKER_PAUSE
         else:
@@ -75,9 +89,26 @@ class Scheduler:
                 log.info("rang %d bells", rung)
 
     def sweep(self) -> None:
-        """The minute's work of all rooms."""
+        """The minute's work of all rooms, and what is due once an hour or a day."""
         counts = sweep()
         if any(counts.values()):
             log.info("swept: %s", counts)
+        footing = Footing("periodic")
         for work in followers.periodic():
-            work()
+            footing.step(_name(work), work)
+        for period, work in followers.chores():
+            footing.step(_name(work), partial(chores.run, _name(work), period, work))
+
+
+def _name(work: Callable[[], object]) -> str:
+    return f"{work.__module__}.{getattr(work, '__qualname__', type(work).__qualname__)}"[-100:]
+
+
+@contextmanager
+def _listening() -> Iterator[psycopg.Connection[object]]:
+    parameters = connection.get_connection_params()
+    parameters.pop("cursor_factory", None)
+    parameters.pop("context", None)
+    with psycopg.connect(**{**parameters, "autocommit": True}) as listener:
+        listener.execute(f"LISTEN {dispatch.CHANNEL}")
+        yield listener

@@ -5,7 +5,6 @@ A message is heard at most once and says only "look at task X"; the claim over H
 
 from __future__ import annotations
 
-import ssl
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -14,6 +13,7 @@ import structlog
 from celery import Celery, signals
 from celery.platforms import SecurityWarning  # type: ignore[attr-defined]
 
+from workers import trust
 from workers.config import Config
 from workers.contract import CELERY_NAMES, PROTOCOL, Kind, queue_of
 
@@ -55,8 +55,8 @@ def bell(config: Config, kind: Kind, run: Callable[[str], object]) -> Celery:
     """A Celery application that calls `run(task_id)` for each message of this kind of worker."""
     app = Celery("workers", broker=config.broker_url, set_as_current=False)
     app.conf.update(SETTINGS, broker_transport_options={**TRANSPORT, "client_name": f"{kind}.{config.host}"})
-    if config.broker_url.startswith("rediss://"):
-        app.conf.broker_use_ssl = _certificates(config)
+    ca_file = str(config.ca_file or "")
+    app.conf.broker_use_ssl = trust.checks(config.broker_url, pem=config.broker_ca, ca_file=ca_file) or None
 
     @app.task(name=CELERY_NAMES[kind])
     def work(*, task: str, protocol: int) -> None:
@@ -95,11 +95,3 @@ def listen(app: Celery, queue_name: str, places: int, stopping: Callable[[], Non
     )
     worker.start()
     return int(worker.exitcode or 0)
-
-
-def _certificates(config: Config) -> dict[str, Any]:
-    """Without these, Celery would talk to any impostor."""
-    checks: dict[str, Any] = {"ssl_cert_reqs": ssl.CERT_REQUIRED, "ssl_check_hostname": True}
-    if config.ca_file:
-        checks["ssl_ca_certs"] = str(config.ca_file)
-    return checks

@@ -8,7 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
+from workers import trust
 from workers.contract import MAX_SLOT_NAME
 from workers.errors import HostError
 from workers.links import is_loopback
@@ -20,6 +22,7 @@ VARIABLES = {
     "email": "IMAGER_EMAIL",
     "password": "IMAGER_PASSWORD",
     "broker_url": "IMAGER_BROKER_URL",
+    "broker_ca": "IMAGER_BROKER_CA",
     "channel": "IMAGER_CHANNEL",
     "signing_key": "IMAGER_SIGNING_KEY",
     "data": "IMAGER_DATA",
@@ -48,6 +51,7 @@ class Config:
     path: Path
     password: str = field(repr=False)
     broker_url: str = field(default="", repr=False)
+    broker_ca: str = field(default="", repr=False)  # PEM; long, and in nobody's interest
     signing_key: str = field(default="", repr=False)
     channel: str = ""
     ca_file: Path | None = None
@@ -57,7 +61,8 @@ class Config:
     @property
     def secrets(self) -> tuple[str, ...]:
         """What must never leave this process in a line of text."""
-        return tuple(text for text in (self.password, self.broker_url, self.signing_key) if text)
+        bell = unquote(urlsplit(self.broker_url).password or "")
+        return tuple(text for text in (self.password, self.broker_url, bell, self.signing_key) if text)
 
     def require(self, name: str) -> str:
         """The text setting `name`, which this kind of worker cannot do without."""
@@ -150,6 +155,7 @@ def _checked(table: Mapping[str, Any], path: Path) -> Config:
     if not isinstance(enabled, bool):
         raise ConfigError(f"enabled in {path} must be true or false.")
     check_url(texts["url"])
+    check_broker_url(texts["broker_url"])
     check_signing_key(texts["signing_key"])
     return Config(
         url=texts["url"].rstrip("/"),
@@ -157,6 +163,7 @@ def _checked(table: Mapping[str, Any], path: Path) -> Config:
         email=texts["email"],
         password=texts["password"],
         broker_url=texts["broker_url"],
+        broker_ca=broker_ca_of(texts["broker_ca"]),
         signing_key=texts["signing_key"],
         channel=texts["channel"],
         data=Path(texts["data"]) if texts["data"] else default_data(),
@@ -177,6 +184,30 @@ def check_url(url: str) -> None:
     raise ConfigError(
         f"url is {url!r}: it must begin with https:// (http:// is for a server on this machine only)."
     )
+
+
+def check_broker_url(url: str) -> None:
+    """The same goes for the broker. The message never repeats the address: it holds a password."""
+    try:
+        good = not url or trust.is_safe(url)
+    except ValueError:
+        good = False
+    if not good:
+        raise ConfigError(
+            "broker_url must begin with rediss:// and name a host (redis:// is for a broker on this machine "
+            "only): run `manage.py create_host` again, or remove it; this host then asks the server for work."
+        )
+
+
+def broker_ca_of(text: str) -> str:
+    """The certificates of the broker's authority, as PEM."""
+    try:
+        return trust.authorities(text)
+    except ValueError as error:
+        raise ConfigError(
+            "broker_ca is no certificate: it is that of the broker's authority, in PEM or its base64 on one "
+            f"line, as `manage.py create_host` prints it ({error})."
+        ) from error
 
 
 def check_signing_key(key: str) -> None:

@@ -6,6 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from imager.env import env, required
+from imager.tls import broker_checks
 from workers import contract
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -99,7 +100,12 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # What remote hosts are told to listen to for bells; empty: they ask the web instead.
 HOST_BROKER_URL = env.str("HOST_BROKER_URL", default=REDIS_URL)
 
+# Whoever signed the broker's certificate (PEM); unset: the authorities of the system. Hosts are given a copy.
+REDIS_CA_FILE = env.str("REDIS_CA_FILE", default="")
+HOST_BROKER_CA_FILE = env.str("HOST_BROKER_CA_FILE", default=REDIS_CA_FILE)
+
 CELERY_BROKER_URL = REDIS_URL
+CELERY_BROKER_USE_SSL = broker_checks(REDIS_URL, REDIS_CA_FILE) or None
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_RESULT_BACKEND = None

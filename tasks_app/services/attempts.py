@@ -76,6 +76,8 @@ def claim(task_id: UUID, host: Host, body: Claim) -> Assignment:
             if known.task_id == task.pk and current(task, host, known.attempt):
                 return assignment(task, known.claim_id)
             raise Problem(409, "stale", _("That claim is over."))
+        if not belongs(task, host):  # staff moved it while we waited for the lock
+            raise Problem(403, "not_yours", _("This task belongs to another host or channel."))
         _refuse_claim(task, host)
         return _take(task, host, body)
 

@@ -48,10 +48,10 @@ def _done(task: Task, host: Host, result: dict[str, Any]) -> None:
         _require_size(result)
     if task.kind == Kind.WRITE:
         cards.accept(task, result)
-    _close(task, Outcome.DONE.value, None)
-    move_task(task, TaskStatus.DONE, by=host.name, result=result, **ended())
     if task.kind == Kind.DOWNLOAD:
         _bring_cards(task)
+    _close(task, Outcome.DONE.value, None)
+    move_task(task, TaskStatus.DONE, by=host.name, result=result, **ended())
 
 
 def _bring_cards(download: Task) -> None:

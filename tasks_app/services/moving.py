@@ -39,6 +39,16 @@ def lock(task_id: UUID) -> Task:
     )
 
 
+def lock_if_free(task_id: UUID) -> Task | None:
+    """The same, but None if somebody works with the order or the task now. Needs a transaction."""
+    order_id = Task.objects.values_list("order_id", flat=True).get(pk=task_id)
+    orders = order_model()._default_manager.select_for_update(skip_locked=True)
+    if orders.filter(pk=order_id).first() is None:
+        return None
+    tasks = Task.objects.select_for_update(of=("self",), skip_locked=True)
+    return tasks.select_related("host", "slot", "channel").filter(pk=task_id).first()
+
+
 def lock_order(order_id: UUID) -> models.Model:
     """The order, locked: two cards that finish together must each see the other. Needs a transaction."""
     return order_model()._default_manager.select_for_update().get(pk=order_id)

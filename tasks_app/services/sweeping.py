@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from functools import partial
+from uuid import UUID
+
 from django.db import transaction
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
-from imager.accounts.services import prune_tokens
 from tasks_app import clock
 from tasks_app.lifecycle import TaskStatus
 from tasks_app.models import Task
 from tasks_app.services import ending
 from tasks_app.services.leases import stall_limit
-from tasks_app.services.moving import find_hosts, lock
+from tasks_app.services.moving import find_hosts, lock_if_free
+from tasks_app.stumbles import Footing
 from workers.contract import Fault, Kind, Trouble
 
 BY = "scheduler"
@@ -20,7 +23,7 @@ BY = "scheduler"
 
 def sweep() -> dict[str, int]:
     """One round: lost attempts into the queue, homeless downloads to a host. Returns counts, for the log."""
-    return {"reclaimed": reclaim(), "placed": find_hosts(), "pruned_tokens": prune_tokens()}
+    return {"reclaimed": reclaim(), "placed": Footing("find hosts").step("all", find_hosts) or 0}
 
 
 def reclaim() -> int:
@@ -35,12 +38,15 @@ def reclaim() -> int:
     )
     canceled = Q(cancel_requested_at__isnull=False, reclaim_at__lt=at)
     doomed = Task.objects.filter(silent | late | stalled | canceled, status=TaskStatus.RUNNING)
-    return sum(_reclaim(pk) for pk in doomed.values_list("pk", flat=True))
+    footing = Footing("reclaim")
+    return sum(bool(footing.step(pk, partial(_reclaim, pk))) for pk in doomed.values_list("pk", flat=True))
 
 
 @transaction.atomic
-def _reclaim(pk: object) -> bool:
-    task = lock(pk)  # type: ignore[arg-type]  # values_list gives the primary key
+def _reclaim(pk: UUID) -> bool:
+    task = lock_if_free(pk)
+    if task is None:
+        return False  # somebody is at it: a report perhaps, that changes everything
     at = clock.now()
     if task.status != TaskStatus.RUNNING or task.reclaim_at is None or task.deadline_at is None:
         return False

@@ -11,8 +11,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 
-def make_certificate(folder: Path, name: str) -> tuple[Path, Path]:
+def make_certificate(folder: Path, name: str, *, expired: bool = False) -> tuple[Path, Path]:
     """The authority's certificate, and a file with key and certificate of the server `name`."""
+    folder.mkdir(parents=True, exist_ok=True)
     root_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     root = _builder("test authority", "test authority", root_key.public_key())
     root = root.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
@@ -20,7 +21,7 @@ def make_certificate(folder: Path, name: str) -> tuple[Path, Path]:
     root = root.add_extension(
         x509.SubjectKeyIdentifier.from_public_key(root_key.public_key()), critical=False
     )
-    leaf = _builder(name, "test authority", key.public_key())
+    leaf = _builder(name, "test authority", key.public_key(), expired=expired)
     leaf = leaf.add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
     leaf = leaf.add_extension(
         x509.AuthorityKeyIdentifier.from_issuer_public_key(root_key.public_key()), critical=False
@@ -33,8 +34,10 @@ def make_certificate(folder: Path, name: str) -> tuple[Path, Path]:
     return authority, chain
 
 
-def _builder(subject: str, issuer: str, key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
-    now = dt.datetime.now(dt.UTC)
+def _builder(
+    subject: str, issuer: str, key: ec.EllipticCurvePublicKey, *, expired: bool = False
+) -> x509.CertificateBuilder:
+    now = dt.datetime.now(dt.UTC) - dt.timedelta(days=expired)
     return (
         x509.CertificateBuilder()
         .subject_name(_name(subject))

@@ -8,7 +8,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from workers.config import ConfigError, check_signing_key, check_url, read_table, slots_of
+from workers.config import (
+    ConfigError,
+    broker_ca_of,
+    check_broker_url,
+    check_signing_key,
+    check_url,
+    read_table,
+    slots_of,
+)
 
 
 def change(path: Path, **values: Any) -> None:
@@ -21,6 +29,8 @@ def write(path: Path, table: Mapping[str, Any]) -> None:
     """Replace the file by `table` if that is a valid configuration, as far as it goes."""
     slots_of(table.get("slots", []), path)
     check_signing_key(table.get("signing_key", ""))
+    check_broker_url(table.get("broker_url", ""))
+    broker_ca_of(table.get("broker_ca", ""))
     if "url" in table:
         check_url(table["url"])
     try:

@@ -6,15 +6,28 @@ import signal
 import threading
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from tasks_app import pulse
 from tasks_app.scheduler import Scheduler
 
 
 class Command(BaseCommand):
     help = "Rings the hosts' queues, sweeps each minute, does periodic work. Replicas are allowed."
 
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--healthy", action="store_true", help="only say whether the scheduler of this machine works"
+        )
+
     def handle(self, *args: Any, **options: Any) -> None:
+        if options["healthy"]:
+            if ill := pulse.ill(pulse.SCHEDULER):
+                raise CommandError(ill)
+            return
+        self._run()
+
+    def _run(self) -> None:
         from imager.celery import app
 
         stopping = threading.Event()
@@ -22,4 +35,7 @@ class Command(BaseCommand):
             signal.signal(number, lambda *_: stopping.set())
         self.stdout.write("scheduler is up")
         self.stdout.flush()
-        Scheduler(app, stopping).run()
+        scheduler = Scheduler(app, stopping)
+        scheduler.run()
+        if scheduler.broken:
+            raise CommandError("the scheduler broke down: see the log above")

@@ -13,7 +13,7 @@ from orders import services as orders
 from orders.lifecycle import OrderStatus
 from tasks_app import services
 from tasks_app.lifecycle import TaskStatus
-from tasks_app.models import Host, RefusedReport, Slot, Task
+from tasks_app.models import Host, Outbox, RefusedReport, Slot, Task
 from tasks_app.queries import why_waiting
 from tests import factories as make
 from workers.contract import Kind
@@ -262,3 +262,32 @@ def test_a_late_claim_loses_against_staff(built, line):
     with pytest.raises(Problem) as caught:
         services.claim(task.pk, line.writer, make.claim_body(claim_id=str(uuid.uuid4())))
     assert caught.value.get_codes() == "not_ready"
+
+
+def mails(kind: str = "insert") -> list[dict]:
+    return [entry.payload for entry in Outbox.objects.order_by("pk") if kind in entry.payload["subject"]]
+
+
+def test_the_operator_of_the_new_station_is_asked_for_the_cards_that_are_left(built, other, line):
+    Host.objects.filter(pk=other.pk).update(operator_email="new-operator@example.org")
+    line.download(built)
+    assert [mail["to"] for mail in mails()] == [["operator@example.org"]]
+    line.write(built, 1)
+    second = services.relocate(download(built), to=other, by="staff")
+    assert len(mails()) == 1  # nothing can be written there yet
+    finish(second, other)
+
+    asked = mails()[1:]
+
+    assert [mail["to"] for mail in asked] == [["new-operator@example.org"]]
+    assert "insert 1 card " in asked[0]["subject"]
+    assert f"/station/{other.name}/" in asked[0]["body"]
+
+
+def test_a_download_that_was_moved_before_it_was_done_asks_once(built, other, line):
+    Host.objects.filter(pk=other.pk).update(operator_email="new-operator@example.org")
+    services.relocate(download(built), to=other, by="staff")
+    finish(download(built), other)
+
+    assert [mail["to"] for mail in mails()] == [["new-operator@example.org"]]
+    assert "insert 2 cards" in mails()[0]["subject"]

@@ -61,6 +61,18 @@ def overtaken(first: Callable[[], Any], second: Callable[[], Any]) -> tuple[Any,
     return one, two
 
 
+def meanwhile(first: Callable[[], Any], second: Callable[[], Any]) -> tuple[Any, Future[Any]]:
+    """As `overtaken`, but `second` does not wait: it is over before `first` commits. Then once more."""
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            one = first()
+            two = pool.submit(alone, second)
+            assert two.result(PATIENCE) is False
+        two = pool.submit(alone, second)
+        two.exception(PATIENCE)
+    return one, two
+
+
 def together(*actions: Callable[[], Any]) -> list[BaseException | None]:
     """What each raised, all begun at the same moment."""
     start = threading.Barrier(len(actions))
@@ -111,7 +123,7 @@ def permit(task, slot, **fields) -> str:
 def test_a_progress_report_before_the_sweep_saves_the_attempt(lost):
     task, host = lost
 
-    answer, swept = overtaken(
+    answer, swept = meanwhile(
         lambda: services.report(task.pk, host, make.report_body()), lambda: sweeping._reclaim(task.pk)
     )
 
@@ -141,7 +153,7 @@ def last_report(task, host) -> Answer:
 def test_a_last_report_before_the_sweep_counts(lost):
     task, host = lost
 
-    answer, swept = overtaken(lambda: last_report(task, host), lambda: sweeping._reclaim(task.pk))
+    answer, swept = meanwhile(lambda: last_report(task, host), lambda: sweeping._reclaim(task.pk))
 
     assert (answer, swept.result()) == (Answer.GO, False)
     task.refresh_from_db()
@@ -313,3 +325,56 @@ def test_a_broker_that_hangs_keeps_nobody_from_claiming():
         assert rung.result(PATIENCE) == 1
     task.refresh_from_db()
     assert task.status == TaskStatus.RUNNING
+
+
+@pytest.fixture
+def confirmed(writer):
+    """A unit whose card is confirmed, and that nobody has claimed yet."""
+    task, slot = unit(writer, 1), make.slot(writer)
+    confirm(slot)
+    return task, slot
+
+
+def claim(task, host):
+    return services.claim(task.pk, host, make.claim_body())
+
+
+def test_a_confirmation_taken_back_before_the_claim(confirmed, writer):
+    task, _ = confirmed
+
+    _, claimed = overtaken(lambda: services.unconfirm(task, by="staff"), lambda: claim(task, writer))
+
+    assert claimed.exception().detail.code == "not_ready"
+    task.refresh_from_db()
+    assert (task.status, task.slot, task.attempt) == (TaskStatus.WAITING, None, 0)
+
+
+def test_a_confirmation_cannot_be_taken_back_after_the_claim(confirmed, writer):
+    task, slot = confirmed
+
+    _, taken_back = overtaken(lambda: claim(task, writer), lambda: services.unconfirm(task, by="staff"))
+
+    assert taken_back.exception().detail.code == "not_confirmed"
+    task.refresh_from_db()
+    assert (task.status, task.slot) == (TaskStatus.RUNNING, slot)
+
+
+def test_a_download_that_was_moved_before_the_claim_is_not_the_old_host_s(writer):
+    task, other = make.task(kind=Kind.DOWNLOAD, host=writer), make.host("writer")
+
+    _, claimed = overtaken(lambda: services.relocate(task, to=other, by="staff"), lambda: claim(task, writer))
+
+    assert claimed.exception().detail.code == "not_yours"
+    task.refresh_from_db()
+    assert (task.status, task.host, task.attempt) == (TaskStatus.QUEUED, other, 0)
+
+
+def test_a_download_that_is_moved_after_the_claim_is_fenced(writer):
+    task, other = make.task(kind=Kind.DOWNLOAD, host=writer), make.host("writer")
+
+    overtaken(lambda: claim(task, writer), lambda: services.relocate(task, to=other, by="staff"))
+
+    task.refresh_from_db()
+    assert (task.status, task.host) == (TaskStatus.QUEUED, other)
+    assert services.report(task.pk, writer, make.report_body(outcome="done", result={})) is Answer.STALE
+    assert Attempt.objects.get().outcome == "moved"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import smtplib
 from datetime import timedelta
 
 import pytest
 from django.core import mail
+from django.core.mail import BadHeaderError
 from django.utils import timezone
 
 from tasks_app import bells, outbox, services
@@ -223,3 +225,69 @@ def test_a_long_address_makes_no_key_too_long():
 
     assert Outbox.objects.count() == 2
     assert all(outbox.deliver(entry.pk) for entry in Outbox.objects.all())
+
+
+@pytest.mark.parametrize(
+    ("error", "tries"),
+    [
+        (ConnectionRefusedError("away"), outbox.MAX_TRIES),
+        (smtplib.SMTPServerDisconnected("gone"), outbox.MAX_TRIES),
+        (smtplib.SMTPRecipientsRefused({"a@b.org": (450, b"later")}), outbox.MAX_TRIES),
+        (smtplib.SMTPRecipientsRefused({"a@b.org": (550, b"no such user")}), outbox.HOPELESS_TRIES),
+        (smtplib.SMTPDataError(554, b"spam"), outbox.HOPELESS_TRIES),
+        (smtplib.SMTPAuthenticationError(535, b"password"), outbox.MAX_TRIES),
+        (UnicodeEncodeError("ascii", "é", 0, 1, "no"), outbox.HOPELESS_TRIES),
+        (BadHeaderError("newline"), outbox.HOPELESS_TRIES),
+        (KeyError("subject"), outbox.HOPELESS_TRIES),
+        (RuntimeError("nobody thought of this\x00"), outbox.HOPELESS_TRIES),
+    ],
+)
+def test_a_mail_that_fails_is_given_up_in_the_end_and_left_to_staff(monkeypatch, error, tries):
+    outbox.post(outbox.MAIL, dedupe="x", payload={"to": ["a@b.org"], "subject": "S", "body": "B"})
+    sent = outbox.send_mail
+
+    def fail(entry):
+        raise error
+
+    monkeypatch.setattr(outbox, "send_mail", fail)
+    entry = Outbox.objects.get()
+    for number in range(1, tries + 1):
+        entry.refresh_from_db()
+        assert entry.given_up_at is None
+        assert outbox.deliver(entry.pk) is False
+        entry.refresh_from_db()
+        assert (entry.tries, entry.rung_at) == (number, None)
+        assert timedelta() < entry.not_before - timezone.now() <= timedelta(hours=1)
+    assert entry.given_up_at is not None
+    assert type(error).__name__ in entry.last_error
+    Outbox.objects.update(not_before=LONG_AGO)
+    assert bells.ring_outbox(Broker()) == 0  # it is rung no more
+    assert outbox.deliver(entry.pk) is False
+
+    monkeypatch.setattr(outbox, "send_mail", sent)
+    outbox.again(entry)
+    assert bells.ring_outbox(Broker()) == 1
+    assert outbox.deliver(entry.pk) is True
+    outbox.again(entry)
+    assert bells.ring_outbox(Broker()) == 0  # what was sent stays sent
+
+
+def test_a_mail_with_a_bad_header_is_no_mail_for_ever():
+    outbox.post(
+        outbox.MAIL, dedupe="x", payload={"to": ["a@b.org\nBcc: c@d.org"], "subject": "S", "body": "B"}
+    )
+
+    assert outbox.deliver(Outbox.objects.get().pk) is False
+
+    assert Outbox.objects.get().tries == 1
+    assert mail.outbox == []
+
+
+def test_sent_mails_are_forgotten_after_a_while():
+    for name in ("old", "new", "unsent"):
+        outbox.post(outbox.MAIL, dedupe=name, payload={})
+    Outbox.objects.filter(dedupe="old").update(sent_at=timezone.now() - timedelta(days=91))
+    Outbox.objects.filter(dedupe="new").update(sent_at=timezone.now() - timedelta(days=89))
+
+    assert outbox.prune() == 1
+    assert set(Outbox.objects.values_list("dedupe", flat=True)) == {"new", "unsent"}

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import os
 from pathlib import Path
 
 import pytest
 
+from tests.doubles.certificates import make_certificate
 from workers.config import ConfigError, default_path, load
 from workers.errors import HostError
 
@@ -69,11 +71,11 @@ def test_a_secret_may_lie_in_a_file_of_its_own(tmp_path: Path, file: Path) -> No
 
 
 def test_secrets_stay_out_of_the_repr(file: Path) -> None:
-    broker = "redis://w1:bell-secret@broker.example/0"
+    broker = "rediss://w1:bell-secret@broker.example/0"
     config = load(file, {"IMAGER_SIGNING_KEY": SEED, "IMAGER_BROKER_URL": broker})
     shown = repr(config)
     assert not any(secret in shown for secret in (GOOD["password"], SEED, "bell-secret"))
-    assert set(config.secrets) == {GOOD["password"], SEED, broker}
+    assert set(config.secrets) == {GOOD["password"], SEED, broker, "bell-secret"}
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o644, 0o660])
@@ -170,3 +172,68 @@ def test_where_the_file_lies(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     monkeypatch.setenv("HOME", "/home/u")
     assert default_path() == Path("/home/u/.config/imager/host.toml")
+
+
+BROKER = "rediss://w1:bell-secret@broker.example:6380/0"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        BROKER,
+        "rediss://broker.example",
+        "redis://w1:x@127.0.0.1:6379/0",
+        "redis://localhost",
+        "redis://[::1]:6379",
+        "",
+    ],
+)
+def test_brokers_that_a_password_may_travel_to(file: Path, url: str) -> None:
+    assert load(file, {"IMAGER_BROKER_URL": url}).broker_url == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://w1:bell-secret@broker.example:6379/0",
+        "redis://w1:bell-secret@10.0.0.7/0",
+        "amqp://w1:bell-secret@localhost//",
+        "http://w1:bell-secret@localhost",
+        "rediss://",
+        "rediss:///0",
+        "rediss://[::1",
+        "bell-secret",
+    ],
+)
+def test_brokers_that_would_get_a_password_in_clear_are_refused(file: Path, url: str) -> None:
+    with pytest.raises(ConfigError, match=r"must begin with rediss://.*create_host") as refusal:
+        load(file, {"IMAGER_BROKER_URL": url})
+    assert "bell-secret" not in str(refusal.value)
+
+
+def test_the_authority_of_the_broker_in_pem_or_on_one_line(file: Path, tmp_path: Path) -> None:
+    authority, _ = make_certificate(tmp_path, "broker.example")
+    pem = authority.read_text()
+    line = base64.b64encode(pem.encode()).decode()
+    for given in (
+        {"IMAGER_BROKER_CA": pem},
+        {"IMAGER_BROKER_CA": line},
+        {"IMAGER_BROKER_CA_FILE": str(authority)},
+    ):
+        assert load(file, given).broker_ca.strip() == pem.strip()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "x",
+        "Zm9v",
+        "é",
+        "/etc/ssl/ca.pem",
+        "-----BEGIN CERTIFICATE-----\nxx\n-----END CERTIFICATE-----\n",
+        base64.b64encode(b"-----BEGIN PRIVATE KEY-----").decode(),
+    ],
+)
+def test_what_is_no_certificate_is_refused(file: Path, text: str) -> None:
+    with pytest.raises(ConfigError, match=r"broker_ca is no certificate"):
+        load(file, {"IMAGER_BROKER_CA": text})
