@@ -82,12 +82,16 @@ def revive(order: Order, *, by: str) -> Order:
 
 
 def begin(order: Order, *, by: str) -> Task:
-    """The first task of a new order. What the recipe says is asked for when a creator claims the task."""
+    """The first task of a new order. What the recipe says is asked for when a creator claims the task.
+
+    An image that people download gets a torrent.
+    """
+    torrent = {"torrent": True} if order.kind == Order.Kind.VIRTUAL else {}
     return tasks.create_task(
         order,
         Kind.CREATE,
         channel=order.organization.channel,
-        spec={"name": order.image_name},
+        spec={"name": order.image_name, **torrent},
         total_bytes=order.media.bytes,
         by=by,
     )

@@ -19,7 +19,16 @@ from imager.accounts import tokens
 from imager.api import Problem
 from warehouse import storages
 from warehouse.models import StoredFile, Warehouse
-from workers.contract import ARTIFACT_SUFFIXES, TICKET_AUDIENCE, TICKET_LIFE, FileFacts, Right, Ticket
+from workers.contract import (
+    ARTIFACT_SUFFIXES,
+    BMAP_SUFFIX,
+    TICKET_AUDIENCE,
+    TICKET_LIFE,
+    FileFacts,
+    Right,
+    Ticket,
+    is_whole,
+)
 
 Status = StoredFile.Status
 
@@ -166,14 +175,11 @@ def _storage(stored: StoredFile) -> storages.Storage:
 
 def _require_image(files: Sequence[FileFacts]) -> None:
     names = sorted(facts["name"] for facts in files)
-    stem = names[0].removesuffix(ARTIFACT_SUFFIXES[1]) if names else ""
+    stem = names[0].removesuffix(BMAP_SUFFIX) if names else ""
     good = all(facts["size"] >= 0 and _SHA256.fullmatch(facts["sha256"]) for facts in files)
-    if (
-        not good
-        or not _NAME.fullmatch(stem)
-        or names != sorted(stem + suffix for suffix in ARTIFACT_SUFFIXES)
-    ):
-        text = _("An image is exactly these four files of one name: %(suffixes)s.")
+    of_one_name = all(name.startswith(stem) for name in names)
+    if not (good and _NAME.fullmatch(stem) and of_one_name and is_whole(n.removeprefix(stem) for n in names)):
+        text = _("An image is exactly these four files of one name, and perhaps its torrent: %(suffixes)s.")
         raise Problem(422, "not_an_image", text % {"suffixes": ", ".join(ARTIFACT_SUFFIXES)})
 
 

@@ -5,6 +5,7 @@ Standard library only. `docs/protocol.md` tells the same in prose.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import Any, Final, Literal, NotRequired, TypedDict
 
@@ -113,6 +114,11 @@ TORRENT_SUFFIX: Final = ".img.zst.torrent"  # beside these four where the spec a
 ARTIFACT_SUFFIXES: Final = (IMAGE_SUFFIX, BMAP_SUFFIX, MANIFEST_SUFFIX, SIGNATURE_SUFFIX)
 
 TICKET_AUDIENCE: Final = "warehouse"
+
+
+def is_whole(suffixes: Iterable[str]) -> bool:
+    """Whether files that end so are one image: the four, and a torrent or none."""
+    return sorted(suffixes) in (sorted(ARTIFACT_SUFFIXES), sorted((*ARTIFACT_SUFFIXES, TORRENT_SUFFIX)))
 
 
 def transfer_limit(size: int) -> int:

@@ -259,6 +259,7 @@ BASE_IMAGE_BYTES = env.int("BASE_IMAGE_BYTES", default=0)  # its size without th
 BASE_IMAGE_SHA256 = env.str("BASE_IMAGE_SHA256", default="")
 DOWNLOAD_DAYS = env.int("DOWNLOAD_DAYS", default=14)
 WAREHOUSE = env.str("WAREHOUSE", default="main")  # slug of the warehouse that new images go to
+TORRENT_TRACKERS = env.list("TORRENT_TRACKERS", default=[])  # named in the torrents of downloads, best first
 
 # --- security
 SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=True)

@@ -130,6 +130,7 @@ class OrderSerializer(serializers.ModelSerializer[Order]):
     organization = serializers.SlugRelatedField[Organization](slug_field="slug", read_only=True)
     status_label = serializers.CharField(source="get_status_display", read_only=True)
     download_url = serializers.SerializerMethodField()
+    torrent_url = serializers.SerializerMethodField()
 
     class Meta:
         model = Order
@@ -155,11 +156,15 @@ class OrderSerializer(serializers.ModelSerializer[Order]):
             "shipped_at",
             "expires_at",
             "download_url",
+            "torrent_url",
         ]
         read_only_fields = fields
 
     def get_download_url(self, order: Order) -> str | None:
         return notices.download_url(order) if downloadable(order) else None
+
+    def get_torrent_url(self, order: Order) -> str | None:
+        return notices.torrent_url(order) if downloadable(order) else None
 
 
 class StageSerializer(serializers.Serializer[tasks.StageProgress]):

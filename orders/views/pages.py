@@ -158,6 +158,7 @@ def facts(user: User, order: Order) -> dict[str, Any]:
         "can_retry": order.status == OrderStatus.FAILED,
         "can_ship": is_staff and OrderStatus.SHIPPED in ways,
         "download_url": notices.download_url(order) if queries.downloadable(order) else "",
+        "torrent_url": notices.torrent_url(order),
     }
 
 

@@ -14,7 +14,16 @@ from tasks_app.services import cards
 from tasks_app.services.leases import back_off
 from tasks_app.services.moving import move_task, unclaimed
 from warehouse import services as warehouse
-from workers.contract import ARTIFACT_SUFFIXES, MAX_ATTEMPTS, Fault, Kind, Outcome, Report, Trouble
+from workers.contract import (
+    ARTIFACT_SUFFIXES,
+    MAX_ATTEMPTS,
+    TORRENT_SUFFIX,
+    Fault,
+    Kind,
+    Outcome,
+    Report,
+    Trouble,
+)
 
 BIGGEST_IMAGE = 2**50
 
@@ -66,7 +75,8 @@ def _require_published(task: Task) -> None:
         for f in warehouse.published_files(owner=task.order_id)
         if f.task == task.pk and f.attempt == task.attempt
     }
-    missing = [suffix for suffix in ARTIFACT_SUFFIXES if not any(name.endswith(suffix) for name in names)]
+    wanted = (*ARTIFACT_SUFFIXES, TORRENT_SUFFIX) if task.spec.get("torrent") else ARTIFACT_SUFFIXES
+    missing = [suffix for suffix in wanted if not any(name.endswith(suffix) for name in names)]
     if missing:
         raise Problem(
             422,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from workers.contract import ARTIFACT_SUFFIXES
+from workers.contract import ARTIFACT_SUFFIXES, TORRENT_SUFFIX
 
 _UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _USER: Final = re.compile(rf"({_UUID.pattern})\.([1-9][0-9]{{0,8}})")
@@ -35,7 +35,7 @@ def stem_of(name: object) -> str | None:
     if not isinstance(name, str) or _NAME.fullmatch(name) is None:
         return None
     # The longest suffix first: `.manifest.json.sig` also ends a name of its own kind.
-    for suffix in sorted(ARTIFACT_SUFFIXES, key=len, reverse=True):
+    for suffix in sorted((*ARTIFACT_SUFFIXES, TORRENT_SUFFIX), key=len, reverse=True):
         if name.endswith(suffix):
             return name.removesuffix(suffix) or None
     return None

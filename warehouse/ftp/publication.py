@@ -10,7 +10,7 @@ from typing import Any, Final
 from warehouse.ftp import statefile
 from warehouse.ftp.names import is_sha256, is_uuid, stem_of
 from warehouse.ftp.refusal import NOT_ALLOWED, Refused
-from workers.contract import ARTIFACT_SUFFIXES, FileFacts
+from workers.contract import ARTIFACT_SUFFIXES, FileFacts, is_whole
 
 RECORD: Final = ".publication.json"
 
@@ -38,7 +38,7 @@ def read(folder: Path) -> Publication | None:
 
 
 def parse(argument: str) -> list[FileFacts]:
-    """The four files of one image out of `SITE PUBLISH`'s hex of JSON. Raises `Refused`."""
+    """The files of one image out of `SITE PUBLISH`'s hex of JSON. Raises `Refused`."""
     try:
         rows = json.loads(bytes.fromhex(argument))
     except ValueError as error:
@@ -46,9 +46,9 @@ def parse(argument: str) -> list[FileFacts]:
     if not isinstance(rows, list) or not all(_is_facts(row) for row in rows):
         raise _no("must be a list of {name, size, sha256}")
     stems = {stem_of(row["name"]) for row in rows}
-    endings = sorted(row["name"].removeprefix(f"{stem}") for row in rows for stem in stems)
-    if len(stems) != 1 or endings != sorted(ARTIFACT_SUFFIXES):
-        raise _no(f"must name exactly the files {', '.join(ARTIFACT_SUFFIXES)} of one image")
+    endings = [row["name"].removeprefix(f"{stem}") for row in rows for stem in stems]
+    if len(stems) != 1 or not is_whole(endings):
+        raise _no(f"must name exactly the files {', '.join(ARTIFACT_SUFFIXES)} of one image, and its torrent")
     return [FileFacts(name=row["name"], size=row["size"], sha256=row["sha256"]) for row in rows]
 
 

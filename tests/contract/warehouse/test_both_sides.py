@@ -33,7 +33,7 @@ from tests.integration.accounts.doors import bearer, log_in
 from warehouse import services
 from warehouse.models import Warehouse
 from warehouse.responses import ranged
-from workers.contract import ARTIFACT_SUFFIXES
+from workers.contract import ARTIFACT_SUFFIXES, TORRENT_SUFFIX
 
 ROOT = Path(__file__).resolve().parents[3]
 CONTENT = random.Random(3).randbytes(2_500_000)
@@ -128,7 +128,8 @@ class Creator:
         self.api = bearer(log_in(self.host.account)["access"])
         self.claim()
         stem = self.order.image_name
-        self.contents = {stem + suffix: CONTENT[n:] for n, suffix in enumerate(ARTIFACT_SUFFIXES)}
+        suffixes = (*ARTIFACT_SUFFIXES, TORRENT_SUFFIX)
+        self.contents = {stem + suffix: CONTENT[n:] for n, suffix in enumerate(suffixes)}
 
     def claim(self) -> None:
         answer = self.api.post(f"/api/v1/tasks/{self.task.pk}/claim", factories.claim_body())

@@ -16,7 +16,7 @@ from tasks_app.models import Host, Slot, Task
 from tests import factories as make
 from warehouse import services as warehouse
 from warehouse.models import Warehouse
-from workers.contract import ARTIFACT_SUFFIXES, Kind
+from workers.contract import ARTIFACT_SUFFIXES, TORRENT_SUFFIX, Kind
 
 IMAGE_SIZE = 1_000_000
 RECIPIENT = Recipient(
@@ -68,7 +68,8 @@ class Line:
         return tasks.report(task.pk, task.host, make.report_body(attempt=task.attempt, **fields))
 
     def publish(self, task: Task) -> None:
-        files = [{"name": task.spec["name"] + s, "size": 10, "sha256": "cd" * 32} for s in ARTIFACT_SUFFIXES]
+        suffixes = (*ARTIFACT_SUFFIXES, TORRENT_SUFFIX) if task.spec.get("torrent") else ARTIFACT_SUFFIXES
+        files = [{"name": task.spec["name"] + s, "size": 10, "sha256": "cd" * 32} for s in suffixes]
         tasks.publish(task_id=task.pk, attempt=task.attempt, files=files)
         tasks.published(task_id=task.pk, attempt=task.attempt)
 

@@ -4,18 +4,28 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
+import subprocess
 from datetime import timedelta
 
 import pytest
+import requests
 from django.urls import reverse
 from django.utils import timezone
 
 from orders import services
 from orders.models import Order
 from warehouse.models import StoredFile
-from workers.contract import Kind
+from workers.contract import TORRENT_SUFFIX, Kind
+from workers.imaging import bencode, torrent
 
 DATA = os.urandom(300_000)
+PIECES = torrent.Pieces(256 * 1024)
+PIECES.update(DATA)
+
+
+def torrent_of(order: Order) -> bytes:
+    return torrent.dumps(PIECES.torrent(f"{order.image_name}.img.zst"), "builder 1")
 
 
 @pytest.fixture
@@ -23,11 +33,14 @@ def finished(school, line, tmp_path) -> Order:
     """A download order whose files are really there."""
     order = school.place(kind="virtual")
     line.build(order)
-    StoredFile.objects.update(size=len(DATA), sha256=hashlib.sha256(DATA).hexdigest())
     folder = tmp_path / "images" / str(order.pk)
     folder.mkdir(parents=True)
     for stored in StoredFile.objects.all():
-        (folder / stored.name).write_bytes(DATA)
+        data = torrent_of(order) if stored.name.endswith(TORRENT_SUFFIX) else DATA
+        StoredFile.objects.filter(pk=stored.pk).update(
+            size=len(data), sha256=hashlib.sha256(data).hexdigest()
+        )
+        (folder / stored.name).write_bytes(data)
     order.refresh_from_db()
     return order
 
@@ -119,3 +132,86 @@ def test_a_missing_file_is_a_clear_503(client, finished, tmp_path):
 
     assert answer.status_code == 503
     assert "cannot be read" in answer.content.decode()
+
+
+def torrent_address(order: Order) -> str:
+    return address(order, f"{order.image_name}{TORRENT_SUFFIX}")
+
+
+def test_the_torrent_leads_to_the_download(client, finished, settings):
+    settings.PUBLIC_URL = "https://imager.example"
+
+    answer = client.get(torrent_address(finished))
+
+    assert answer.status_code == 200
+    assert answer["Content-Type"] == "application/x-bittorrent"
+    assert f'filename="{finished.image_name}.img.zst.torrent"' in answer["Content-Disposition"]
+    page = bencode.decode(answer.content)
+    assert page[b"url-list"] == [f"https://imager.example{address(finished)}".encode()]
+    assert page[b"info"] == bencode.decode(torrent_of(finished))[b"info"]
+    assert b"announce" not in page
+
+
+def test_the_torrent_names_our_trackers(client, finished, settings):
+    settings.TORRENT_TRACKERS = ["https://tracker.example/announce"]
+
+    page = bencode.decode(client.get(torrent_address(finished)).content)
+
+    assert page[b"announce"] == b"https://tracker.example/announce"
+
+
+def test_head_of_the_torrent_has_no_body(client, finished):
+    answer = client.head(torrent_address(finished))
+
+    assert (answer.status_code, answer.content) == (200, b"")
+
+
+def test_the_torrent_ends_with_the_download(client, finished):
+    Order.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
+
+    assert client.get(torrent_address(finished)).status_code == 410
+
+
+def test_a_damaged_torrent_is_a_clear_503(client, finished, tmp_path):
+    stored = StoredFile.objects.get(name__endswith=TORRENT_SUFFIX)
+    (tmp_path / stored.path).write_bytes(b"x" * stored.size)
+
+    answer = client.get(torrent_address(finished))
+
+    assert answer.status_code == 503
+    assert "Download the image itself" in answer.content.decode()
+
+
+def test_the_api_tells_both_addresses(finished, school, api):
+    told = api(school.member).get(f"/api/v1/orders/{finished.pk}/").json()
+
+    assert told["torrent_url"] == f"{told['download_url']}.torrent"
+
+
+def test_without_a_download_there_is_no_torrent(school, api):
+    order = school.place(kind="virtual")
+
+    assert api(school.member).get(f"/api/v1/orders/{order.pk}/").json()["torrent_url"] is None
+
+
+def test_a_real_client_fetches_the_image(live_server, finished, settings, tmp_path):
+    """No tracker, no peers: everything comes from the web seed, piece by piece, and is checked."""
+    if not shutil.which("aria2c"):
+        pytest.skip("aria2c is missing: apt-get install aria2")
+    settings.PUBLIC_URL = live_server.url
+    page = requests.get(live_server.url + torrent_address(finished), timeout=30).content
+    (tmp_path / "a.torrent").write_bytes(page)
+
+    done = subprocess.run(
+        [
+            *("aria2c", "--no-conf", "--dir", str(tmp_path), "--seed-time=0", "--enable-dht=false"),
+            *("--bt-stop-timeout=60", str(tmp_path / "a.torrent")),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=90,
+    )
+
+    assert done.returncode == 0, done.stdout
+    assert (tmp_path / f"{finished.image_name}.img.zst").read_bytes() == DATA

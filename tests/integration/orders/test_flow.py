@@ -8,6 +8,7 @@ import pytest
 from django.db import transaction
 from django.utils import timezone
 
+from imager.api import Problem
 from imager.lifecycle import IllegalMove
 from orders import flow, services
 from orders.lifecycle import OrderStatus
@@ -121,6 +122,19 @@ def test_a_download_order_ends_with_a_link_that_expires(school, line, settings):
     assert status(order) == "expired"
     assert warehouse.published_files(owner=order.pk) == []
     assert services.expire_due() == 0
+
+
+def test_a_download_is_not_done_without_its_torrent(school, line):
+    order = school.place(kind="virtual")
+    task = line.claim(line.task(order, Kind.CREATE))
+    assert task.spec["torrent"] is True
+    Task.objects.filter(pk=task.pk).update(spec={**task.spec, "torrent": False})
+    task.refresh_from_db()
+    line.publish(task)  # the four files of an image alone
+    Task.objects.filter(pk=task.pk).update(spec={**task.spec, "torrent": True})
+
+    with pytest.raises(Problem, match=r"img\.zst\.torrent"):
+        line.report(task, outcome="done", result={"image_size": IMAGE_SIZE})
 
 
 def test_without_a_writer_host_the_download_waits_for_one(school, line):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -64,8 +63,7 @@ class TestTicket:
     @pytest.mark.parametrize("right", [Right.STORE, Right.READ])
     def test_the_ftp_server_understands_it(self, main: Warehouse, right: Right) -> None:
         ticket = self.ticket(right)
-        keys = key_ring().public.get
-        read = tickets.verify(ticket["password"], user=ticket["user"], find_key=keys, now=time.time())
+        read = tickets.verify(ticket["password"], user=ticket["user"], find_key=key_ring().public.get)
         assert (read.task, read.attempt, read.order) == (
             str(self.asked["task"]), 3, str(self.asked["order"]),
         )  # fmt: skip
@@ -202,6 +200,18 @@ class TestPublishing:
         with is_refused(422, "not_an_image"):
             services.grant(attempt=1, files=files, **ids)
         assert not StoredFile.objects.exists()
+
+    @pytest.mark.parametrize(
+        "more", [["school.img.zst.torrent"] * 2, ["other.img.zst.torrent"], ["school.torrent"]]
+    )
+    def test_a_torrent_of_something_else_is_refused(self, ids, more) -> None:
+        files = [*image(), *({"name": name, "size": 1, "sha256": "ab" * 32} for name in more)]
+        with is_refused(422, "not_an_image"):
+            services.grant(attempt=1, files=files, **ids)
+
+    def test_an_image_may_have_a_torrent(self, ids) -> None:
+        files = [*image(), {"name": "school.img.zst.torrent", "size": 1, "sha256": "ab" * 32}]
+        assert len(services.grant(attempt=1, files=files, **ids)) == 5
 
     def test_the_database_is_the_last_wall(self, main: Warehouse, ids) -> None:
         row = {"warehouse": main, **ids, "name": "x.img.zst", "size": 1, "sha256": "ab" * 32}

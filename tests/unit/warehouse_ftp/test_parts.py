@@ -48,6 +48,8 @@ class Clock:
         ("a.manifest.json.sig", "a"),
         ("a.b-c_D.img.bmap", "a.b-c_D"),
         ("a.img.zst.img.zst", "a.img.zst"),
+        ("a.img.zst.torrent", "a"),
+        ("a.torrent", None),
         (".img.zst", None),
         ("a.img", None),
         ("a.img.zst\n", None),
