@@ -15,7 +15,7 @@ from orders import countries
 from orders.lifecycle import OrderStatus
 from orders.models import Order
 from tasks_app import outbox
-from tasks_app.models import Host
+from tasks_app.models import Host, Task
 from workers.contract import IMAGE_SUFFIX, TORRENT_SUFFIX, Kind
 
 
@@ -44,6 +44,17 @@ def tell(order: Order) -> None:
             )
 
 
+def ask_for_cards(order: Order, *, cards: int, download: Task) -> None:
+    """The image has come to another station: its operator is told that cards are needed there now."""
+    for addressee in _operator(order):
+        if addressee.email:
+            outbox.post(
+                "mail",
+                dedupe=f"download-{download.pk}-{download.attempt}-{addressee.email}",
+                payload=_mail(order, "insert_card", addressee, quantity=cards),
+            )
+
+
 def download_url(order: Order) -> str:
     """The public address of a finished download."""
     return _address("download", order.download_token, order.image_name + IMAGE_SUFFIX)
@@ -54,10 +65,10 @@ def torrent_url(order: Order) -> str:
     return _address("download", order.download_token, order.image_name + TORRENT_SUFFIX)
 
 
-def _mail(order: Order, template: str, addressee: Addressee) -> dict[str, Any]:
+def _mail(order: Order, template: str, addressee: Addressee, **words: Any) -> dict[str, Any]:
     """A mail in the outbox's shape. The first line of the template is the subject."""
     with translation.override(addressee.language):
-        text = render_to_string(f"mail/{template}.txt", _words(order))
+        text = render_to_string(f"mail/{template}.txt", {**_words(order), **words})
     subject, _, body = text.strip().partition("\n")
     mail: dict[str, Any] = {
         "to": [addressee.email],
@@ -71,6 +82,7 @@ def _words(order: Order) -> dict[str, Any]:
     """What the templates may say. Nothing secret."""
     return {
         "order": order,
+        "quantity": order.quantity,
         "name": " ".join(order.name.split()),
         "order_url": settings.PUBLIC_URL + order.get_absolute_url(),
         "station_url": _station_url(order),
