@@ -18,6 +18,7 @@ from .people import AWAY, People
 from .world import World
 
 TICK = 0.2
+NOTHING_TO_HIT = 15  # seconds after which a fault that finds nothing to hit is passed over
 TIDY_UP = 60  # seconds that everybody gets in the end: hosts beat each 5 s, the warehouse asks each 2 s
 
 
@@ -59,13 +60,16 @@ class Drive:
 
     def storm(self, end: float) -> None:
         """Until there were enough orders and faults."""
-        plan, next_fault, done = self.plan, 0.0, 0
+        plan, next_fault, done, since = self.plan, 0.0, 0, time.monotonic()
         while time.monotonic() < end and (done < plan.faults or self.people.placed < plan.orders):
             self.order(due=done >= plan.faults * self.people.placed / plan.orders)
             if time.monotonic() > next_fault and done < plan.faults:
+                hit = None
                 with contextlib.suppress(*AWAY):
-                    done += bool(self.faults.inject(*plan.kinds[done : done + 1]))
-                next_fault = time.monotonic() + self.chance.uniform(*plan.pause)
+                    hit = self.faults.inject(*plan.kinds[done : done + 1])
+                if hit or time.monotonic() - since > NOTHING_TO_HIT:
+                    done, since = done + 1, time.monotonic()
+                    next_fault = since + self.chance.uniform(*plan.pause)
             self.turn()
 
     def order(self, *, due: bool) -> None:

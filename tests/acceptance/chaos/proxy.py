@@ -20,7 +20,6 @@ class Lossy:
     """Forwards calls to `port` of loopback to `target`; loses `rate` of them and doubles as many, by seed."""
 
     def __init__(self, port: int, target: str, *, seed: int, rate: float) -> None:
-        self.url = f"http://127.0.0.1:{port}"
         self.counts: Counter[str] = Counter()
         self.rate = rate
         self._target = urlsplit(target).netloc
@@ -33,6 +32,8 @@ class Lossy:
 
         self._server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
         self._server.daemon_threads = True
+        self.port = self._server.server_port
+        self.url = f"http://127.0.0.1:{self.port}"
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
     def stop(self) -> None:

@@ -25,7 +25,7 @@ OUT = Path(os.environ.get("CHAOS_OUT") or ROOT / "benchmarks" / "out" / "chaos_f
 
 
 def test_nothing_is_lost_and_nothing_is_done_twice():
-    plan = Plan(orders=N, faults=FAULTS_PER_ORDER * N, pause=(0.3, 2.0), seconds=180 + 40 * N)
+    plan = Plan(orders=N, faults=FAULTS_PER_ORDER * N, pause=(0.3, 2.0), seconds=240 + 90 * N)
     with world(seed=SEED, rate=LOST_AND_DOUBLED) as here:
         drive = Drive(here, plan, SEED)
         found = drive.run()
