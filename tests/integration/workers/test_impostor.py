@@ -101,7 +101,10 @@ def test_an_impostor_gets_no_password(
     url = wrong.door.url("bell-user", wrong.password)
     app = bell(replace(config, broker_url=url, broker_ca=wrong.ca.read_text()), Kind.DOWNLOAD, print)
     options = {**app.conf.broker_transport_options, "socket_timeout": 2}  # who speaks no TLS waits, as we do
-    with app.connection(transport_options=options) as connection, pytest.raises(OperationalError, match=words) as refusal:
+    with (
+        app.connection(transport_options=options) as connection,
+        pytest.raises(OperationalError, match=words) as refusal,
+    ):
         connection.ensure_connection(max_retries=1)
     app.close()
     assert wrong.password not in str(refusal.value)
