@@ -181,17 +181,17 @@ class Ext4Fill(Ext4Edit):
         if known is not None:
             return known
         parent = self._makedirs(names[:-1], owner)
-        inode = self._look(parent, names[-1])
         path = f"/{os.fsdecode(b'/'.join(names))}"
+        _check_name(names[-1], path)
+        inode = self._look(parent, names[-1])
         if inode is None:
-            inode = self._mkdir(parent, names[-1], path, owner)
+            inode = self._mkdir(parent, names[-1], owner)
         elif not stat.S_ISDIR(self.facts(inode).mode):
             raise JobError("name_taken", f"{path} is a file on the data partition, but a folder is needed")
         self._folders[names] = inode
         return inode
 
-    def _mkdir(self, parent: int, name: bytes, path: str, owner: Owner) -> int:
-        _check_name(name, path)
+    def _mkdir(self, parent: int, name: bytes, owner: Owner) -> int:
         raw = ext4_inode.blank(self.super.inode_size, links=2)
         inode = self.add_inode(parent, stat.S_IFDIR | stat.S_IMODE(owner.mode), raw, owner)
         self._enter(parent, name, inode, e2.KIND_FOLDER)
