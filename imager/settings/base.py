@@ -139,6 +139,8 @@ TASK_RECLAIM = env.float("TASK_RECLAIM", default=contract.RECLAIM)
 TASK_PAUSE = env.float("TASK_PAUSE", default=30)  # after a lost attempt; doubles with each
 SWEEP_EVERY = env.float("SWEEP_EVERY", default=60)  # at most so late is a lost attempt noticed
 
+MIN_HOST_VERSION = env.str("MIN_HOST_VERSION", default="")  # older workers get no work: 426
+
 # --- people
 AUTH_USER_MODEL = "accounts.User"
 AUTHENTICATION_BACKENDS = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import nullcontext
 from typing import Any
 from uuid import UUID
@@ -66,6 +67,7 @@ def claim(task_id: UUID, host: Host, body: Claim) -> Assignment:
             _("This host speaks protocol %(theirs)s; needed is %(ours)s. Upgrade the host.")
             % {"theirs": body["protocol"], "ours": PROTOCOL},
         )
+    refuse_version(body["version"])
     task = find(task_id)
     if not belongs(task, host):
         raise Problem(403, "not_yours", _("This task belongs to another host or channel."))
@@ -80,6 +82,21 @@ def claim(task_id: UUID, host: Host, body: Claim) -> Assignment:
             raise Problem(403, "not_yours", _("This task belongs to another host or channel."))
         _refuse_claim(task, host)
         return _take(task, host, body)
+
+
+def refuse_version(version: str) -> None:
+    """Raise if the worker is older than MIN_HOST_VERSION (numbers with dots; empty allows all)."""
+    needed = settings.MIN_HOST_VERSION
+    if needed and _numbers(version) < _numbers(needed):
+        raise Problem(
+            426,
+            "version",
+            f"This worker is {version or 'of no version'}; needed is {needed} or newer. Upgrade the host.",
+        )
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", version)[:4])
 
 
 def _refuse_claim(task: Task, host: Host) -> None:

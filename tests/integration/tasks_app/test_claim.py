@@ -137,3 +137,32 @@ def test_the_recipe_is_not_kept_in_the_task(monkeypatch):
 
     assert answer["spec"]["recipe"] == "secret: passphrase\n"
     assert "passphrase" not in str(Task.objects.values().get(pk=task.pk))
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("needed", "has", "allowed"),
+    [
+        ("", "0.0.1", True),
+        ("0.2", "0.1.9", False),
+        ("0.2", "0.2", True),
+        ("0.2", "0.2.1", True),
+        ("0.10", "0.9", False),
+        ("0.2", "", False),
+        ("0.2", "banana", False),
+        ("0.1.0", "1.0.0rc1", True),
+    ],
+)
+def test_r22_an_older_worker_is_told_to_be_upgraded(settings, needed, has, allowed):
+    settings.MIN_HOST_VERSION = needed
+    task, host = make.task(), make.host()
+    if allowed:
+        assert claim(task, host, version=has)["attempt"] == 1
+        return
+    with pytest.raises(Problem) as refusal:
+        claim(task, host, version=has)
+
+    assert (refusal.value.status_code, refusal.value.detail.code) == (426, "version")
+    assert f"needed is {needed} or newer. Upgrade the host" in str(refusal.value.detail)
+    task.refresh_from_db()
+    assert (task.status, task.attempt) == (TaskStatus.QUEUED, 0)
