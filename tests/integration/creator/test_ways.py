@@ -175,6 +175,18 @@ def test_the_hosts_proxy_is_used(server, other, fetcher, sink, monkeypatch):
     assert other.gets(url) == [""]
 
 
+def test_a_proxy_is_not_asked_for_a_private_address(other, report, sink, monkeypatch):
+    monkeypatch.setenv("http_proxy", other.url(""))
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    other.put("http://files.example/a", location="http://169.254.169.254/latest/meta-data/")
+    other.put("http://169.254.169.254/latest/meta-data/", b"secret")
+    with closing(Fetcher(report)) as fetcher, pytest.raises(JobError) as caught:
+        fetcher.fetch("http://files.example/a", sink)
+    assert caught.value.code == "forbidden_address"
+    assert [path for _, path, _ in other.seen] == ["http://files.example/a"]
+
+
 def test_what_needs_no_proxy_uses_none(server, other, fetcher, sink, monkeypatch):
     monkeypatch.setenv("http_proxy", other.url(""))
     monkeypatch.setenv("no_proxy", "127.0.0.1")
