@@ -11,7 +11,7 @@ SOURCES := imager orders tasks_app warehouse workers manage.py
 NO_SERVERS := DATABASE_URL=postgres://none@127.0.0.1:9/none REDIS_URL=redis://127.0.0.1:9/0 \
 	DJANGO_SETTINGS_MODULE=imager.settings.dev
 
-.PHONY: help venv demo test up lint messages bench chaos compose-test
+.PHONY: help venv demo test up lint messages bench chaos storm compose-test
 .DEFAULT_GOAL := help
 
 help:
@@ -23,6 +23,7 @@ help:
 	@echo "make messages  bring the message catalogues up to date (needs gettext)"
 	@echo "make bench     all benchmarks, figures as JSON in benchmarks/out"
 	@echo "make chaos     kills and restarts while orders are on their way (N=30 of them, SEED=1)"
+	@echo "make storm     thousands of kills and freezes in processes of their own (KILLS=10000 SEED=1 MINUTES=60)"
 	@echo "make venv      only $(VENV), with the locked requirements"
 
 venv: $(SYNCED)
@@ -39,9 +40,14 @@ test: $(SYNCED)
 bench: $(SYNCED)
 	@$(RUN) -m benchmarks.dispatch
 	@$(RUN) -m benchmarks.beats
+	@$(RUN) -m benchmarks.build
 
 chaos: $(SYNCED)
 	@CHAOS_N=$(or $(N),30) CHAOS_SEED=$(or $(SEED),1) $(RUN) -m pytest tests/acceptance/chaos -m chaos -s $(ARGS)
+
+storm: $(SYNCED)
+	@exec $(RUN) -m tests.acceptance.chaos.storm --kills $(or $(KILLS),10000) --seed $(or $(SEED),1) \
+		--minutes $(or $(MINUTES),60) --control "$(CONTROL)" $(ARGS)
 
 # All parts run, so that one failure does not hide the next.
 lint: $(SYNCED)
