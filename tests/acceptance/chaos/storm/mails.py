@@ -1,0 +1,35 @@
+"""The mail server of the storm: takes every mail and remembers it."""
+
+from __future__ import annotations
+
+import email
+from collections import Counter
+from typing import Any
+
+from aiosmtpd.controller import Controller
+
+from imager.stack.line import free_port
+
+
+class Sink:
+    """Mails by Message-ID, and what each said to whom."""
+
+    def __init__(self) -> None:
+        self.copies: Counter[str] = Counter()
+        self.said: dict[str, tuple[str, str]] = {}
+        self._controller = Controller(self, hostname="127.0.0.1", port=free_port())
+        self._controller.start()
+
+    async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:  # noqa: N802 - aiosmtpd's
+        mail = email.message_from_bytes(envelope.content)
+        ident = str(mail["Message-ID"])
+        self.copies[ident] += 1
+        self.said[ident] = (str(mail["To"]), " ".join(str(mail["Subject"]).split()))
+        return "250 OK"
+
+    @property
+    def port(self) -> int:
+        return int(self._controller.port)
+
+    def stop(self) -> None:
+        self._controller.stop()
