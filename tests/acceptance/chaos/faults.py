@@ -80,16 +80,21 @@ class Faults:
 
     def _kills(self) -> Kinds:
         inner = {
-            "kill creator's child": ("creator-1", "workers.job"),
-            "kill other creator's child": ("creator-2", "workers.job"),
             "kill downloader": ("writer-host", "workers downloader"),
             "kill writer": ("writer-host", "workers writer"),
             "kill writer host's child": ("writer-host", "workers.job"),
         }
         return {
             **{f"kill {part}": partial(self._kill, part) for part in PARTS},
+            "kill a creator's child": lambda: any(
+                self._kill_inner(part, "workers.job") for part in self._creators()
+            ),
             **{kind: partial(self._kill_inner, *where) for kind, where in inner.items()},
         }
+
+    def _creators(self) -> list[str]:
+        """In any order."""
+        return self._chance.sample(CREATORS, len(CREATORS))
 
     def _kill(self, part: str) -> bool:
         process = self._line.part(part)
@@ -112,10 +117,9 @@ class Faults:
         short = ("scheduler", "scheduler-2", "web", "warehouse", "server-worker")
         return {
             **{f"freeze {part} past reclaim": partial(self._freeze, part, FREEZE) for part in HOSTS},
-            **{
-                f"freeze {part} past reclaim, not its child": partial(self._freeze_alone, part)
-                for part in CREATORS
-            },
+            "freeze a creator past reclaim, not its child": lambda: any(
+                self._freeze_alone(part) for part in self._creators()
+            ),
             **{
                 f"freeze the child of {part}": partial(self._freeze_inner, part, "workers.job")
                 for part in HOSTS

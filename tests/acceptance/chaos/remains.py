@@ -17,7 +17,7 @@ from .mailbox import Mailbox
 from .processes import command
 
 KEPT = ("ready_to_ship", "available")  # an order in one of these needs its image
-VERIFIED = 6  # cards that are read again, of all that were written
+VERIFIED = 3  # cards that are read again, of all that were written
 TOLD = ("placed", "writing", "ready_to_ship", "shipped", "available", "failed")  # moves of which a mail tells
 
 

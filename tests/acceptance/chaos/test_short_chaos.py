@@ -10,15 +10,15 @@ from .world import world
 pytestmark = pytest.mark.acceptance
 
 KINDS = (
-    "mail server busy", "freeze creator-1 past reclaim, not its child", "flush valkey", "kill scheduler",
-    "crash a backend of PostgreSQL", "kill web", "valkey a black hole", "kill creator's child",
+    "mail server busy", "freeze a creator past reclaim, not its child", "flush valkey", "kill scheduler",
+    "crash a backend of PostgreSQL", "kill web", "valkey a black hole", "kill a creator's child",
     "restart PostgreSQL, immediate", "freeze scheduler-2", "kill creator-2", "kill warehouse",
     "restart valkey", "kill server-worker", "kill downloader", "kill writer", "mail server hangs up",
 )  # fmt: skip
 SEED = 11
 ANY = {
-    "kill creator's child",
-    "freeze creator-1 past reclaim, not its child",
+    "kill a creator's child",
+    "freeze a creator past reclaim, not its child",
     "kill downloader",
     "kill writer",
 }
