@@ -20,6 +20,7 @@ from .sowing import CREATORS
 
 HELD = 4  # the exit code of a worker whose data folder another one has
 MOST_FROZEN = 4
+INNER = 0.5  # the share of kills that hit them
 RIVAL = " rival"  # a second worker in the data folder of one that stands still
 
 
@@ -80,12 +81,14 @@ class Gusts:
         return [part for part in self.line.parts.values() if part.pid]
 
     def _kill(self) -> bool:
-        part = self.chance.choice(self._parts())
-        inner = self._inner(part)
-        if inner and self.chance.random() < 0.5:
+        """Any process; those of attempts and of the web, which come and go, more often than the rest."""
+        parts = self._parts()
+        inner = [found for part in parts for found in self._inner(part)]
+        if inner and self.chance.random() < INNER:
             name, pid = self.chance.choice(inner)
             done = kill(pid)
         else:
+            part = self.chance.choice(parts)
             name = part.name
             self.line.signal(part, signal.SIGKILL)
             done = True

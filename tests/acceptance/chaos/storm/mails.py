@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email
+import logging
 from collections import Counter
 from typing import Any
 
@@ -18,6 +19,7 @@ class Sink:
         self.copies: Counter[str] = Counter()
         self.said: dict[str, tuple[str, str]] = {}
         self._controller = Controller(self, hostname="127.0.0.1", port=free_port())
+        logging.getLogger("mail.log").setLevel(logging.WARNING)
         self._controller.start()
 
     async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:  # noqa: N802 - aiosmtpd's

@@ -96,13 +96,10 @@ class People:
         unfinished = [each for each, now in status.items() if self.wanted.get(each) != now]
         for _ in range(self.open_orders - len(unfinished) if self.ordering else 0):
             self._place()
-        for order in unfinished:
-            if (
-                order in self.wanted
-                and self.wanted[order] != "canceled"
-                and self.chance.random() < CANCELS / 15
-            ):
-                self._cancel(order)
+        now = time.monotonic()
+        for order in [each for each in unfinished if self.doomed.get(each, now) < now]:
+            del self.doomed[order]
+            self._cancel(order)
 
     def _place(self) -> None:
         kind = self.chance.choice(["physical", "physical", "virtual"])

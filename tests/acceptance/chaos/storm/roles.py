@@ -5,8 +5,11 @@ from __future__ import annotations
 import functools
 import os
 import random
+import signal
 from collections.abc import Callable
 from datetime import timedelta
+
+from workers import machine
 
 Role = Callable[..., int | None]
 BEAT_EVERY = 0.4
@@ -63,12 +66,14 @@ def _web(address: str) -> None:
 
     class Web(BaseApplication):  # type: ignore[misc]
         def load_config(self) -> None:
-            for name, value in {
+            told = {
                 "bind": address,
                 "workers": 3,
                 "threads": 4,
                 "worker_class": "gthread",
-            }.items():
+                "post_fork": _with_master,
+            }
+            for name, value in told.items():
                 self.cfg.set(name, value)
 
         def load(self) -> object:
@@ -76,6 +81,11 @@ def _web(address: str) -> None:
 
     _control()
     Web().run()
+
+
+def _with_master(_arbiter: object, _worker: object) -> None:
+    """As in a container, whose first process is gunicorn's master: nobody outlives it."""
+    machine.end_with(os.getppid(), signal.SIGKILL)
 
 
 def _scheduler() -> None:
