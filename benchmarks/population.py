@@ -28,6 +28,7 @@ class Simulated:
             "protocol": 1,
             "free_bytes": 100_000_000_000,
             "running": [self.task] if self.task else [],
+            "attempts": [{"task": self.task, "attempt": 1}] if self.task else [],
         }
         return body | (
             {"slots": [self._slot(name) for name in WRITER_SLOTS]} if self.kind == "writer" else {}

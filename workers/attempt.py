@@ -7,33 +7,27 @@ import uuid
 from dataclasses import dataclass
 from typing import Any
 
-import structlog
-
 from workers import places
-from workers.api import ONCE, ServerRefused
-from workers.child import Child
+from workers.child import Child, State
 from workers.contract import (
     MAX_TROUBLE,
     Answer,
     Assignment,
     Fault,
+    Held,
     Kind,
     Outcome,
-    Progress,
     Report,
-    Step,
     Trouble,
 )
 from workers.errors import HostError
 from workers.host import Host
 from workers.journal import JournalError, Owed, final, release
 from workers.limits import Limits
-from workers.pace import Pace, Schedule
+from workers.reporter import Reporter
 from workers.transcript import Transcript
 
 TICK = 0.25  # seconds between two looks at the child when it says nothing
-
-_log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
@@ -60,20 +54,23 @@ class Attempt:
     """Owns the child of one assignment, from its start to the message that the journal owes to the server."""
 
     def __init__(self, host: Host, assignment: Assignment, claim_id: str) -> None:
+        self.held: Held = {"task": assignment["task"], "attempt": assignment["attempt"]}
         self._host = host
-        self._told = assignment
+        self._assignment = assignment
         self._claim_id = claim_id
         self._transcript = Transcript(host.scrub)
-        self._sent = 0  # characters of the transcript that the server has
-        self._step = Step.CLAIMED
-        now = time.monotonic()
-        self._pace = Pace(None, now)
-        self._schedule = Schedule(assignment["report_every"], now)
-        self._limits = Limits(assignment["deadline"], now)
+        self._limits = Limits(assignment["deadline"], time.monotonic())
+        self._verdict: Answer | None = None  # what ends us, once the server has said so
+        self._child: Child | None = None
+        self._reporter = Reporter(host, assignment, self._transcript, state=self._state, hear=self._hear)
 
     def run(self) -> Ending:
         """Work to the end; afterwards nothing is left of it but what the journal owes."""
-        ending = self._work()
+        self._host.live.add(self)
+        try:
+            ending = self._work()
+        finally:
+            self._host.live.remove(self)
         self._clear(ending)
         if ending.outcome is not None or ending.release:
             self._host.journal.owe(self._claim_id, self._message(ending))
@@ -81,11 +78,28 @@ class Attempt:
             self._host.journal.forget(self._claim_id)
         return ending
 
+    def told(self, answer: Answer) -> None:
+        """What the server answers to a beat that named this attempt; may come from any thread."""
+        if answer is Answer.GO:
+            self._reporter.held()
+        self._hear(answer)
+
+    def _hear(self, answer: Answer) -> None:
+        if answer is not Answer.GO:
+            self._verdict = answer
+            if self._child:
+                self._child.changed.set()
+
+    def _state(self) -> State:
+        return self._child.state if self._child else State()
+
     def _work(self) -> Ending:
         try:
             child = Child(self._job(), self._claim_id, self._transcript)
         except HostError as error:
             return Ending(Outcome.FAILED, error.trouble())
+        self._child = child
+        self._reporter.start()
         try:
             self._host.journal.child(self._claim_id, child.pid, child.started)
             return self._attend(child)
@@ -93,33 +107,30 @@ class Attempt:
             return Ending(Outcome.FAILED, error.trouble())
         finally:
             child.reap()
+            self._reporter.end()
 
     def _job(self) -> dict[str, Any]:
         return {
-            "task": self._told["task"],
-            "order": self._told["order"],
-            "kind": self._told["kind"],
-            "attempt": self._told["attempt"],
-            "spec": self._told["spec"],
+            "task": self._assignment["task"],
+            "order": self._assignment["order"],
+            "kind": self._assignment["kind"],
+            "attempt": self._assignment["attempt"],
+            "spec": self._assignment["spec"],
             "boot_id": self._host.boot_id,
             "config": str(self._host.config.path),
         }
 
     def _attend(self, child: Child) -> Ending:
-        changed = False
         while not child.ended():
-            changed = child.changed.wait(TICK) or changed
-            child.changed.clear()
+            if child.changed.wait(TICK):
+                child.changed.clear()
+                self._reporter.look()
+            if self._verdict:
+                child.stop()
+                return CANCELED if self._verdict is Answer.CANCEL else STALE
             if forced := self._forced(child):
                 child.stop()
                 return forced if child.result is None else self._ending(child)
-            now = time.monotonic()
-            if self._schedule.due(now, changed=changed):
-                changed = False
-                answer = self._tell(child)
-                if answer in (Answer.CANCEL, Answer.STALE):
-                    child.stop()
-                    return CANCELED if answer is Answer.CANCEL else STALE
         child.reap()
         return self._ending(child)
 
@@ -141,50 +152,13 @@ class Attempt:
         fault, code = (Fault.HOST, "killed") if child.killed else (Fault.BUG, "died")
         return failed(fault, code, child.sudden_death())
 
-    def _tell(self, child: Child) -> Answer | None:
-        """One report; None when nobody answered, which stops nothing."""
-        report = self._report(child)
-        answer: Answer | None = None
-        try:
-            answer = self._host.api.report(self._told["task"], report, ONCE)
-        except ServerRefused as refusal:
-            _log.warning("report refused", status=refusal.status, code=refusal.code, detail=refusal.detail)
-            answer = Answer.STALE if refusal.status == 404 else None  # the task is no more
-        except HostError as error:
-            _log.warning("report not delivered", code=error.code, detail=error.message)
-        self._schedule.sent(time.monotonic(), taken=answer is not None)
-        if answer is not None and "log" in report:
-            self._sent += len(report["log"]["text"])
-        if answer is None or len(self._transcript) > self._sent:
-            child.changed.set()
-        return answer
-
-    def _report(self, child: Child) -> Report:
-        report: Report = {
-            "event_id": str(uuid.uuid4()),
-            "attempt": self._told["attempt"],
-            "step": child.state.step,
-            "progress": self._progress(child),
-        }
-        if len(self._transcript) > self._sent:
-            report["log"] = self._transcript.piece(self._sent)
-        return report
-
-    def _progress(self, child: Child) -> Progress:
-        state, now = child.state, time.monotonic()
-        if state.step != self._step:
-            self._step, self._pace = state.step, Pace(state.total, now)
-            structlog.contextvars.bind_contextvars(step=state.step)
-        self._pace.update(state.done, now)
-        return self._pace.progress(state.done)
-
     def _message(self, ending: Ending) -> Owed:
-        task, attempt = self._told["task"], self._told["attempt"]
+        task, attempt = self._assignment["task"], self._assignment["attempt"]
         if ending.release:
             return release(task, self._host.kind, attempt)
-        report: Report = {"event_id": str(uuid.uuid4()), "attempt": attempt, "step": self._step}
-        if len(self._transcript) > self._sent:
-            report["log"] = self._transcript.last_piece(self._sent)
+        report: Report = {"event_id": str(uuid.uuid4()), "attempt": attempt, "step": self._state().step}
+        if len(self._transcript) > self._reporter.sent:
+            report["log"] = self._transcript.last_piece(self._reporter.sent)
         if ending.outcome is not None:
             report["outcome"] = ending.outcome.value
         if ending.trouble is not None:
@@ -197,8 +171,8 @@ class Attempt:
     def _clear(self, ending: Ending) -> None:
         data = self._host.config.data
         if self._host.kind is Kind.CREATE:
-            places.clear_work(data, self._told["task"], self._told["attempt"])
+            places.clear_work(data, self._assignment["task"], self._assignment["attempt"])
         if self._host.kind is Kind.DOWNLOAD and ending.outcome is Outcome.CANCELED:
-            places.clear_images(data, self._told["order"])
-        if self._host.kind is Kind.WRITE and (slot := self._told["spec"].get("slot")):
+            places.clear_images(data, self._assignment["order"])
+        if self._host.kind is Kind.WRITE and (slot := self._assignment["spec"].get("slot")):
             self._host.written.put(slot["name"])

@@ -8,7 +8,10 @@ from contextlib import contextmanager
 
 
 class Bench:
-    """Both bells lead here, the broker's and the server's, so a task that rings twice starts once."""
+    """Both bells lead here, the broker's and the server's, so a task that rings twice starts once.
+
+    `changed` is called after each beginning (False) and each end (True).
+    """
 
     def __init__(self, places: int, work: Callable[[str], object]) -> None:
         self.places = places
@@ -17,6 +20,7 @@ class Bench:
         self._running: list[str] = []
         self._begun = 0
         self._open = True
+        self.changed: Callable[[bool], None] = lambda _ended: None
 
     def running(self) -> list[str]:
         """The tasks that occupy a place now."""
@@ -64,7 +68,8 @@ class Bench:
                 return False
             self._running.append(task)
             self._begun += 1
-            return True
+        self.changed(False)
+        return True
 
     def _occupy(self, task: str) -> None:
         try:
@@ -73,3 +78,4 @@ class Bench:
             with self._changed:
                 self._running.remove(task)
                 self._changed.notify_all()
+            self.changed(True)

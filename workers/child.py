@@ -18,7 +18,7 @@ from workers.contract import Step, Trouble
 from workers.errors import HostError
 from workers.transcript import Transcript
 
-GRACE = 1.0  # seconds between the wish to stop and the end
+GRACE = 0.7  # seconds between the wish to stop and the end
 MARK = "IMAGER_CLAIM"  # in the environment of a child and of everything that it starts
 
 

@@ -292,7 +292,8 @@ class BeatAnswer(TypedDict):
 
     `keep`, for writer hosts alone: the orders whose images may still be needed there. All others may go.
     To a beat with `attempts`: `answers`, by task, for those that are not to go on; `pace`, the seconds
-    between two reports of an attempt that bring no new step.
+    between two beats of a host at work and between two reports without a new step; `every`, the seconds
+    between two beats of a host that waits.
     """
 
     ring: list[str]
@@ -300,6 +301,7 @@ class BeatAnswer(TypedDict):
     keep: NotRequired[list[str]]
     answers: NotRequired[dict[str, str]]
     pace: NotRequired[float]
+    every: NotRequired[float]
 
 
 class Ticket(TypedDict):

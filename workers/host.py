@@ -13,6 +13,7 @@ from workers.api import Api
 from workers.config import Config
 from workers.contract import Kind
 from workers.journal import Journal
+from workers.live import Live
 from workers.logs import Scrubber
 
 WORKERS = {"creator": Kind.CREATE, "downloader": Kind.DOWNLOAD, "writer": Kind.WRITE}
@@ -23,6 +24,7 @@ class Host:
     """One worker process of one host. `stopping` is set when it was asked to end.
 
     `written` brings the names of slots in which an attempt ended: their cards may hold something else now.
+    `live` are the attempts at work.
     """
 
     kind: Kind
@@ -33,6 +35,7 @@ class Host:
     boot_id: str = field(default_factory=machine.boot_id)
     stopping: threading.Event = field(default_factory=threading.Event)
     written: SimpleQueue[str] = field(default_factory=SimpleQueue)
+    live: Live = field(default_factory=Live)
 
 
 @contextmanager

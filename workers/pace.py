@@ -6,7 +6,7 @@ import math
 import random
 
 from workers.backoff import Backoff
-from workers.contract import REPORT_AT_MOST_EVERY, Progress
+from workers.contract import LEASE, REPORT_AT_MOST_EVERY, Progress
 
 WINDOW = 20.0  # seconds over which the rate is smoothed
 _JITTER = 0.2
@@ -41,22 +41,29 @@ class Pace:
 class Schedule:
     """When the next report is due: soon after a change, regularly without one, rarer while nobody answers."""
 
-    def __init__(self, every: float, now: float) -> None:
+    def __init__(self, every: float, now: float, lease: float = LEASE) -> None:
         self._every = every
+        self._lease = lease
         self._backoff = Backoff(first=1.0, most=30.0)
         self._delays = self._backoff.delays()
-        self._last = now - REPORT_AT_MOST_EVERY
+        self._last = self._sign = now - REPORT_AT_MOST_EVERY
         self._silence = 0.0
         self._quiet = self._spread()
 
-    def due(self, now: float, *, changed: bool) -> bool:
-        """Is it time?"""
-        waited = now - self._last
-        return waited >= self._quiet or (changed and waited >= max(REPORT_AT_MOST_EVERY, self._silence))
+    def due(self, now: float, *, changed: bool, least: float = REPORT_AT_MOST_EVERY) -> bool:
+        """Is it time? A change waits for `least` seconds after the last report."""
+        if changed and now - self._last >= max(least, self._silence):
+            return True
+        return now - self._sign >= self._quiet
+
+    def held(self, now: float) -> None:
+        """The server knows by other means that we are here."""
+        if not self._silence:
+            self._sign, self._quiet = now, max(self._every, self._lease / 3)
 
     def sent(self, now: float, *, taken: bool) -> None:
         """A report went out; `taken` when the server answered."""
-        self._last = now
+        self._last = self._sign = now
         self._quiet = self._spread()
         if taken:
             self._delays = self._backoff.delays()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import random
 import shutil
 import threading
+import time
 from collections.abc import Sequence
 
 import structlog
@@ -14,40 +16,71 @@ from workers.contract import BEAT_EVERY, PROTOCOL, Beat, BeatAnswer, Kind, SlotS
 from workers.errors import HostError
 from workers.host import Host
 from workers.journal import JournalError
+from workers.live import Attempting
 from workers.shelf import Shelf
 from workers.writer.slots import SlotConfig, find
+
+JITTER = 0.2
 
 _log = structlog.get_logger()
 
 
 class Presence(threading.Thread):
-    """Beats until `end`, so that a card which is finished during a stop is still seen."""
+    """Beats until `end`, so that a card which is finished during a stop is still seen.
+
+    While something is at work, a beat also brings what the server says to that: then it comes often.
+    """
 
     def __init__(self, host: Host, bench: Bench, every: float = BEAT_EVERY) -> None:
         super().__init__(name="presence")
         self._host = host
         self._bench = bench
         self._every = every
+        self._stretch = 1.0  # the server asks for rarer beats when it has many hosts
         self._ended = threading.Event()
+        self._woken = threading.Event()
+        self._at_once = False
         self._compared = False
         self._silent = False
         self._slots: list[SlotState] = []
         self._shelf = Shelf(host)
+        bench.changed = self._look
 
     def run(self) -> None:
         while not self._ended.is_set():
+            self._at_once = False
             self.beat()
-            self._ended.wait(self._every)
+            self._rest(time.monotonic())
 
     def end(self) -> None:
         """Stop beating."""
         self._ended.set()
+        self._woken.set()
+
+    def _look(self, ended: bool) -> None:
+        """Something began or ended here. After an end there is a place: ask for more work now."""
+        self._at_once = self._at_once or ended
+        self._woken.set()
+
+    def _rest(self, since: float) -> None:
+        spread = random.uniform(1 - JITTER, 1)  # noqa: S311  # spreads load, guards nothing
+        while not (self._ended.is_set() or self._at_once):
+            every = self._every * self._stretch
+            pause = min(self._host.live.pace, every) if self._bench.running() else every
+            left = since + pause * spread - time.monotonic()
+            if left <= 0:
+                return
+            self._woken.wait(left)
+            self._woken.clear()
 
     def beat(self) -> None:
         """Once: say what is here, settle what is owed, start what waits."""
         begun = self._bench.begun()
+        attempts = self._host.live.held()
         try:
-            answer = self._host.api.beat(self._here())
+            answer = self._host.api.beat(self._here(attempts))
+            self._host.live.take(attempts, answer)
+            self._stretch = answer.get("every", BEAT_EVERY) / BEAT_EVERY
             self._clear(answer, begun)  # first: it may make the room that the journal needs
             self._settle()
             self._start(answer)
@@ -80,7 +113,7 @@ class Presence(threading.Thread):
             if self._bench.start(task):
                 _log.info("rung by the server", task=task)
 
-    def _here(self) -> Beat:
+    def _here(self, attempts: Sequence[Attempting]) -> Beat:
         host = self._host
         beat: Beat = {
             "kind": host.kind,
@@ -89,6 +122,7 @@ class Presence(threading.Thread):
             "protocol": PROTOCOL,
             "free_bytes": shutil.disk_usage(host.config.data).free,
             "running": self._bench.running(),
+            "attempts": [attempt.held for attempt in attempts],
         }
         if host.kind is Kind.WRITE:
             self._slots = beat["slots"] = slot_states(host.config.slots, self._known())

@@ -225,6 +225,7 @@ class BeatAnswerSerializer(serializers.Serializer[Any]):
         child=serializers.ChoiceField(choices=[Answer.CANCEL.value, Answer.STALE.value]), required=False
     )
     pace = serializers.FloatField(required=False)
+    every = serializers.FloatField(required=False)
 
 
 class GrantSerializer(serializers.Serializer[Any]):

@@ -38,11 +38,11 @@ def _answer(heard: Heard, body: Beat) -> BeatAnswer:
     answer: BeatAnswer = {"ring": [str(task) for task in heard.ring], "drain": heard.drain}
     if body["kind"] != Kind.CREATE:
         answer["keep"] = [str(order) for order in heard.keep]
-    if told := body.get("attempts"):
+    if (told := body.get("attempts")) is not None:
         current, canceled = set(heard.current), set(heard.canceled)
         answers = {held["task"]: _word(UUID(held["task"]), current, canceled) for held in told}
         answer["answers"] = {task: word for task, word in answers.items() if word != Answer.GO}
-        answer["pace"] = pace.between_reports()
+        answer["pace"], answer["every"] = pace.told()
     return answer
 
 

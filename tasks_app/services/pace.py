@@ -1,44 +1,56 @@
-"""How often attempts may tell their progress: each second while few are at work, rarer when they are many."""
+"""How often hosts speak up: each second while few are at work, rarer when they are many."""
 
 from __future__ import annotations
 
 import threading
 import time
+from datetime import timedelta
+
+from django.db.models.functions import Now
 
 from tasks_app.lifecycle import TaskStatus
-from tasks_app.models import Task
-from workers.contract import REPORT_AT_MOST_EVERY, REPORT_EVERY
+from tasks_app.models import Host, Task
+from workers.contract import BEAT_EVERY, REPORT_AT_MOST_EVERY, REPORT_EVERY
 
-REPORTS_A_SECOND = 100  # of progress alone, from all hosts together
+SIGNS_A_SECOND = 100  # of attempts that bring no new step, from all hosts together
+BEATS_A_SECOND = 700  # of hosts that wait for work
 COUNTED_EVERY = 5.0  # seconds
+PRESENT = timedelta(minutes=2)
 
 
 class _Counted:
-    """How many attempts run, as this process last looked."""
+    """How many attempts run and how many hosts are there, as this process last looked."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._running = 0
+        self._found = (0, 0)
         self._until = 0.0
 
-    def running(self) -> int:
+    def look(self) -> tuple[int, int]:
         now = time.monotonic()
         with self._lock:
             if now < self._until:
-                return self._running
+                return self._found
             self._until = now + COUNTED_EVERY  # one thread counts; the others need not wait for it
-        self._running = Task.objects.filter(status=TaskStatus.RUNNING).count()
-        return self._running
+        running = Task.objects.filter(status=TaskStatus.RUNNING).count()
+        self._found = running, Host.objects.filter(last_seen_at__gt=Now() - PRESENT).count()
+        return self._found
 
 
 _counted = _Counted()
 
 
-def between_reports() -> float:
-    """Seconds between two reports of one attempt that bring no new step."""
-    return pace_of(_counted.running())
+def told() -> tuple[float, float]:
+    """Seconds between two signs of life of an attempt, and between two beats of a host without any."""
+    running, hosts = _counted.look()
+    return at_work(running), waiting(hosts)
 
 
-def pace_of(running: int) -> float:
-    """The same for so many attempts at work."""
-    return round(min(max(running / REPORTS_A_SECOND, REPORT_AT_MOST_EVERY), REPORT_EVERY), 1)
+def at_work(running: int) -> float:
+    """With so many attempts at work."""
+    return round(min(max(running / SIGNS_A_SECOND, REPORT_AT_MOST_EVERY), REPORT_EVERY), 1)
+
+
+def waiting(hosts: int) -> float:
+    """With so many hosts."""
+    return round(min(max(hosts / BEATS_A_SECOND, BEAT_EVERY), REPORT_EVERY), 1)

@@ -145,7 +145,7 @@ def statement(kind: Kind, *, slots: bool, attempts: bool) -> str:
     select = f"SELECT id, automatic, drain, CASE WHEN drain THEN {_NONE} ELSE {ready} END, {needed}"
     told = current if attempts else f"{_NONE}, {_NONE}"
     parts = f"{me}{_SLOTS if slots else ''}{_ATTEMPTS if attempts else ''}"
-    return f"WITH {parts} {select}, {told}, {_CARELESS} FROM me"  # noqa: S608
+    return f"WITH {parts} {select}, {told}, {_CARELESS} FROM me"
 
 
 def take_in(caller: Caller, body: Beat) -> Heard | None:

@@ -27,6 +27,7 @@ class Task:
     claim_id: str = ""
     open: bool = True  # may be claimed
     answer: str = "go"
+    beat_answer: str = "go"  # what beats are told, if not the same
     deadline: int = 3600
     reports: list[dict[str, Any]] = field(default_factory=list)
     releases: list[dict[str, Any]] = field(default_factory=list)
@@ -141,8 +142,13 @@ class Server:
         self.beats.append(body)
         kinds = {task.id: task.kind for task in self.tasks.values()}
         ring = [task for task in self.ring if kinds.get(task, body["kind"]) == body["kind"]]
-        answer = {"ring": ring, "drain": self.drain}
+        answer = {"ring": ring, "drain": self.drain, "answers": self._answers(body.get("attempts", []))}
         return answer if self.keep is None else {**answer, "keep": list(self.keep)}
+
+    def _answers(self, held: list[dict[str, Any]]) -> dict[str, str]:
+        tasks = [self.tasks[attempt["task"]] for attempt in held]
+        words = {task.id: task.answer if task.answer != "go" else task.beat_answer for task in tasks}
+        return {name: word for name, word in words.items() if word != "go"}
 
     def _assignments(self, _body: dict[str, Any]) -> dict[str, Any]:
         mine = [

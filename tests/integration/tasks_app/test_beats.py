@@ -98,10 +98,10 @@ class TestAttempts:
 
     def test_a_beat_without_attempts_is_answered_as_ever(self, host, task):
         assert services.beat(host, beat_of()) == {"ring": [], "drain": False}
-        assert services.beat(host, beat_of(attempts=[])) == {"ring": [], "drain": False}
 
     def test_the_pace_is_slower_the_more_are_at_work(self):
-        assert [pace.pace_of(running) for running in (0, 1, 100, 1000, 10**6)] == [1, 1, 1, 10, 15]
+        assert [pace.at_work(running) for running in (0, 1, 100, 1000, 10**6)] == [1, 1, 1, 10, 15]
+        assert [pace.waiting(hosts) for hosts in (0, 1, 3500, 7000, 10**6)] == [5, 5, 5, 10, 15]
 
 
 @pytest.mark.django_db(transaction=True)
@@ -147,7 +147,13 @@ class TestShortWay:
         answer = calling(host).post(BEAT, beat_of(attempts=held(task)))
         assert answer.status_code == 200
         assert answer["Content-Type"] == "application/json"
-        assert answer.json() == {"ring": [str(ready.pk)], "drain": False, "answers": {}, "pace": 1.0}
+        assert answer.json() == {
+            "ring": [str(ready.pk)],
+            "drain": False,
+            "answers": {},
+            "pace": 1,
+            "every": 5,
+        }
         assert long_way == []
 
     @pytest.mark.parametrize(

@@ -6,6 +6,9 @@ process of the attempt is killed, with its group.
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -22,15 +25,20 @@ from tests.doubles.stall import Stall
 from tests.doubles.warehouse import Warehouse
 from tests.integration.creator.server import ContentServer
 from workers import machine
+from workers.attempt import Attempt
+from workers.bench import Bench
 from workers.child import MARK
+from workers.config import Config
 from workers.contract import Kind
 from workers.creator import http
 from workers.creator.demo_base import make_demo_base
 from workers.host import Host
+from workers.presence import Presence
 from workers.run import run
 from workers.warehouse import TIMEOUT
 
 PATIENCE = 30.0  # seconds, less than any time-out of the work
+SOON = 15.0  # seconds, less than the time-out of a call to the server
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 50000000\r\n\r\n"
 
 
@@ -119,3 +127,103 @@ class TestCreate:
 
             cancel_when(reached, server, task, creator)
             assert incoming.published == []
+
+
+class TestSilentServer:
+    """The server takes a report and says nothing for as long as a caller is ready to wait."""
+
+    @pytest.fixture
+    def silent(self, server: Server) -> Iterator[threading.Event]:
+        """Set once a report hangs. Everything but reports is answered."""
+        hangs, go = threading.Event(), threading.Event()
+
+        def lose(path: str) -> str:
+            if path.endswith("/report") and not go.is_set():
+                hangs.set()
+                go.wait(PATIENCE)
+            return ""
+
+        server.lose = lose
+        yield hangs
+        go.set()
+
+    @pytest.fixture
+    def task(self, server: Server, image: Image) -> Task:
+        return server.add("download", image.spec)
+
+    @staticmethod
+    def work(task: Task, host: Host) -> threading.Thread:
+        thread = threading.Thread(target=Attempt.run, args=(attempt_of(task, host),), daemon=True)
+        thread.start()
+        return thread
+
+    def test_a_cancel_that_a_beat_brings_ends_the_work(
+        self, server: Server, slow_warehouse: Warehouse, task: Task, downloader: Host, silent: threading.Event
+    ) -> None:
+        bench = Bench(1, lambda _: attempt_of(task, downloader).run())
+        thread = threading.Thread(target=bench.run, args=(task.id,), daemon=True)
+        thread.start()
+        assert silent.wait(PATIENCE)
+        task.answer = "cancel"
+        Presence(downloader, bench).beat()
+        thread.join(SOON)
+        assert not thread.is_alive(), "the cancel waits for the answer to a report"
+        (owed,) = downloader.journal.owed(downloader.kind)
+        assert owed.body["outcome"] == "canceled"
+
+    def test_a_stop_gives_the_work_back(
+        self, server: Server, slow_warehouse: Warehouse, task: Task, downloader: Host, silent: threading.Event
+    ) -> None:
+        thread = self.work(task, downloader)
+        assert silent.wait(PATIENCE)
+        downloader.stopping.set()
+        thread.join(SOON)
+        assert not thread.is_alive(), "the stop waits for the answer to a report"
+        (owed,) = downloader.journal.owed(downloader.kind)
+        assert owed.call == "release"
+
+    def test_the_hard_limit_holds(
+        self, server: Server, slow_warehouse: Warehouse, task: Task, downloader: Host, silent: threading.Event
+    ) -> None:
+        task.deadline = 1
+        thread = self.work(task, downloader)
+        assert silent.wait(PATIENCE)
+        thread.join(SOON)
+        assert not thread.is_alive(), "the limit waits for the answer to a report"
+        (owed,) = downloader.journal.owed(downloader.kind)
+        assert owed.body["trouble"]["code"] == "too_slow"
+
+
+def attempt_of(task: Task, host: Host) -> Attempt:
+    """The attempt at `task`, claimed."""
+    claim_id = host.journal.begin(task.id, host.kind, host.boot_id)
+    claim = {"claim_id": claim_id, "boot_id": host.boot_id, "protocol": 1, "version": "0"}
+    assignment = host.api.claim(task.id, claim)
+    host.journal.claimed(claim_id, assignment["attempt"], assignment["order"])
+    return Attempt(host, assignment, claim_id)
+
+
+@pytest.mark.parametrize("bells", [True, False], ids=["bells", "no bells"])
+def test_a_worker_hears_of_a_cancel_though_nothing_moves(
+    server: Server, slow_warehouse: Warehouse, image: Image, config: Config, bells: bool
+) -> None:
+    """A real worker, and no report brings it: the beat must."""
+    task = server.add("download", image.spec)
+    server.ring = [task.id]
+    broker = {"IMAGER_BROKER_URL": os.environ["REDIS_URL"]} if bells else {}
+    worker = subprocess.Popen(
+        [sys.executable, "-m", "workers", "downloader"],
+        env={**os.environ, "IMAGER_CONFIG": str(config.path), **broker},
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        server.wait_for(lambda: any(r.get("progress", {}).get("done", 0) > 0 for r in task.reports))
+        with server.changed:
+            task.beat_answer = "cancel"  # reports are told to go on
+            server.ring = []
+        server.wait_for(lambda: task.finals, within=SOON)
+        assert [final["outcome"] for final in task.finals] == ["canceled"]
+        assert machine.kill_marked(MARK, task.claim_id) == []
+    finally:
+        worker.terminate()
+        assert worker.wait(30) == 0
