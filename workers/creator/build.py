@@ -5,14 +5,11 @@ The same recipe, base image and content give the same image, container and block
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import re
-import shutil
 import sys
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -41,7 +38,8 @@ from workers.creator.plan import (
 )
 from workers.creator.recipe import Recipe, read_recipe
 from workers.creator.rules import TERMINAL, Rules
-from workers.errors import HostError, JobError
+from workers.creator.workplace import disk_errors, work_folder
+from workers.errors import JobError
 from workers.imaging import manifest, table
 from workers.imaging.ext4_tools import check_ext4
 from workers.imaging.fat import Fat
@@ -51,8 +49,6 @@ from workers.report import Report
 LARGEST_BASE: Final = 1 << 40
 CONFIG_NAME: Final = "offspot.yaml"
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,119}")
-_NO_ROOM: Final = {errno.ENOSPC, errno.EDQUOT}
-_NO_WAY_IN: Final = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST}
 
 
 @dataclass(frozen=True)
@@ -88,8 +84,8 @@ def build(
     check_name(name)
     rules = rules or (TERMINAL if allow_local else Rules())
     with (
-        _disk_errors(out_dir),
-        _work_folder(out_dir, name) as work,
+        disk_errors(out_dir),
+        work_folder(out_dir, name) as work,
         closing(Fetcher(report, rules=rules)) as fetcher,
     ):
         puller = images(fetcher) if images else None
@@ -179,37 +175,6 @@ def config_page(offspot: dict[str, Any]) -> bytes:
     """The hotspot's own configuration, as it lies on the boot partition."""
     page: bytes = yaml.dump(offspot, Dumper=_Plain, sort_keys=False, allow_unicode=True, encoding="utf-8")
     return page
-
-
-@contextmanager
-def _work_folder(out_dir: Path, name: str) -> Iterator[Path]:
-    """A folder beside the result, so that renaming moves nothing; gone afterwards, however it ends."""
-    out_dir.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(prefix=f".{name}.", suffix=".work", dir=out_dir.resolve()))
-    try:
-        yield work
-    finally:
-        shutil.rmtree(work)
-
-
-@contextmanager
-def _disk_errors(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno in _NO_ROOM:
-            raise HostError(
-                "disk_full", f"the disk of {folder} is full; free some space or choose another folder"
-            ) from error
-        if error.errno in _NO_WAY_IN:
-            raise HostError(
-                "not_writable", f"{folder} cannot be written ({error.strerror}); choose another folder"
-            ) from error
-        if error.errno == errno.EIO:
-            raise HostError(
-                "disk_failed", f"the disk of {folder} fails (input/output error); use another one"
-            ) from error
-        raise
 
 
 if __name__ == "__main__":

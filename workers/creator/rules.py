@@ -13,7 +13,7 @@ from workers.errors import HostError
 OFFICIAL_BASES: Final = "https://drive.hotspot.kiwix.org/base/"
 MAX_FILE: Final = 1 << 40
 PARALLEL: Final = 4
-_VARIABLES: Final = {
+VARIABLES: Final = {
     "allow_networks": "IMAGER_ALLOW_NETWORKS",
     "base_mirror": "IMAGER_BASE_MIRROR",
     "max_file": "IMAGER_MAX_FILE",
@@ -44,11 +44,11 @@ def rules_of(
     environ: Mapping[str, str] = os.environ,
     base: Rules | None = None,
 ) -> Rules:
-    """The rules of a host: `[recipes]` of its configuration, and the environment above that. HostError."""
+    """The rules of a host: `[creator]` of its configuration, and the environment above that. HostError."""
     known = base or Rules()
-    told = {**(table or {}), **{key: environ[name] for key, name in _VARIABLES.items() if environ.get(name)}}
-    if unknown := sorted(set(told) - set(_VARIABLES)):
-        raise _bad(f"unknown settings: {', '.join(unknown)}; known are {', '.join(sorted(_VARIABLES))}")
+    told = {**(table or {}), **{key: environ[name] for key, name in VARIABLES.items() if environ.get(name)}}
+    if unknown := sorted(set(told) - set(VARIABLES)):
+        raise _bad(f"unknown settings: {', '.join(unknown)}; known are {', '.join(sorted(VARIABLES))}")
     mirror = str(told.get("base_mirror", known.base_mirror))
     if not mirror.startswith(("https://", "http://")):
         raise _bad(f"base_mirror is {mirror!r}; it must begin with https:// or http://")
