@@ -34,8 +34,8 @@ def descendants(root: int) -> list[int]:
     """All processes below `root`."""
     found, todo = [], [root]
     while todo:
-        for task in Path(f"/proc/{todo.pop()}/task").glob("*/children"):
-            with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError):  # it may end while we look
+            for task in Path(f"/proc/{todo.pop()}/task").glob("*/children"):
                 children = [int(pid) for pid in task.read_text().split()]
                 found += children
                 todo += children
