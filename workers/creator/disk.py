@@ -9,10 +9,15 @@ from workers.errors import HostError
 from workers.imaging.sizes import exact
 
 
+def free_bytes(folder: Path) -> int:
+    """What ordinary users may still write where `folder` lies."""
+    facts = os.statvfs(folder)
+    return facts.f_bavail * facts.f_frsize
+
+
 def check_disk(folder: Path, needed: int) -> None:
     """HostError `disk_full` unless `folder` has `needed` bytes free."""
-    facts = os.statvfs(folder)
-    free = facts.f_bavail * facts.f_frsize
+    free = free_bytes(folder)
     if free < needed:
         raise HostError(
             "disk_full",

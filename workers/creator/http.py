@@ -174,7 +174,10 @@ class Http:
             history.append(answer)
             if len(history) > _REDIRECTS:
                 raise requests.exceptions.TooManyRedirects
+            before = place
             place = requote_uri(urljoin(place, goal.encode("latin-1", "replace").decode("utf-8", "replace")))
+            if _server(place) != _server(before):  # what one server is told is not for another one
+                headers = {key: value for key, value in headers.items() if key != "Authorization"}
 
     def _check_part(
         self, answer: requests.Response, url: str, offset: int, rewind: Callable[[], None]
@@ -211,6 +214,11 @@ def _named(url: str) -> Iterator[None]:
         raise Interrupted("there was no connection to the server") from None
     except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError):
         raise Interrupted("the transfer broke") from None
+
+
+def _server(url: str) -> str:
+    """Scheme, host and port."""
+    return "/".join(url.split("/", 3)[:3]).lower()
 
 
 def _body(answer: requests.Response, limit: int | None) -> Iterator[bytes]:

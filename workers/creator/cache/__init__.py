@@ -1,0 +1,1 @@
+"""What builds have fetched before: kept by a policy, verified, shared by all builds of a host."""

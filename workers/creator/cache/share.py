@@ -1,0 +1,59 @@
+"""A kept file at another place, without a second copy where the file system allows it."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import shutil
+from enum import StrEnum
+from pathlib import Path
+from typing import Final
+
+_FICLONE: Final = 0x40049409
+_NO_CLONE: Final = {errno.EOPNOTSUPP, errno.EXDEV, errno.EINVAL, errno.ENOTTY, errno.ENOSYS, errno.ETXTBSY}
+_NO_LINK: Final = {errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP}
+
+
+class Way(StrEnum):
+    """How a file was shared."""
+
+    CLONE = "clone"  # own file, common blocks: may be written to
+    LINK = "link"  # the same file: only for those who read
+    COPY = "copy"
+
+
+def share(kept: Path, target: Path, *, read_only: bool) -> Way:
+    """Make `target`, which must not exist, a file with the content of `kept`: clone, link or copy."""
+    if _clone(kept, target):
+        return Way.CLONE
+    if read_only and _link(kept, target):
+        return Way.LINK
+    try:
+        shutil.copyfile(kept, target)
+    except BaseException:
+        target.unlink(missing_ok=True)
+        raise
+    return Way.COPY
+
+
+def _clone(kept: Path, target: Path) -> bool:
+    with kept.open("rb") as reading, target.open("xb") as writing:
+        try:
+            fcntl.ioctl(writing.fileno(), _FICLONE, reading.fileno())
+        except OSError as error:
+            target.unlink()
+            if error.errno not in _NO_CLONE:
+                raise
+            return False
+    return True
+
+
+def _link(kept: Path, target: Path) -> bool:
+    try:
+        os.link(kept, target, follow_symlinks=False)
+    except OSError as error:
+        if error.errno not in _NO_LINK:
+            raise
+        return False
+    return True
