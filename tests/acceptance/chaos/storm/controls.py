@@ -75,6 +75,7 @@ def drop_constraints(database: Any) -> list[str]:
     return dropped
 
 
+OF_HOSTS = frozenset({"slot lock"})
 WALLS: dict[str, Callable[[], None]] = {
     "fence": _no_fence,
     "row lock": _no_row_lock,

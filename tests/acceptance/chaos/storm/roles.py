@@ -53,10 +53,13 @@ def _sow(var: str) -> None:
     sow(var)
 
 
-def _control() -> None:
+def _control(*, of_hosts: bool = False) -> None:
+    """Hosts know no Django: a wall of the server is none of theirs."""
     from . import controls
 
-    controls.switch_off(os.environ.get("STORM_CONTROL", ""))
+    wall = os.environ.get("STORM_CONTROL", "")
+    if (wall in controls.OF_HOSTS) is of_hosts:
+        controls.switch_off(wall)
 
 
 def _web(address: str) -> None:
@@ -124,8 +127,5 @@ def _worker(name: str, seed: str) -> int:
     random.seed(seed)
     child._spawn = Nursery().spawn  # type: ignore[assignment]
     worker.Presence = functools.partial(worker.Presence, every=BEAT_EVERY)  # type: ignore[assignment,misc]
-    if control := os.environ.get("STORM_CONTROL"):
-        from . import controls
-
-        controls.switch_off(control)
+    _control(of_hosts=True)
     return worker.main([name])
