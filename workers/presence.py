@@ -113,7 +113,7 @@ class Presence(threading.Thread):
             if self._bench.start(task):
                 _log.info("rung by the server", task=task)
 
-    def _here(self, attempts: Sequence[Attempting]) -> Beat:
+    def _here(self, attempts: Sequence[Attempting] = ()) -> Beat:
         host = self._host
         beat: Beat = {
             "kind": host.kind,
