@@ -69,6 +69,9 @@ def _check(config: Config, kind: Kind) -> None:
     if kind is Kind.CREATE:
         config.require("channel")
         config.require("signing_key")
+        from workers.creator.outside.build import require_backend
+
+        require_backend(config.creator)
     if kind is Kind.WRITE and not config.slots:
         raise ConfigError(
             f"{config.path} has no slots: add one with `python -m workers.whost slots add NAME --port PORT`."

@@ -29,7 +29,7 @@ VARIABLES = {
     "ca_file": "IMAGER_CA_FILE",
 }
 REQUIRED = ("url", "host", "email", "password")
-KNOWN = {*VARIABLES, "enabled", "slots"}
+KNOWN = {*VARIABLES, "enabled", "slots", "creator"}
 SLOT_KEYS = {"name", "port", "device", "max_bytes"}
 
 
@@ -57,6 +57,7 @@ class Config:
     ca_file: Path | None = None
     enabled: bool = True
     slots: tuple[SlotConfig, ...] = ()
+    creator: Mapping[str, Any] = field(default_factory=dict)  # read by `workers.creator.settings`
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -154,6 +155,9 @@ def _checked(table: Mapping[str, Any], path: Path) -> Config:
     enabled = table.get("enabled", True)
     if not isinstance(enabled, bool):
         raise ConfigError(f"enabled in {path} must be true or false.")
+    creator = table.get("creator", {})
+    if not isinstance(creator, dict):
+        raise ConfigError(f"creator in {path} must be a table: write [creator] above its settings.")
     check_url(texts["url"])
     check_broker_url(texts["broker_url"])
     check_signing_key(texts["signing_key"])
@@ -170,6 +174,7 @@ def _checked(table: Mapping[str, Any], path: Path) -> Config:
         ca_file=_ca_file(texts["ca_file"]),
         enabled=enabled,
         slots=slots_of(table.get("slots", []), path),
+        creator=creator,
         path=path,
     )
 

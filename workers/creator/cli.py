@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from contextlib import closing
 from pathlib import Path
@@ -13,7 +14,10 @@ from workers.creator.build import Checked, build, check, check_name
 from workers.creator.emit import Built
 from workers.creator.fetch import Fetcher
 from workers.creator.keys import load_key, own_key, own_key_path
+from workers.creator.outside import build as outside
 from workers.creator.recipe_yaml import MAX_BYTES
+from workers.creator.rules import TERMINAL
+from workers.creator.settings import Backend, Settings, settings_of
 from workers.errors import JobError, WorkError
 from workers.imaging.manifest import public_hex
 from workers.imaging.sizes import exact
@@ -28,10 +32,13 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         text = _read(options.recipe)
         check_name(name)
+        settings = settings_of(base=TERMINAL)
+        if options.check and settings.backend is Backend.IMAGE_CREATOR:
+            return _check_outside(text, name, settings, options)
         if options.check:
             return _check(text, name, as_json=options.json)
         _refuse_existing(options.out, name)
-        return _build(text, name, options)
+        return _build(text, name, settings, options)
     except WorkError as error:
         if options.json:
             sys.stdout.write(json.dumps(error.trouble()) + "\n")
@@ -100,22 +107,48 @@ def _check(text: str, name: str, *, as_json: bool) -> int:
     return 0
 
 
+def _check_outside(text: str, name: str, settings: Settings, options: argparse.Namespace) -> int:
+    with TerminalReport(name) as report:
+        outside.check(text, report=report, settings=settings, cache_dir=_cache(), work_in=options.out)
+    answer = json.dumps({"good": True}) if options.json else "The recipe is good, says image-creator."
+    sys.stdout.write(f"{answer}\n")
+    return 0
+
+
+def _cache() -> Path:
+    """Where image-creator keeps what it fetched for the person at the terminal."""
+    home = os.environ.get("XDG_CACHE_HOME", "")
+    return (Path(home) if Path(home).is_absolute() else Path.home() / ".cache") / "imager/image-creator"
+
+
 def _content(checked: Checked) -> int:
     return sum(item.size for item in checked.items if item.size > 0)
 
 
-def _build(text: str, name: str, options: argparse.Namespace) -> int:
+def _build(text: str, name: str, settings: Settings, options: argparse.Namespace) -> int:
     key = load_key(options.key) if options.key else own_key(own_key_path())
     with TerminalReport(name) as report:
-        built = build(
-            text,
-            options.out,
-            name=name,
-            signing_key=key,
-            report=report,
-            allow_local=True,
-            torrent=options.torrent,
-        )
+        if settings.backend is Backend.IMAGE_CREATOR:
+            built = outside.build(
+                text,
+                options.out,
+                name=name,
+                signing_key=key,
+                report=report,
+                settings=settings,
+                cache_dir=_cache(),
+                torrent=options.torrent,
+            )
+        else:
+            built = build(
+                text,
+                options.out,
+                name=name,
+                signing_key=key,
+                report=report,
+                allow_local=True,
+                torrent=options.torrent,
+            )
     if options.json:
         sys.stdout.write(json.dumps(_page(built, public_hex(key))) + "\n")
         return 0
