@@ -11,7 +11,7 @@ SOURCES := imager orders tasks_app warehouse workers manage.py
 NO_SERVERS := DATABASE_URL=postgres://none@127.0.0.1:9/none REDIS_URL=redis://127.0.0.1:9/0 \
 	DJANGO_SETTINGS_MODULE=imager.settings.dev
 
-.PHONY: help venv demo test up lint messages bench chaos storm compose-test
+.PHONY: help venv demo test up lint messages bench chaos storm boot-test compose-test
 .DEFAULT_GOAL := help
 
 help:
@@ -20,6 +20,7 @@ help:
 	@echo "make test      all tests (ARGS='-k word' for some)"
 	@echo "make lint      linters, types, walls, migrations, message catalogues"
 	@echo "make compose-test  the Docker deployment, really started (root; see docker/README.md)"
+	@echo "make boot-test a card made by recipe boots in an emulator (needs qemu-system-arm; fetches 62 MB from Debian)"
 	@echo "make messages  bring the message catalogues up to date (needs gettext)"
 	@echo "make bench     all benchmarks, figures as JSON in benchmarks/out"
 	@echo "make chaos     kills and restarts while orders are on their way (N=30 of them, SEED=1)"
@@ -48,6 +49,9 @@ chaos: $(SYNCED)
 storm: $(SYNCED)
 	@exec $(RUN) -m tests.acceptance.chaos.storm --kills $(or $(KILLS),10000) --seed $(or $(SEED),1) \
 		--minutes $(or $(MINUTES),60) --control "$(CONTROL)" $(ARGS)
+
+boot-test: $(SYNCED)
+	@$(RUN) -m pytest tests/acceptance/boot -m boot $(ARGS)
 
 # All parts run, so that one failure does not hide the next.
 lint: $(SYNCED)
