@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
-import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from workers.creator import recipe
+from workers.creator.cache.proof import digest_of
 from workers.creator.disk import check_disk
 from workers.creator.fetch import Fetcher
+from workers.creator.inputs import Fetched, Input, Kept, What
 from workers.creator.unpack import SparseFile, Unpacker, is_packed
 from workers.errors import JobError
 from workers.imaging import mbr, table
@@ -20,6 +21,7 @@ from workers.imaging.manifest import public_source
 from workers.imaging.sparse import data_ranges
 from workers.report import Report
 
+Keep = Callable[[Input, Callable[[Path], Fetched]], Kept | None]
 _STEP: Final = 64 << 20
 _NO_CLONE: Final = {errno.EXDEV, errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS}
 
@@ -53,10 +55,10 @@ def get_base(
     fetcher: Fetcher,
     *,
     limit: int,
-    cache: Path | None = None,
+    keep: Keep | None = None,
     size: int | None = None,
 ) -> BaseImage:
-    """The base image as a raw file: itself where it is one, else unpacked into `work` or `cache`.
+    """The base image as a raw file: itself where it is one, else unpacked, into `work` or by `keep`.
 
     `size`: bytes to fetch, if known; unpacked it is hardly ever less. HostError `disk_full` before they are
     fetched; JobError `base_missing`, `bad_base`, `checksum_mismatch`, `too_large`.
@@ -65,7 +67,7 @@ def get_base(
     try:
         local = fetcher.local_path(source)
         if local is None or not local.is_file() or is_packed(local):
-            return inspect_base(_unpacked(wanted, work, fetcher, limit, cache, size or 0), source)
+            return inspect_base(_unpacked(wanted, work, fetcher, limit, keep, size or 0), source)
         if wanted.expected:
             fetcher.fetch(source, _Nowhere(), checksum=wanted.expected)
         return inspect_base(local, source)
@@ -137,20 +139,20 @@ def _copy(source: int, target: int, at: int, count: int) -> int:
 
 
 def _unpacked(
-    wanted: recipe.Base, work: Path, fetcher: Fetcher, limit: int, cache: Path | None, least: int
+    wanted: recipe.Base, work: Path, fetcher: Fetcher, limit: int, keep: Keep | None, least: int
 ) -> Path:
     source, checksum = wanted.location, fetcher.resolve(wanted.expected)
-    if cache is None or checksum is None:  # without a digest nobody can say whether a copy is the same
-        check_disk(work, least)
-        return _unpack(source, checksum, work / "base.img", fetcher, limit)
-    cache.mkdir(parents=True, exist_ok=True)
-    key = hashlib.sha256(f"{checksum.algo}:{checksum.value.lower()}".encode()).hexdigest()
-    kept = cache / f"base-{key}.img"
-    if not kept.exists():
-        check_disk(cache, least)
-        with tempfile.TemporaryDirectory(prefix=".base.", dir=cache) as folder:
-            _unpack(source, checksum, Path(folder) / "base.img", fetcher, limit).replace(kept)
-    return kept
+
+    def fetch(path: Path) -> Fetched:
+        _unpack(source, checksum, path, fetcher, limit)
+        return Fetched(path.stat().st_size, digest_of(path, "sha-256", fetcher.check))
+
+    if keep is not None:
+        kept = keep(Input(What.BASE, source, checksum, fetcher.look(source)), fetch)
+        if kept is not None:
+            return kept.path
+    check_disk(work, least)
+    return _unpack(source, checksum, work / "base.img", fetcher, limit)
 
 
 def _unpack(source: str, checksum: recipe.Checksum | None, out: Path, fetcher: Fetcher, limit: int) -> Path:

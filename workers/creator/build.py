@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from workers.contract import Step
 from workers.creator import carry
 from workers.creator.base import BaseImage, base_size, copy_sparse, get_base
+from workers.creator.cache.door import open_cache
 from workers.creator.content import fill
 from workers.creator.crew import all_of
 from workers.creator.data_partition import format_data
@@ -28,6 +29,7 @@ from workers.creator.emit import Built, Label, emit
 from workers.creator.epoch import EPOCH
 from workers.creator.fetch import Fetcher
 from workers.creator.inputs import Images, Store
+from workers.creator.oci.pull import Puller
 from workers.creator.plan import (
     Item,
     Sizes,
@@ -72,14 +74,14 @@ def build(
     rules: Rules | None = None,
     cache_dir: Path | None = None,
     store: Store | None = None,
-    images: Callable[[Fetcher], Images] | None = None,
+    images: Callable[[Fetcher], Images] = Puller,
     torrent: bool = False,
 ) -> Built:
     """Make `NAME.img.zst`, `.img.bmap`, `.manifest.json` and `.manifest.json.sig` in `out_dir`.
 
     With `torrent`, `.img.zst.torrent` too. All or, on any failure, none. `rules`: what the recipe may reach;
-    `allow_local` are those of a person at the terminal. `store` keeps content for the next build, `images`
-    brings container images.
+    `allow_local` are those of a person at the terminal. `store` keeps content for the next build (that
+    of `cache_dir`, if none is given); `images` brings container images.
     """
     check_name(name)
     rules = rules or (TERMINAL if allow_local else Rules())
@@ -88,11 +90,13 @@ def build(
         work_folder(out_dir, name) as work,
         closing(Fetcher(report, rules=rules)) as fetcher,
     ):
-        puller = images(fetcher) if images else None
+        puller = images(fetcher)
+        if store is None and cache_dir is not None:
+            store = open_cache(cache_dir, report)
         checked = check(recipe_text, fetcher, report, puller)
         image = work / f"{name}.img"
         with Depot(work, fetcher, report, store, puller) as depot:
-            contents = _make_image(image, checked, depot, fetcher, report, cache_dir)
+            contents = _make_image(image, checked, depot, fetcher, report)
         digest = hashlib.sha256(recipe_text.encode()).hexdigest()
         label = Label(name, digest, tuple(contents), torrent=torrent)
         return emit(image, out_dir, label, signing_key=signing_key, report=report)
@@ -104,7 +108,7 @@ def check(recipe_text: str, fetcher: Fetcher, report: Report, images: Images | N
     recipe = read_recipe(recipe_text)
     recipe = recipe.model_copy(update={"base": recipe.base.at(fetcher.rules.base_mirror)})
     size = all_of([lambda: base_size(recipe.base, fetcher)], width=1, report=report, cut=fetcher.cut)[0]
-    items = list_items(recipe, recipe_text, fetcher, report, images)
+    items = list_items(recipe, recipe_text, fetcher, report, images or Puller(fetcher))
     return Checked(recipe, items, size, check_at_first_sight(recipe, items))
 
 
@@ -118,14 +122,14 @@ def check_name(name: str) -> None:
 
 
 def _make_image(
-    image: Path, checked: Checked, depot: Depot, fetcher: Fetcher, report: Report, cache: Path | None
+    image: Path, checked: Checked, depot: Depot, fetcher: Fetcher, report: Report
 ) -> list[manifest.Content]:
     recipe, work = checked.recipe, image.parent
     depot.check_disk(2 * sum(item.size for item in checked.items if item.size > 0))
     report.step(Step.FETCHING, checked.base_size)
     limit = recipe.output.bytes or LARGEST_BASE
     base = depot.all_of(
-        [lambda: get_base(recipe.base, work, fetcher, limit=limit, cache=cache, size=checked.base_size)]
+        [lambda: get_base(recipe.base, work, fetcher, limit=limit, keep=depot.keep, size=checked.base_size)]
     )[0]
     report.step(Step.FETCHING, sum(item.size for item in checked.items if item.via))
     items = depot.measure(checked.items)

@@ -112,9 +112,13 @@ class Depot:
         return replace(item, size=got.size, place=place, sha256=got.sha256)
 
     def _pinned(self, item: Item, tell: Tell) -> Kept | None:
+        return self.keep(wanted(item), partial(self._to_file, item, tell))
+
+    def keep(self, thing: Input, fetch: Callable[[Path], Fetched]) -> Kept | None:
+        """Something of the store, pinned until the end of the build; None if it keeps no such thing."""
         if self._store is None:
             return None
-        door = self._store.get(wanted(item), partial(self._to_file, item, tell))
+        door = self._store.get(thing, fetch)
         kept = door.__enter__()
         with self._lock:
             self._pins.push(door)

@@ -5,13 +5,14 @@ import hashlib
 import lzma
 import subprocess
 import sys
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
 import zstandard
 
 from workers.creator.base import copy_sparse, get_base, inspect_base
+from workers.creator.cache.door import open_cache
 from workers.creator.demo_base import BOOT, DATA, ROOT, SIZE, main, make_demo_base
 from workers.creator.fetch import Fetcher
 from workers.creator.recipe import Base, Checksum
@@ -23,6 +24,14 @@ from workers.imaging.fat import Fat
 
 LIMIT = 1 << 30
 REPOSITORY = Path(__file__).parents[3]
+
+
+@pytest.fixture
+def keep(tmp_path, report):
+    """A cache's door, as a build holds it open."""
+    with ExitStack() as pins:
+        cache = open_cache(tmp_path / "cache", report)
+        yield lambda wanted, fetch: pins.enter_context(cache.get(wanted, fetch))
 
 
 @pytest.fixture
@@ -57,26 +66,21 @@ def test_the_demo_base_is_sound_small_and_always_the_same(demo_base, tmp_path):
         assert data.super.label == "data"
 
 
-@pytest.mark.parametrize("cached", [False, True])
-def test_room_for_a_base_is_asked_for_before_it_is_fetched(server, fetcher, demo_base, tmp_path, cached):
+def test_room_for_a_base_is_asked_for_before_it_is_fetched(server, fetcher, demo_base, tmp_path):
     data = demo_base.read_bytes()
-    checksum = Checksum(algo="sha-256", value=hashlib.sha256(data).hexdigest()) if cached else None
-    wanted = Base(source=server.put("/base.img", data), checksum=checksum)
-    cache = tmp_path / "cache"
-    with pytest.raises(
-        HostError, match=f"needs up to .* in {cache if cached else tmp_path}, .* are free"
-    ) as full:
-        get_base(wanted, tmp_path, fetcher, limit=LIMIT, cache=cache, size=1 << 60)
+    wanted = Base(source=server.put("/base.img", data))
+    with pytest.raises(HostError, match=f"needs up to .* in {tmp_path}, .* are free") as full:
+        get_base(wanted, tmp_path, fetcher, limit=LIMIT, size=1 << 60)
     assert full.value.code == "disk_full"
     assert server.gets("/base.img") == []
 
 
-def test_a_base_that_is_here_already_needs_no_room(server, fetcher, demo_base, tmp_path):
+def test_a_base_that_is_here_already_needs_no_room(server, fetcher, demo_base, tmp_path, keep):
     data = demo_base.read_bytes()
     checksum = Checksum(algo="sha-256", value=hashlib.sha256(data).hexdigest())
     wanted = Base(source=server.put("/base.img", data), checksum=checksum)
-    get_base(wanted, tmp_path, fetcher, limit=LIMIT, cache=tmp_path / "cache", size=len(data))
-    get_base(wanted, tmp_path, fetcher, limit=LIMIT, cache=tmp_path / "cache", size=1 << 60)
+    get_base(wanted, tmp_path, fetcher, limit=LIMIT, keep=keep, size=len(data))
+    get_base(wanted, tmp_path, fetcher, limit=LIMIT, keep=keep, size=1 << 60)
     assert len(server.gets("/base.img")) == 1
 
 
@@ -118,26 +122,28 @@ def test_a_raw_local_base_is_held_to_its_checksum(local, demo_base, tmp_path):
     assert caught.value.code == "checksum_mismatch"
 
 
-def test_a_base_with_a_digest_is_fetched_once(server, fetcher, demo_base, tmp_path):
+def test_a_base_with_a_digest_is_fetched_once(server, fetcher, demo_base, tmp_path, keep):
     data = packed(demo_base, "img.zst")
     wanted = Base(
         source=server.put("/b.img.zst", data),
         checksum=Checksum(algo="sha-256", value=hashlib.sha256(data).hexdigest()),
     )
     for _ in range(2):
-        base = get_base(wanted, tmp_path, fetcher, limit=LIMIT, cache=tmp_path / "cache")
+        base = get_base(wanted, tmp_path, fetcher, limit=LIMIT, keep=keep)
         assert base.path.read_bytes() == demo_base.read_bytes()
     assert len(server.gets("/b.img.zst")) == 1
-    assert [p.name for p in (tmp_path / "cache").iterdir()] == [base.path.name]
+    assert [p / "data" for p in (tmp_path / "cache/entries").iterdir()] == [base.path]
+    assert base.path.stat().st_blocks * 512 < 8 << 20
 
 
-def test_a_failed_fetch_leaves_nothing_in_the_cache(server, fetcher, demo_base, tmp_path):
+def test_a_failed_fetch_leaves_nothing_in_the_cache(server, fetcher, demo_base, tmp_path, keep):
     wanted = Base(
         source=server.put("/b.img", packed(demo_base, "img")), checksum=Checksum(algo="md5", value="0" * 32)
     )
     with pytest.raises(JobError):
-        get_base(wanted, tmp_path, fetcher, limit=LIMIT, cache=tmp_path / "cache")
-    assert list((tmp_path / "cache").iterdir()) == []
+        get_base(wanted, tmp_path, fetcher, limit=LIMIT, keep=keep)
+    assert list((tmp_path / "cache/entries").iterdir()) == []
+    assert list((tmp_path / "cache/incoming").iterdir()) == []
 
 
 @pytest.mark.parametrize("source", ["/nowhere/base.img", "file:///nowhere/base.img.xz"])

@@ -254,9 +254,14 @@ def broken(recipe, **changes):
 
 BAD = {
     "unknown key": ("bad_recipe", lambda r: broken(r, oputput={})),
-    "not supported": (
-        "not_supported",
-        lambda r: broken(r, oci_images=[{"ident": "a/b:1", "filesize": 1, "fullsize": 1}]),
+    "no such container image": (
+        "not_found",
+        lambda r: broken(
+            r,
+            oci_images=[
+                {"ident": f"{r['files'][0]['url'].split('/')[2]}/o/x:1", "filesize": 1, "fullsize": 1}
+            ],
+        ),
     ),
     "no archive": ("bad_archive", lambda r: broken(r, files=[{**r["files"][0], "via": "zip"}])),
     "missing base": ("base_missing", lambda r: broken(r, base={"source": "/nowhere/base.img"})),

@@ -21,6 +21,10 @@ from tests.integration.creator.oci_registry import (
     layer_tar,
 )
 from tests.integration.creator.server import Page
+from workers.creator.build import build
+from workers.creator.cache.door import open_cache
+from workers.creator.cache.facts import Kind
+from workers.creator.fetch import Fetcher
 from workers.creator.oci.pull import Puller
 from workers.creator.oci.reference import parse
 from workers.creator.recipe import OciImage
@@ -354,3 +358,36 @@ def test_names(ident, full, url):
 def test_names_that_are_none(ident):
     with pytest.raises(JobError, match="names no container image"):
         parse(ident)
+
+
+def test_a_build_with_an_image_and_a_cache(registry, demo_base, key, server, report, tmp_path):
+    """Both are there the second time: nothing is fetched, and the image is the same to the byte."""
+    registry.image("o/built", "1", [(ONE, "gzip")])
+    ident = f"{registry.place}/o/built:1"
+    recipe = {
+        "base": {"source": server.put("/base.img", demo_base.read_bytes())},
+        "files": [{"to": "/data/one", "url": server.put("/one", b"one" * 50_000)}],
+        "oci_images": [{"ident": ident, "filesize": 1, "fullsize": len(ONE)}],
+    }
+    built = [
+        build(
+            json.dumps(recipe),
+            tmp_path / out,
+            name="card",
+            signing_key=key,
+            report=report,
+            allow_local=True,
+            cache_dir=tmp_path / "cache",
+        )
+        for out in ("first", "second")
+    ]
+    assert built[0] == built[1]
+    assert len(server.gets("/one")) == len(server.gets("/base.img")) == 1
+    cache = open_cache(tmp_path / "cache", report)
+    found = {entry.facts.kind: (entry.facts.uses, in_use) for entry, in_use in cache.entries()}
+    assert found == {Kind.BASE: (2, False), Kind.FILE: (2, False), Kind.OCI_IMAGE: (2, False)}
+    page = json.loads((tmp_path / "first/card.manifest.json").read_text())
+    [tar] = [each for each in page["contents"] if each["to"].startswith("/data/images/")]
+    sink = Bytes()
+    with closing(Fetcher(report, allow_local=True)) as fetcher:
+        assert Puller(fetcher).pour(image(ident), sink, lambda done: None).sha256 == tar["sha256"]

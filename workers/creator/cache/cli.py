@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from workers.config import default_data, default_path, read_table
+from workers.creator.cache.door import VARIABLE, policy_path
 from workers.creator.cache.policy import NAME, read_policy
 from workers.creator.cache.shelf import Entry
 from workers.creator.cache.store import Cache
@@ -26,7 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         root = options.cache or _data() / "cache"
-        cache = Cache(root, read_policy(options.policy or root / NAME), Recorder())
+        cache = Cache(root, read_policy(options.policy or policy_path(root)), Recorder())
         command = {"show": _show, "verify": _verify, "evict": _evict, "clear": _clear}[options.command]
         return command(cache, as_json=options.json)
     except WorkError as error:
@@ -37,7 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m workers.creator.cache", description=__doc__)
     parser.add_argument("--cache", type=Path, metavar="DIR", help="the cache (this host's, if not given)")
-    parser.add_argument("--policy", type=Path, metavar="FILE", help=f"its policy (DIR/{NAME}, if not given)")
+    parser.add_argument("--policy", type=Path, metavar="FILE", help=f"its policy ({VARIABLE}, or DIR/{NAME})")
     parser.add_argument("--json", action="store_true", help="print the answer as JSON")
     commands = parser.add_subparsers(dest="command", required=True)
     for name, does in (

@@ -64,6 +64,8 @@ class Shelf:
         self.entries_folder, self.incoming, self._trash = root / "entries", root / "incoming", root / "trash"
         for folder in (root, self.entries_folder, self.incoming, self._trash):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for old in root.glob("base-*.img"):  # where base images lay before they were entries
+            old.unlink(missing_ok=True)
 
     @contextmanager
     def changing(self) -> Iterator[None]:

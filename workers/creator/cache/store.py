@@ -91,7 +91,7 @@ class Cache:
 
     def _find(self, wanted: Input) -> KeptFile | None:
         kind, key = KINDS[wanted.what], key_of(wanted)
-        if not self._policy.keeps(kind, wanted.source):
+        if not self._policy.keeps(kind, facts_source(wanted)):
             return None
         entries = [each for each in self._shelf.entries() if each.facts.kind is kind]
         same = [each for each in entries if each.facts.key == key]
@@ -123,7 +123,7 @@ class Cache:
             return False
         if wanted.checksum is not None:
             return self._has_digest(entry, wanted.checksum.algo, wanted.checksum.value.lower())
-        quiet = self._policy.quiet_for(facts.kind, wanted.source)
+        quiet = self._policy.quiet_for(facts.kind, facts.source)
         if 0 <= self._clock() - facts.checked < quiet:
             return True
         return self._is_same_version(entry, wanted)
@@ -160,9 +160,10 @@ class Cache:
 
     def _has_place_for(self, wanted: Input) -> bool:
         kind, size = KINDS[wanted.what], wanted.told.size or 0
-        coming = self._coming(wanted, kind, size)
+        now = self._clock()
+        coming = Candidate("coming", kind, key_of(wanted), facts_source(wanted), size, now, now)
         with self._shelf.changing():
-            if admits(coming, self._candidates(), self._policy, self._clock()) is None:
+            if admits(coming, self._candidates(), self._policy, now) is None:
                 return False
         return self._yield_bytes(self._promised + size)
 
@@ -281,10 +282,6 @@ class Cache:
     def _candidates(self) -> list[Candidate]:
         """Only inside `changing`: asking whether an entry is in use holds its lock for a moment."""
         return [_candidate(each, pinned=self._shelf.is_pinned(each.folder)) for each in self._shelf.entries()]
-
-    def _coming(self, wanted: Input, kind: Kind, size: int) -> Candidate:
-        now = self._clock()
-        return Candidate("coming", kind, key_of(wanted), facts_source(wanted), size, now, now)
 
 
 def key_of(wanted: Input) -> str:
