@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -99,7 +102,26 @@ def test_web_image_holds_nothing_that_runs_on_hosts() -> None:
     assert {source for source in copied("web") if source.startswith("workers")} == {
         "workers/__init__.py",
         "workers/contract.py",
+        "workers/errors.py",
+        "workers/report.py",
+        "workers/terminal.py",
+        "workers/imaging",
+        "workers/creator/__init__.py",
+        "workers/creator/verify.py",
     }
+
+
+def test_web_image_can_check_images(tmp_path: Path) -> None:
+    for source in (each for each in copied("web") if each.startswith("workers")):
+        target = tmp_path / source
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if (ROOT / source).is_dir():
+            shutil.copytree(ROOT / source, target)
+        else:
+            shutil.copy(ROOT / source, target)
+    argv = [sys.executable, "-m", "workers.creator.verify", "--help"]
+    done = subprocess.run(argv, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("image", IMAGES)
