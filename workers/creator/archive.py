@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import calendar
 import io
 import lzma
 import stat
@@ -15,9 +14,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Final
 
-from workers.creator.epoch import EPOCH
 from workers.creator.members import Kind, Member, Members
 from workers.creator.packing import DAMAGED, Bzip2, Decoder, Gzip, Raw, Xz, Zstd, plain
+from workers.creator.stamps import tar_attributes, tar_time, zip_time
 
 Content = tuple[Member, Iterator[bytes]]
 
@@ -111,25 +110,19 @@ def _zip_member(info: zipfile.ZipInfo, archive: zipfile.ZipFile, rules: Members)
     if info.compress_type not in _WAYS:
         raise rules.bad(f"{info.filename!r} is packed in a way that is not known ({info.compress_type})")
     mode = info.external_attr >> 16 if info.create_system == _UNIX else 0
-    kind, mtime = stat.S_IFMT(mode), _zip_time(info)
+    kind, (mtime, rest) = stat.S_IFMT(mode), zip_time(info)
     if info.is_dir():
-        return Member(info.filename, Kind.FOLDER, mode=stat.S_IMODE(mode) or 0o755, mtime=mtime)
+        mode = stat.S_IMODE(mode) or 0o755
+        return Member(info.filename, Kind.FOLDER, mode=mode, mtime=mtime, nanoseconds=rest)
     if kind == stat.S_IFLNK:
         if info.file_size > _PIECE:
             raise rules.bad(f"the link {info.filename!r} has no usable target")
         target = archive.read(info).decode("utf-8", "surrogateescape")
-        return Member(info.filename, Kind.LINK, target=target, mtime=mtime)
+        return Member(info.filename, Kind.LINK, target=target, mtime=mtime, nanoseconds=rest)
     if kind not in {0, stat.S_IFREG}:
         raise rules.bad(f"{info.filename!r} is a device, a pipe or a socket")
-    return Member(info.filename, Kind.FILE, info.file_size, stat.S_IMODE(mode) or 0o644, mtime=mtime)
-
-
-def _zip_time(info: zipfile.ZipInfo) -> int:
-    """Zip knows local times of nowhere: read as UTC, so that every host reads the same."""
-    try:
-        return max(calendar.timegm((*info.date_time, 0, 0, 0)), 0)
-    except (ValueError, OverflowError):
-        return EPOCH
+    mode = stat.S_IMODE(mode) or 0o644
+    return Member(info.filename, Kind.FILE, info.file_size, mode, mtime=mtime, nanoseconds=rest)
 
 
 def _zip_pieces(
@@ -206,9 +199,10 @@ def _tar_errors(rules: Members, via: str) -> Iterator[None]:
 
 
 def _tar_member(info: tarfile.TarInfo, rules: Members) -> Member:
+    mtime, rest = tar_time(info)
     made = Member(
-        info.name, Kind.FILE, info.size, info.mode & 0o7777, max(info.uid, 0), max(info.gid, 0),
-        max(int(info.mtime), 0),
+        info.name, Kind.FILE, info.size, info.mode & 0o7777, max(info.uid, 0), max(info.gid, 0), mtime,
+        nanoseconds=rest, attributes=tar_attributes(info),
     )  # fmt: skip
     if info.isdir():
         return replace(made, kind=Kind.FOLDER, size=0)

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from typing import BinaryIO, Final
+
 from workers.creator.digest import Digest, new_digest
-from workers.creator.inputs import Fetched, Sink, Tell
+from workers.creator.inputs import Copier, Fetched, Sink, Tell
 from workers.creator.recipe import Checksum
 from workers.errors import JobError
 from workers.imaging.sizes import exact
+
+_PIECE: Final = 1 << 20
 
 
 class Arrival:
@@ -41,7 +47,23 @@ class Arrival:
 
     def write(self, data: bytes) -> None:
         """The next bytes; JobError `size_mismatch` or `too_large` at the first one too many."""
-        after = self.done + len(data)
+        self._check(self.done + len(data))
+        self._sink.write(data)
+        self._see(data)
+        self._count(self.done + len(data))
+
+    def copy(self, file: BinaryIO) -> None:
+        """All of a file of this host: read, digested and written at the same time where the sink can."""
+        length = os.fstat(file.fileno()).st_size
+        if not isinstance(self._sink, Copier) or self._sink.size != length:
+            for piece in _pieces(file):
+                self.write(piece)
+            return
+        self._check(length)
+        self._sink.copy_from(file.fileno(), sees=self._see, tell=self._count)
+        self._check(length + len(os.pread(file.fileno(), 1, length)))  # it may have grown meanwhile
+
+    def _check(self, after: int) -> None:
         if self.size is not None and after > self.size:
             raise JobError(
                 "size_mismatch",
@@ -51,10 +73,13 @@ class Arrival:
             raise JobError(
                 "too_large", f"{self.where} has more than {exact(self._limit)}, the limit; use a smaller file"
             )
-        self._sink.write(data)
+
+    def _see(self, data: bytes | memoryview) -> None:
         self._sha256.update(data)
         if self._other is not self._sha256:
             self._other.update(data)
+
+    def _count(self, after: int) -> None:
         self.done = after
         self._tell(after)
 
@@ -78,3 +103,8 @@ class Arrival:
                 f"the recipe wants {self.checksum.value}; the file or the recipe is wrong",
             )
         return Fetched(self.done, self._sha256.hexdigest())
+
+
+def _pieces(file: BinaryIO) -> Iterator[bytes]:
+    while piece := file.read(_PIECE):
+        yield piece

@@ -10,8 +10,9 @@ from typing import Final
 from workers.creator.base import BaseImage
 from workers.errors import JobError
 from workers.imaging.ext4 import Ext4, Facts
-from workers.imaging.ext4_fill import Ext4Fill, Owner, PlacedFile
+from workers.imaging.ext4_inode import Owner
 from workers.imaging.ext4_tools import check_ext4
+from workers.imaging.ext4_ways import Filler, NewFile, open_ext4
 from workers.imaging.ranges import Range
 from workers.report import Report
 
@@ -29,14 +30,14 @@ class Kept:
 def keep_of(base: BaseImage, replaced: set[str]) -> list[Kept]:
     """What the base image has on its data partition, but for the files that the recipe brings too."""
     check_ext4(base.path, base.data.start)
-    with Ext4(base.path, base.data.start) as old:
+    with open_ext4(base.path, base.data.start) as old:
         return [kept for kept in _content(old) if kept.path not in replaced or _is_folder(kept)]
 
 
-def carry_over(base: BaseImage, kept: list[Kept], new: Ext4Fill, folders: Owner, report: Report) -> None:
+def carry_over(base: BaseImage, kept: list[Kept], new: Filler, folders: Owner, report: Report) -> None:
     """Bring it to the new file system: owners, modes, times, links of both kinds, attributes, holes."""
     first: dict[int, str] = {}  # inode → the path that it has in the new file system
-    with Ext4(base.path, base.data.start) as old:
+    with open_ext4(base.path, base.data.start) as old:
         for each in kept:
             report.check()
             number = each.facts.number
@@ -51,7 +52,7 @@ def carry_over(base: BaseImage, kept: list[Kept], new: Ext4Fill, folders: Owner,
                 new.attribute(each.path, attributes)
 
 
-def _bring(old: Ext4, each: Kept, new: Ext4Fill, folders: Owner, report: Report) -> None:
+def _bring(old: Ext4, each: Kept, new: Filler, folders: Owner, report: Report) -> None:
     facts = each.facts
     if stat.S_ISDIR(facts.mode):
         new.makedirs(each.path, facts.owner)
@@ -76,7 +77,7 @@ def _whole_blocks(data: list[Range], size: int, block: int) -> list[Range]:
     return found
 
 
-def _copy(old: Ext4, facts: Facts, file: PlacedFile, report: Report) -> None:
+def _copy(old: Ext4, facts: Facts, file: NewFile, report: Report) -> None:
     for piece in old.pieces(facts.number):
         report.check()
         file.write(piece)

@@ -18,7 +18,8 @@ from workers.creator.epoch import EPOCH
 from workers.creator.inputs import Fetched
 from workers.creator.members import Kind, Member
 from workers.creator.plan import Item
-from workers.imaging.ext4_fill import Ext4Fill, Owner
+from workers.imaging.ext4_inode import Owner
+from workers.imaging.ext4_ways import Filler, open_fill
 from workers.imaging.manifest import Content
 from workers.report import Report
 
@@ -34,7 +35,7 @@ def fill(
     Places are given in a fixed order before anything arrives, so that the image is always the same,
     whatever comes first. Progress counts bytes of content.
     """
-    with Ext4Fill(image, base.data.start, now=EPOCH) as new:
+    with open_fill(image, base.data.start, now=EPOCH, log=report.log) as new:
         carry.carry_over(base, list(kept), new, _FOLDER, report)
         report.step(Step.FETCHING, sum(max(item.size, 0) for item in items if not item.via))
         plain = _bring(new, [item for item in items if not item.via], depot, report)
@@ -47,7 +48,7 @@ def fill(
     return [_content(item, None if item.via else next(facts)) for item in items]
 
 
-def _bring(new: Ext4Fill, items: list[Item], depot: Depot, report: Report) -> list[Fetched]:
+def _bring(new: Filler, items: list[Item], depot: Depot, report: Report) -> list[Fetched]:
     progress = Sum(report)
     jobs = []
     for item in items:
@@ -57,25 +58,27 @@ def _bring(new: Ext4Fill, items: list[Item], depot: Depot, report: Report) -> li
     return depot.all_of(jobs)
 
 
-def _unpack(new: Ext4Fill, item: Item, depot: Depot, report: Report, done: int) -> int:
+def _unpack(new: Filler, item: Item, depot: Depot, report: Report, done: int) -> int:
     new.makedirs(item.path, _FOLDER)
     for member, pieces in depot.archive(item).contents():
         report.check()
         path = f"{item.path}/{member.path}"
-        owner = Owner(member.mtime, member.permissions, member.uid, member.gid)
-        if member.kind is not Kind.FILE:
+        owner = Owner(member.mtime, member.permissions, member.uid, member.gid, member.nanoseconds)
+        if member.kind is Kind.FILE:
+            file = new.create(path, member.size, owner, folders=_FOLDER)
+            for piece in pieces:
+                report.check()
+                file.write(piece)
+                done += len(piece)
+                report.progress(done)
+        else:
             _put(new, item, member, path, owner)
-            continue
-        file = new.create(path, member.size, owner, folders=_FOLDER)
-        for piece in pieces:
-            report.check()
-            file.write(piece)
-            done += len(piece)
-            report.progress(done)
+        if member.attributes and member.kind in {Kind.FILE, Kind.FOLDER}:
+            new.attribute(path, member.attributes)
     return done
 
 
-def _put(new: Ext4Fill, item: Item, member: Member, path: str, owner: Owner) -> None:
+def _put(new: Filler, item: Item, member: Member, path: str, owner: Owner) -> None:
     """What has no content of its own."""
     if member.kind is Kind.FOLDER:
         new.makedirs(path, owner)

@@ -28,7 +28,6 @@ from workers.creator.rules import TERMINAL, Rules
 from workers.errors import HostError, JobError
 from workers.report import Report
 
-_PIECE: Final = 1 << 20
 _NAP: Final = 0.2  # how long a cancel may go unnoticed while waiting
 _PAGE: Final = 65536
 
@@ -101,15 +100,13 @@ class Fetcher:
         if path is None:
             self._download(route, source, arrival)
         else:
-            for piece in _local_pieces(path):
-                arrival.write(piece)
+            _copy(path, arrival)
         return arrival.prove()
 
     def read(self, place: Path, sink: Sink, *, size: int | None = None, tell: Tell | None = None) -> Fetched:
         """A file of this host that was fetched before into its sink."""
         arrival = Arrival(place.name, sink, self._teller(tell), size=size)
-        for piece in _local_pieces(place):
-            arrival.write(piece)
+        _copy(place, arrival)
         return arrival.prove()
 
     def page(self, url: str, limit: int = _PAGE) -> bytes:
@@ -254,10 +251,9 @@ def _local_size(path: Path) -> int:
         return path.stat().st_size
 
 
-def _local_pieces(path: Path) -> Iterator[bytes]:
+def _copy(path: Path, arrival: Arrival) -> None:
     with _named(path), path.open("rb") as file:
-        while piece := file.read(_PIECE):
-            yield piece
+        arrival.copy(file)
 
 
 @contextmanager

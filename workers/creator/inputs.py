@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from workers.creator.recipe import Checksum, OciImage
 
@@ -55,6 +55,17 @@ class Sink(Protocol):
 
     def write(self, data: bytes | memoryview, /) -> None: ...
     def rewind(self) -> None: ...
+
+
+@runtime_checkable
+class Copier(Protocol):
+    """A sink of exactly `size` bytes that takes an open file by itself, beside the digests."""
+
+    size: int
+
+    def copy_from(
+        self, fd: int, *, sees: Callable[[memoryview], object] | None, tell: Callable[[int], None]
+    ) -> None: ...
 
 
 Tell = Callable[[int], None]  # how many bytes of this one input have arrived; raises `Canceled`

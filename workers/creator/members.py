@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import fnmatch
 import posixpath
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from typing import Final
 
@@ -45,6 +46,8 @@ class Member:
     gid: int = 0
     mtime: int = 0
     target: str = ""
+    nanoseconds: int = 0  # beyond mtime
+    attributes: Mapping[str, bytes] = field(default_factory=dict)  # by their full names
 
     @property
     def permissions(self) -> int:
@@ -74,9 +77,7 @@ class Members:
             raise self.bad(f"more than {MOST} members", "make it smaller")
         if member.kind is Kind.FILE:
             self.unfold(member.size)
-        return Member(
-            path, member.kind, member.size, member.mode, member.uid, member.gid, member.mtime, target
-        )
+        return replace(member, path=path, target=target)
 
     def unfold(self, count: int) -> None:
         """`count` more bytes come out; JobError `too_large` when that is more than anything sound."""

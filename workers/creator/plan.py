@@ -51,7 +51,7 @@ class Item:
         if not self.via:
             return [(self.path, max(self.size, 0))]
         if self.members:
-            return [(f"{self.path}/{each.path}", each.size or len(each.target)) for each in self.members]
+            return [(f"{self.path}/{each.path}", _room(each)) for each in self.members]
         return [(f"{self.path}/{path}", size) for path, size in self.outline]
 
 
@@ -117,6 +117,11 @@ def decide_sizes(recipe: Recipe, base: BaseImage, load: Load) -> Sizes:
             "too_large", f"an MBR partition has at most {base.largest} bytes; choose a smaller size"
         )
     return Sizes(image, data, inodes_for(data, load))
+
+
+def _room(member: Member) -> int:
+    """Bytes of a member; its attributes may need a block of their own."""
+    return (member.size or len(member.target)) + (BLOCK if member.attributes else 0)
 
 
 def _item(file: File, number: int, fetcher: Fetcher) -> Item:

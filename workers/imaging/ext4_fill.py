@@ -182,7 +182,7 @@ class Ext4Fill(Ext4Edit):
             return known
         parent = self._makedirs(names[:-1], owner)
         path = f"/{os.fsdecode(b'/'.join(names))}"
-        _check_name(names[-1], path)
+        check_name(names[-1], path)
         inode = self._look(parent, names[-1])
         if inode is None:
             inode = self._mkdir(parent, names[-1], owner)
@@ -201,7 +201,7 @@ class Ext4Fill(Ext4Edit):
 
     def _free_name(self, path: str, folders: Owner) -> tuple[int, bytes]:
         *above, name = parts(path)
-        _check_name(name, path)
+        check_name(name, path)
         parent = self._makedirs(tuple(above), folders)
         if self._look(parent, name) is not None:
             raise JobError("name_taken", f"{path} exists on the data partition already; choose another name")
@@ -246,7 +246,8 @@ class Ext4Fill(Ext4Edit):
             self.free_blocks(folder, need)
 
 
-def _check_name(name: bytes, path: str) -> None:
+def check_name(name: bytes, path: str) -> None:
+    """JobError `bad_name` unless a file or folder can have this name."""
     if len(name) > _LONGEST_NAME or b"\0" in name or name in {b".", b".."}:
         raise JobError(
             "bad_name", f"{path!r}: a name has at most {_LONGEST_NAME} bytes and is not `.` or `..`"

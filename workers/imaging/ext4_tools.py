@@ -49,12 +49,20 @@ def journal_size(size: int) -> int:
 
 
 def make_ext4(
-    image: Path, offset: int, size: int, identity: Ext4Identity, *, now: int, inodes: int | None = None
+    image: Path,
+    offset: int,
+    size: int,
+    identity: Ext4Identity,
+    *,
+    now: int,
+    inodes: int | None = None,
+    source: Path | None = None,
 ) -> None:
     """An empty ext4 of `size` bytes at byte `offset`, whose bytes depend on the arguments alone.
 
     The place must read as zeros: what the format leaves unwritten is taken to be zero. `inodes` is
-    how many files and folders it can hold at least; one per 64 KiB if not given.
+    how many files and folders it can hold at least; one per 64 KiB if not given. With
+    `source` it is not empty: it holds what that folder does.
     """
     if size < SMALLEST:
         raise JobError(
@@ -62,15 +70,31 @@ def make_ext4(
         )
     extended = f"offset={offset},hash_seed={identity.seed()},root_owner=0:0,nodiscard"
     extended += ",lazy_itable_init=1,lazy_journal_init=1"
+    extended += "" if source is None else ",no_copy_xattrs"
     arguments = ["-q", "-F", "-t", "ext4", "-b", str(BLOCK), "-I", str(INODE)]
     arguments += ["-N", str(inodes or size // BYTES_PER_INODE)]
     arguments += ["-O", _FEATURES, "-m", "0", "-J", f"size={journal_size(size) // _MIB}"]
     arguments += ["-L", identity.label, "-U", str(uuid_module.UUID(bytes=identity.uuid)), "-E", extended]
+    arguments += [] if source is None else ["-d", f"./{source.relative_to(image.parent)}"]
     done = _run("mke2fs", [*arguments, f"./{image.name}", f"{size // 1024}k"], image.parent, now=now)
     if done.returncode:
         raise HostError(
             "mke2fs_failed", f"mke2fs could not format {size} bytes (exit {done.returncode}): {_last(done)}"
         )
+
+
+def run_debugfs(image: Path, offset: int, commands: list[str], *, now: int) -> None:
+    """Change a file system by debugfs, which says nothing if all went well."""
+    script = image.with_name(f"{image.name}.debugfs")
+    script.write_text("\n".join([*commands, ""]), errors="surrogateescape")
+    try:
+        words = ["-w", "-f", f"./{script.name}", f"./{image.name}?offset={offset}"]
+        done = _run("debugfs", words, image.parent, now=now)
+    finally:
+        script.unlink()
+    said = [line for line in done.stderr.splitlines() if line and not line.startswith("debugfs 1.")]
+    if done.returncode or said:
+        raise HostError("debugfs_failed", f"debugfs could not change a file system: {' / '.join(said[-3:])}")
 
 
 def check_ext4(image: Path, offset: int) -> None:

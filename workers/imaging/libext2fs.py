@@ -17,6 +17,8 @@ from typing import Final
 
 from workers.errors import HostError
 
+NAME: Final = "libext2fs.so.2"
+
 READ_WRITE: Final = 0x1
 WIDE_BLOCKS: Final = 0x20000  # EXT2_FLAG_64BITS
 
@@ -94,14 +96,15 @@ class Ext2Error(HostError):
 def lib() -> c.CDLL:
     """The library with all signatures set; HostError `missing_library` without e2fsprogs."""
     try:
-        library = c.CDLL("libext2fs.so.2")
-    except OSError as error:
+        library = c.CDLL(NAME)
+        for name, arguments in _SIGNATURES.items():
+            function = getattr(library, f"ext2fs_{name}")
+            function.argtypes, function.restype = arguments, c.c_long
+    except (OSError, AttributeError) as error:  # not there, or too old to have all that we call
         raise HostError(
-            "missing_library", "libext2fs.so.2 cannot be loaded; install the package e2fsprogs on this host"
+            "missing_library",
+            f"{NAME} cannot be loaded; install the package e2fsprogs (1.45 or newer) on this host",
         ) from error
-    for name, arguments in _SIGNATURES.items():
-        function = getattr(library, f"ext2fs_{name}")
-        function.argtypes, function.restype = arguments, c.c_long
     library.ext2fs_inode_alloc_stats2.argtypes = [_handle, _u32, c.c_int, c.c_int]
     library.ext2fs_inode_alloc_stats2.restype = None
     library.ext2fs_extent_free.argtypes, library.ext2fs_extent_free.restype = [_handle], None

@@ -268,6 +268,63 @@ def test_local_paths_where_they_are_allowed(report, sink, tmp_path):
         assert caught.value.code == "bad_source"
 
 
+class CopySink:
+    """Takes open files by itself; what it is asked to do meanwhile is `meanwhile`."""
+
+    def __init__(self, size, meanwhile=lambda: None):
+        self.size, self.meanwhile, self.data, self.pieces = size, meanwhile, bytearray(), 0
+
+    def write(self, data):
+        self.data += data
+        self.pieces += 1
+
+    def rewind(self):
+        self.data.clear()
+
+    def copy_from(self, fd, *, sees, tell):
+        for at in range(0, self.size, 1000):
+            piece = os.pread(fd, min(1000, self.size - at), at)
+            sees(memoryview(piece))
+            self.data += piece
+            tell(len(self.data))
+        self.meanwhile()
+
+
+@pytest.mark.parametrize("algo", ["sha-256", "md5"])
+def test_a_sink_may_take_a_file_by_itself(report, tmp_path, algo):
+    place, sink = tmp_path / "a", CopySink(len(DATA))
+    place.write_bytes(DATA)
+    with closing(Fetcher(report, allow_local=True)) as fetcher:
+        got = fetcher.fetch(str(place), sink, size=len(DATA), checksum=sha(DATA, algo))
+        assert (got.size, got.sha256, bytes(sink.data), sink.pieces) == (len(DATA), SHA, DATA, 0)
+        assert report.done == len(DATA)
+        with pytest.raises(JobError) as caught:
+            fetcher.fetch(str(place), CopySink(len(DATA)), checksum=sha(DATA[1:], algo))
+        assert caught.value.code == "checksum_mismatch"
+        report.canceled.set()
+        with pytest.raises(Canceled):
+            fetcher.read(place, CopySink(len(DATA)))
+
+
+@pytest.mark.parametrize("length", [len(DATA) - 1, len(DATA) + 1])
+def test_a_file_that_is_not_as_long_as_announced_is_named(report, tmp_path, length):
+    place = tmp_path / "a"
+    place.write_bytes(DATA)
+    with closing(Fetcher(report, allow_local=True)) as fetcher, pytest.raises(JobError) as caught:
+        fetcher.read(place, CopySink(length), size=length)
+    assert caught.value.code == "size_mismatch"
+    assert str(length) in caught.value.message
+
+
+def test_a_file_that_grows_while_it_is_copied_is_found_out(report, tmp_path):
+    place = tmp_path / "a"
+    place.write_bytes(DATA)
+    sink = CopySink(len(DATA), lambda: place.write_bytes(DATA + b"more"))
+    with closing(Fetcher(report, allow_local=True)) as fetcher, pytest.raises(JobError) as caught:
+        fetcher.read(place, sink, size=len(DATA))
+    assert caught.value.code == "size_mismatch"
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
 def test_a_local_file_that_may_not_be_read(report, sink, tmp_path):
     (tmp_path / "a").write_bytes(b"1")
