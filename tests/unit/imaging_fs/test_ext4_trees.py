@@ -36,12 +36,12 @@ def tree(image):
 
 
 @contextmanager
-def mounted(image, folder):
+def mounted(image, folder, offset=OFFSET):
     """The kernel's view; skips without root or a free loop device."""
     if os.geteuid():
         pytest.skip("mounting needs root")
     folder.mkdir()
-    command = ["losetup", "-f", "--show", "-r", "-o", str(OFFSET), str(image)]
+    command = ["losetup", "-f", "--show", "-r", "-o", str(offset), str(image)]
     loop = subprocess.run(command, capture_output=True, text=True, check=False)
     if loop.returncode:
         pytest.skip(f"no free loop device: {loop.stderr}")
