@@ -1,4 +1,4 @@
-"""`manage.py verify_image`: images published and on disk, by the creator's key; each flaw has its exit code."""
+"""`manage.py verify_image`: published images and files, by the creator's key; each flaw has its exit code."""
 
 from __future__ import annotations
 

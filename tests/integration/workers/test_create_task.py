@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -13,6 +15,8 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.doubles import image_creator
+from tests.doubles.image_creator import SECRET
 from tests.doubles.server import Server, Task
 from tests.doubles.warehouse import Warehouse
 from tests.integration.creator.server import ContentServer
@@ -86,6 +90,53 @@ def test_from_recipe_to_published(
         assert source.image_size == 128 * 2**20
     assert left_of(creator) == []
     assert creator.config.signing_key not in task.log
+
+
+@pytest.fixture
+def outside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """This host builds with the stand-in of the original builder."""
+    if os.geteuid() != 0:
+        pytest.skip("the original builder needs root")
+    program = tmp_path / "image-creator"
+    program.write_text(f"#!{sys.executable}\n{Path(image_creator.__file__).read_text()}")
+    program.chmod(0o755)
+    monkeypatch.setenv("CREATOR_BACKEND", "image-creator")
+    monkeypatch.setenv("IMAGER_IMAGE_CREATOR", str(program))
+
+
+@pytest.mark.usefixtures("outside")
+def test_the_original_builder_publishes_the_same_kinds_of_files(
+    server: Server, incoming: Warehouse, recipe: dict[str, Any], creator: Host
+) -> None:
+    recipe["offspot"] = {"ap": {"passphrase": SECRET}, "stand_in": {"says": [f"joins with {SECRET}"]}}
+    task = ask(server, recipe)
+    run(task.id, creator)
+    (final,) = task.finals
+    assert final["outcome"] == "done", final
+    assert incoming.published == [final["result"]["files"]]
+    page = manifest.verify_file(incoming.home / "hotspot.manifest.json", manifest.public_hex(_key(creator)))
+    assert page.builder.endswith("with image-creator")
+    assert "joins with [secret]" in task.log
+    assert SECRET not in task.log
+    assert left_of(creator) == []
+
+
+@pytest.mark.usefixtures("outside")
+def test_a_cancel_ends_the_original_builder(
+    server: Server, incoming: Warehouse, recipe: dict[str, Any], creator: Host
+) -> None:
+    recipe["offspot"] = {"stand_in": {"hang": True}}
+    task = ask(server, recipe)
+    thread = threading.Thread(target=run, args=(task.id, creator))
+    thread.start()
+    server.wait_for(lambda: "Downloading base image" in task.log, within=60)
+    with server.changed:
+        task.answer = "cancel"
+    thread.join(60)
+    assert [final["outcome"] for final in task.finals] == ["canceled"]
+    assert left_of(creator) == []
+    child = Path(f"/proc/{(creator.config.data / 'image-creator/child').read_text()}")
+    assert not child.exists() or " Z " in (child / "stat").read_text()
 
 
 def test_a_cut_upload_keeps_what_was_built(
