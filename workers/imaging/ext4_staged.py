@@ -30,7 +30,7 @@ _LOST_AND_FOUND: Final = 11
 _STEP: Final = 1 << 20
 
 
-@dataclass
+@dataclass(eq=False)
 class _Node:
     """A file, folder or link; `path` is one of its names in the folder."""
 
@@ -199,7 +199,8 @@ class Ext4Staged:
     def _found(self, nodes: list[_Node]) -> list[tuple[int, _Node]]:
         known = {(): ROOT, (b"lost+found",): _LOST_AND_FOUND}
         found = [(known[names], node) for names, node in self._nodes.items() if names in known]
-        missing = {number: node for number, node in enumerate(nodes, 1) if node not in [n for _, n in found]}
+        placed = {node for _, node in found}
+        missing = {number: node for number, node in enumerate(nodes, 1) if node not in placed}
         with Ext4Plain(self._image, self._offset) as made:
             inode = _LOST_AND_FOUND
             while missing and inode < made.inodes:

@@ -316,6 +316,14 @@ def test_a_file_that_is_not_as_long_as_announced_is_named(report, tmp_path, leng
     assert str(length) in caught.value.message
 
 
+def test_a_file_that_is_too_long_is_not_even_begun(report, tmp_path):
+    place, sink = tmp_path / "a", CopySink(len(DATA))
+    place.write_bytes(DATA)
+    with closing(Fetcher(report, allow_local=True)) as fetcher, pytest.raises(JobError) as caught:
+        fetcher.read(place, sink, size=len(DATA) - 1)
+    assert (caught.value.code, bytes(sink.data)) == ("size_mismatch", b"")
+
+
 def test_a_file_that_grows_while_it_is_copied_is_found_out(report, tmp_path):
     place = tmp_path / "a"
     place.write_bytes(DATA)
