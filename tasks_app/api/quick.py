@@ -17,6 +17,7 @@ from django.http import HttpRequest, HttpResponse
 
 from imager.accounts import verified
 from tasks_app.api.serializers import BIGGEST
+from tasks_app.services.attempts import new_enough
 from tasks_app.services.beats import beat_of
 from tasks_app.services.signs import Caller
 from workers.contract import MAX_SLOT_NAME, PROTOCOL, Beat, BeatAnswer, Kind
@@ -49,7 +50,7 @@ def quick_beat(view: View) -> View:
 def _answer(request: HttpRequest) -> BeatAnswer | None:
     claims = verified.bearer(request.headers.get("Authorization", ""))
     body = _body(request) if claims else None
-    if claims is None or body is None:
+    if claims is None or body is None or not new_enough(body["version"]):
         return None
     try:
         return beat_of(Caller(claims.account, claims.epoch), body)

@@ -17,7 +17,7 @@ from tasks_app import services
 from tasks_app.api import serializers as s
 from tasks_app.api.authentication import HostAuthentication
 from tasks_app.models import Host
-from tasks_app.services.attempts import assignments
+from tasks_app.services.attempts import assignments, refuse_version
 from warehouse.authentication import IsWarehouse, WarehouseAuthentication
 from workers.contract import PROTOCOL, Answer
 
@@ -90,6 +90,7 @@ class BeatView(HostView):
         body = body_of(request, s.BeatSerializer)
         if body["protocol"] != PROTOCOL:
             raise Problem(426, "protocol", f"Needed is protocol {PROTOCOL}. Upgrade the host.")
+        refuse_version(body["version"])
         return Response(services.beat(self.host, body))
 
 

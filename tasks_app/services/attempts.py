@@ -86,13 +86,19 @@ def claim(task_id: UUID, host: Host, body: Claim) -> Assignment:
 
 def refuse_version(version: str) -> None:
     """Raise if the worker is older than MIN_HOST_VERSION (numbers with dots; empty allows all)."""
-    needed = settings.MIN_HOST_VERSION
-    if needed and _numbers(version) < _numbers(needed):
+    if not new_enough(version):
+        needed = settings.MIN_HOST_VERSION
         raise Problem(
             426,
             "version",
             f"This worker is {version or 'of no version'}; needed is {needed} or newer. Upgrade the host.",
         )
+
+
+def new_enough(version: str) -> bool:
+    """Whether a worker of this version may work here."""
+    needed = settings.MIN_HOST_VERSION
+    return not needed or _numbers(version) >= _numbers(needed)
 
 
 def _numbers(version: str) -> tuple[int, ...]:

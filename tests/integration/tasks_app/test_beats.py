@@ -179,6 +179,18 @@ class TestShortWay:
         assert answer["Content-Type"] == "application/problem+json"
         assert Host.objects.get(pk=host.pk).last_seen_at is None
 
+    @pytest.mark.parametrize("by", ["the short way", "the long way"])
+    def test_r22_an_older_worker_is_told_to_be_upgraded_and_what_it_is_at_goes_on(
+        self, host, task, settings, by
+    ):
+        settings.MIN_HOST_VERSION = "9.1"
+        more = {"boot_id": " b "} if by == "the long way" else {}
+        answer = calling(host).post(BEAT, beat_of(version="9.0.9", attempts=held(task), **more))
+        assert (answer.status_code, answer.json()["code"]) == (426, "version")
+        assert "needed is 9.1 or newer. Upgrade the host" in answer.json()["detail"]
+        assert services.report(task.pk, host, make.report_body()) == "go"
+        assert calling(host).post(BEAT, beat_of(version="9.1", **more)).status_code == 200
+
     def test_what_the_view_corrects_is_corrected(self, host, long_way):
         answer = calling(host).post(BEAT, beat_of(boot_id=" b ", version="1\u20282"))
         assert answer.status_code == 200
