@@ -69,7 +69,14 @@ def _pauses() -> Iterator[float]:
 
 
 def _build(
-    recipe: str, folder: Path, *, name: str, signing_key: Ed25519PrivateKey, report: Report, **_: Any
+    recipe: str,
+    folder: Path,
+    *,
+    name: str,
+    signing_key: Ed25519PrivateKey,
+    report: Report,
+    torrent: bool,
+    **_: Any,
 ) -> Built:
     """What takes hours in earnest."""
     report.step(Step.BUILDING, IMAGE_BYTES)
@@ -86,7 +93,9 @@ def _build(
         file.flush()
         os.fsync(file.fileno())
     report.log(f"built {folder.name}")
-    label = Label(name=name, recipe_sha256=hashlib.sha256(recipe.encode()).hexdigest(), contents=())
+    label = Label(
+        name=name, recipe_sha256=hashlib.sha256(recipe.encode()).hexdigest(), contents=(), torrent=torrent
+    )
     built = emit(image, folder, label, signing_key=signing_key, report=report)
     image.unlink()
     work.rmdir()

@@ -46,7 +46,8 @@ QUERIES = {
     "a finished order has not its one image": """
         SELECT o.id, count(f.id) FROM orders_order o
         LEFT JOIN warehouse_storedfile f ON f.owner = o.id AND f.status = 'published'
-        WHERE o.status IN ('ready_to_ship', 'available') GROUP BY o.id HAVING count(f.id) <> 4""",
+        WHERE o.status IN ('ready_to_ship', 'available')
+        GROUP BY o.id HAVING count(f.id) <> 4 + (o.kind = 'virtual')::int""",
     "a canceled order has an image still": """
         SELECT o.id FROM orders_order o
         JOIN warehouse_storedfile f ON f.owner = o.id AND f.status <> 'removed'
