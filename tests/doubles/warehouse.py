@@ -37,7 +37,7 @@ class Warehouse:
     """Serves `home`.
 
     `cut_after`: bytes of a transfer after which its connection dies, while `cuts` last.
-    `hold_after`: bytes of a download after which not another one comes, until it is None again.
+    `hold_after`: bytes of a download after which no more comes until it is None again; `held` is set then.
     `take_at_most`: bytes of an upload after which not another one is taken; then `full` is set.
     """
 
@@ -48,6 +48,7 @@ class Warehouse:
         self.hold_after: int | None = None
         self.take_at_most: int | None = None
         self.full = threading.Event()
+        self.held = threading.Event()
         self.reads: list[tuple[str, int]] = []
         self.busy = 0  # so many times `450` to PUBLISH
         self.logins = 0
@@ -109,6 +110,7 @@ def _data_class(house: Warehouse, base: Any) -> Any:
 
         def handle_write(self) -> None:
             if house.hold_after is not None and self.tot_bytes_sent >= house.hold_after:
+                house.held.set()
                 self.del_channel()
                 self.ioloop.call_later(0.05, self._look_again)
                 return

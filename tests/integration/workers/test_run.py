@@ -182,6 +182,7 @@ def test_the_next_attempt_continues_behind_the_last_good_frame(
 ) -> None:
     first, second = host_of(Kind.DOWNLOAD), host_of(Kind.DOWNLOAD)
     with running(task, first):
+        assert slow_warehouse.held.wait(30)
         wait_until_working(server, task)
         first.stopping.set()
     slow_warehouse.hold_after = None
@@ -201,6 +202,7 @@ def test_work_goes_on_while_the_server_is_away_and_its_ending_waits_in_the_journ
     first = host_of(Kind.DOWNLOAD)
     with running(task, first) as thread:
         wait_until_working(server, task)
+        assert slow_warehouse.held.wait(30), "it needs no further ticket"
         server.down = True
         slow_warehouse.hold_after = None
         thread.join(60)
