@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import time
 import uuid
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
 
 from imager.api import Problem
 from imager.lifecycle import IllegalMove
@@ -111,6 +112,29 @@ def test_r14_twenty_cards_of_two_orders_finish_at_the_same_moment(school, line):
         assert status(order) == "ready_to_ship"
         assert history(order).count("ready_to_ship") == 1
         assert Card.objects.filter(order=order, verdict="accepted").count() == MAX_QUANTITY
+
+
+def test_r14_the_last_card_comes_before_the_commit_of_the_one_before_it(school, line):
+    order = school.place(quantity=2)
+    line.build(order)
+    line.download(order)
+    cards = [line.insert(order, unit) for unit in (1, 2)]
+
+    with ThreadPoolExecutor(1) as pool, transaction.atomic():
+        line.report(cards[0], **DONE)
+        last = pool.submit(alone, lambda: line.report(cards[1], **DONE))
+        end = time.monotonic() + 30
+        while not (last.done() or somebody_waits()):
+            assert time.monotonic() < end
+
+    assert last.result(30) is Answer.GO
+    assert status(order) == "ready_to_ship"
+
+
+def somebody_waits() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)")
+        return bool(cursor.fetchone()[0])
 
 
 # R8
