@@ -130,7 +130,7 @@ def renew_leases(hosts: list[Simulated]) -> None:
     """Leases that end soon: only reports in time keep them."""
     from datetime import timedelta
 
-    from tasks_app import clock
+    from imager import clock
     from tasks_app.models import Task
 
     mine = Task.objects.filter(pk__in=[host.task for host in hosts if host.task])
@@ -189,7 +189,7 @@ class Leases(_Watcher):
         return len(self._lost)
 
     def turn(self) -> None:
-        from tasks_app import clock
+        from imager import clock
         from tasks_app.models import Task
 
         late = Task.objects.filter(status="running", lease_expires_at__lt=clock.now())

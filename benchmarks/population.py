@@ -74,7 +74,7 @@ def _builds(hosts: list[Any], lease: float) -> list[uuid.UUID]:
     """A running build for each host, claimed now."""
     from imager.accounts.models import Organization
     from orders.models import Media, Order
-    from tasks_app import clock
+    from imager import clock
     from tasks_app.models import Attempt, Task
 
     organization = Organization.objects.earliest("pk")

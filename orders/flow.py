@@ -11,9 +11,9 @@ from typing import Any, Final, Protocol
 from uuid import UUID
 
 from django.conf import settings
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from imager import clock
 from imager.lifecycle import move
 from orders import notices
 from orders.lifecycle import FINAL, MOVES, STAGES, OrderStatus
@@ -122,7 +122,7 @@ def _from_creating(order: Order, *, by: str) -> bool:
         return False
     size = (create.result or {}).get("image_size", 0)
     if order.kind == Order.Kind.VIRTUAL:
-        expires_at = timezone.now() + timedelta(days=settings.DOWNLOAD_DAYS)
+        expires_at = clock.now() + timedelta(days=settings.DOWNLOAD_DAYS)
         move_order(order, OrderStatus.AVAILABLE, by=by, image_bytes=size, expires_at=expires_at)
     else:
         move_order(order, OrderStatus.DOWNLOADING, by=by, image_bytes=size)

@@ -6,9 +6,9 @@ from typing import Final
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from imager import clock
 from imager.accounts.models import User
 from imager.lifecycle import IllegalMove
 from orders import flow
@@ -65,7 +65,7 @@ def ship(order: Order, *, by: User, tracking: str) -> Order:
         )
     order = flow.lock(order.pk)
     return flow.move_order(
-        order, OrderStatus.SHIPPED, by=by.email, note=tracking, tracking=tracking, shipped_at=timezone.now()
+        order, OrderStatus.SHIPPED, by=by.email, note=tracking, tracking=tracking, shipped_at=clock.now()
     )
 
 
@@ -80,7 +80,7 @@ def expire_due() -> int:
     ended = 0
     with transaction.atomic():
         due = Order.objects.select_for_update(skip_locked=True, of=("self",))
-        for order in due.filter(status=OrderStatus.AVAILABLE, expires_at__lte=timezone.now()).order_by("pk")[
+        for order in due.filter(status=OrderStatus.AVAILABLE, expires_at__lte=clock.now()).order_by("pk")[
             :100
         ]:
             expire(order)

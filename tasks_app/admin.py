@@ -13,7 +13,8 @@ from django.utils.html import format_html
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from tasks_app import clock, outbox, services
+from imager import clock
+from tasks_app import outbox, services
 from tasks_app.asking import Question, after_asking, person
 from tasks_app.models import Attempt, Card, Host, Outbox, RefusedReport, Slot, Stumble, Task, TaskMove
 from tasks_app.presence import presence

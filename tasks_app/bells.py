@@ -13,7 +13,8 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from kombu.exceptions import OperationalError as BrokerError
 from redis.exceptions import RedisError
 
-from tasks_app import clock, dispatch, outbox
+from imager import clock
+from tasks_app import dispatch, outbox
 from tasks_app.lifecycle import TaskStatus
 from tasks_app.models import Host, Outbox, Task
 from tasks_app.stumbles import Footing

@@ -11,7 +11,8 @@ from typing import Any
 from django.core.mail import EmailMessage
 from django.db import transaction
 
-from tasks_app import clock, dispatch
+from imager import clock
+from tasks_app import dispatch
 from tasks_app.models import Outbox
 
 log = logging.getLogger(__name__)

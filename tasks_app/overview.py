@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from django.db.models import Count
 
-from tasks_app import clock
+from imager import clock
 from tasks_app.lifecycle import TaskStatus
 from tasks_app.models import Host, Task
 from tasks_app.presence import Presence, presence

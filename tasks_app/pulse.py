@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from django.db.models.functions import Now
 
-from tasks_app import clock
+from imager import clock
 from tasks_app.models import Pulse
 
 SCHEDULER, SERVER_WORKER = "scheduler", "server-worker"

@@ -9,7 +9,7 @@ from uuid import UUID
 from django.db.models import Count, F, Q
 from django.db.models.functions import Now
 
-from tasks_app import clock
+from imager import clock
 from tasks_app.lifecycle import TaskStatus
 from tasks_app.models import Card, Host, Slot, Task
 from tasks_app.places import with_places

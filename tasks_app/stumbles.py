@@ -10,7 +10,7 @@ from typing import TypeVar
 from django.db import InterfaceError, OperationalError, connection
 from django.db.models.functions import Now
 
-from tasks_app import clock
+from imager import clock
 from tasks_app.models import Stumble
 
 R = TypeVar("R")

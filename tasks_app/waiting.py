@@ -12,7 +12,7 @@ from django.db.models import Count, Exists, OuterRef, Q
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
-from tasks_app import clock
+from imager import clock
 from tasks_app.lifecycle import OPEN, TaskStatus
 from tasks_app.models import Host, Slot, Task
 from tasks_app.places import with_places

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from django.db.models import QuerySet
+from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from imager import clock
 from imager.accounts.models import Organization, Role, User
 from orders import notices, sizes
 from orders.api.fields import ContentsField
@@ -161,10 +164,18 @@ class OrderSerializer(serializers.ModelSerializer[Order]):
         read_only_fields = fields
 
     def get_download_url(self, order: Order) -> str | None:
-        return notices.download_url(order) if downloadable(order) else None
+        return notices.download_url(order) if self._works(order) else None
 
     def get_torrent_url(self, order: Order) -> str | None:
-        return notices.torrent_url(order) if downloadable(order) else None
+        return notices.torrent_url(order) if self._works(order) else None
+
+    def _works(self, order: Order) -> bool:
+        return order.expires_at is not None and downloadable(order, self._at)
+
+    @cached_property
+    def _at(self) -> datetime:
+        """One time for all orders of a list."""
+        return clock.now()
 
 
 class StageSerializer(serializers.Serializer[tasks.StageProgress]):

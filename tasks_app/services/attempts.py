@@ -11,8 +11,9 @@ from django.conf import settings
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from imager import clock
 from imager.api import Problem
-from tasks_app import clock, followers
+from tasks_app import followers
 from tasks_app.lifecycle import TaskStatus
 from tasks_app.models import Attempt, Host, RefusedReport, Task, TaskEvent
 from tasks_app.services import cards, ending, logs, progress

@@ -7,8 +7,8 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
+from imager import clock
 from imager.api import Problem
-from tasks_app import clock
 from tasks_app.lifecycle import TaskStatus
 from tasks_app.models import Card, Host, Slot, Task
 from tasks_app.services.moving import lock, move_task

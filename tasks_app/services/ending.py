@@ -6,8 +6,8 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
+from imager import clock
 from imager.api import Problem
-from tasks_app import clock
 from tasks_app.lifecycle import TaskStatus
 from tasks_app.models import Attempt, Host, Task
 from tasks_app.services import cards

@@ -7,9 +7,10 @@ from uuid import UUID
 
 from django.db import models, transaction
 
+from imager import clock
 from imager.accounts.models import Channel
 from imager.lifecycle import IllegalMove, move
-from tasks_app import clock, dispatch, followers
+from tasks_app import dispatch, followers
 from tasks_app.choice import writer_host_for
 from tasks_app.lifecycle import MOVES, TaskStatus
 from tasks_app.models import Host, Task

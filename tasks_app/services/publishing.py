@@ -11,8 +11,8 @@ from django.db import transaction
 from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 
+from imager import clock
 from imager.api import Problem
-from tasks_app import clock
 from tasks_app.models import Attempt, Host, Task
 from tasks_app.services.attempts import current, find, find_locked
 from warehouse import services as warehouse

@@ -7,8 +7,9 @@ from typing import Any
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from imager import clock
 from imager.api import Problem
-from tasks_app import clock, dispatch
+from tasks_app import dispatch
 from tasks_app.lifecycle import TaskStatus
 from tasks_app.models import Host, Task
 from tasks_app.services import ending

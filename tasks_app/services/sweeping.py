@@ -9,7 +9,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
-from tasks_app import clock
+from imager import clock
 from tasks_app.lifecycle import TaskStatus
 from tasks_app.models import Task
 from tasks_app.services import ending

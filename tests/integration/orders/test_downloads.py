@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from orders import services
 from orders.models import Order
+from orders.services import expire_due
 from warehouse.models import StoredFile
 from workers.contract import TORRENT_SUFFIX, Kind
 from workers.imaging import bencode, torrent
@@ -92,6 +93,18 @@ def test_other_names_do_not_exist(client, finished, name):
 @pytest.mark.parametrize("token", ["x", "0" * 32, "%00", "é"])
 def test_other_tokens_do_not_exist(client, finished, token):
     assert client.get(f"/d/{token}/{finished.image_name}.img.zst").status_code == 404
+
+
+def test_a_jump_of_the_servers_clock_neither_ends_nor_prolongs_a_download(client, finished, monkeypatch):
+    now = timezone.now
+    for jumped in (timedelta(days=400), timedelta(days=-400)):
+        monkeypatch.setattr(timezone, "now", lambda jumped=jumped: now() + jumped)
+        assert client.get(address(finished)).status_code == 200
+        assert expire_due() == 0
+
+    Order.objects.update(expires_at=now() - timedelta(seconds=1))
+    assert client.get(address(finished)).status_code == 410
+    assert expire_due() == 1
 
 
 def test_after_its_time_it_is_gone_even_before_the_sweep(client, finished):
