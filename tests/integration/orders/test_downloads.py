@@ -100,11 +100,11 @@ def test_a_jump_of_the_servers_clock_neither_ends_nor_prolongs_a_download(client
     for jumped in (timedelta(days=400), timedelta(days=-400)):
         monkeypatch.setattr(timezone, "now", lambda jumped=jumped: now() + jumped)
         assert client.get(address(finished)).status_code == 200
-        assert expire_due() == 0
+        assert services.expire_due() == 0
 
     Order.objects.update(expires_at=now() - timedelta(seconds=1))
     assert client.get(address(finished)).status_code == 410
-    assert expire_due() == 1
+    assert services.expire_due() == 1
 
 
 def test_after_its_time_it_is_gone_even_before_the_sweep(client, finished):
