@@ -99,8 +99,7 @@ def test_a_jump_of_the_servers_clock_neither_ends_nor_prolongs_a_download(client
     now = timezone.now
     for jumped in (timedelta(days=400), timedelta(days=-400)):
         monkeypatch.setattr(timezone, "now", lambda jumped=jumped: now() + jumped)
-        with client.get(address(finished)) as answer:
-            assert answer.status_code == 200
+        assert len(body(client.get(address(finished)))) > 0
         assert services.expire_due() == 0
 
     Order.objects.update(expires_at=now() - timedelta(seconds=1))
