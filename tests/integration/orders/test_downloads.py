@@ -15,7 +15,6 @@ from django.utils import timezone
 
 from orders import services
 from orders.models import Order
-from orders.services import expire_due
 from warehouse.models import StoredFile
 from workers.contract import TORRENT_SUFFIX, Kind
 from workers.imaging import bencode, torrent
