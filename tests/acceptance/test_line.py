@@ -16,6 +16,7 @@ from imager.demo.client import Member, Operator
 from imager.demo.seeds import MEMBER, STAFF, Seeds, sow
 from imager.stack import Line, start
 from imager.stack.line import WRITER, insert_card
+from imager.stack.processes import python
 from workers.imaging import ext4_tools, mbr
 
 pytestmark = pytest.mark.acceptance
@@ -138,9 +139,16 @@ def test_a_cancel_reaches_the_working_hosts_and_nothing_is_left(world):
         time.sleep(0.3)
 
 
+def forget_what_was_fetched(line: Line) -> None:
+    """What a creator has kept it does not fetch again."""
+    for kept in (line.var / "hosts").glob("creator-*/cache"):
+        line.processes.run(*python("-m", "workers.creator.cache", "--cache", str(kept), "clear"))
+
+
 def test_wrong_content_fails_the_order_by_name_and_a_retry_builds_once_it_is_right(world):
     served = world.seeds.files["/data/content/zims/gutenberg_fr_contes.zim"]
     right = served.path.read_bytes()
+    forget_what_was_fetched(world.line)
     served.path.write_bytes(b"\0" * len(right))
     try:
         order = world.place("virtual")
