@@ -79,9 +79,12 @@ def local_files(order: Order, place: Path | None = None) -> Iterator[Path]:
 
 
 def verify(paths: Sequence[Path], key: str, *, as_json: bool) -> subprocess.CompletedProcess[str]:
-    """What `python -m workers.creator.verify` answers, and its exit code; its progress goes to our stderr."""
+    """What `python -m workers.creator.verify` answers, and its exit code; its progress goes to our stderr.
+
+    NotVerifiable when it was killed, or ended without a word.
+    """
     argv = [sys.executable, "-m", "workers.creator.verify", *map(str, paths), "--public-key", key]
-    return subprocess.run(
+    done = subprocess.run(
         [*argv, *(["--json"] if as_json else [])],
         cwd=_ROOT,
         stdin=subprocess.DEVNULL,
@@ -89,6 +92,10 @@ def verify(paths: Sequence[Path], key: str, *, as_json: bool) -> subprocess.Comp
         text=True,
         check=False,
     )
+    if done.returncode < 0 or not (done.returncode or done.stdout.strip()):
+        text = _("The check did not come to its end (exit code %(code)d): free memory, and try again.")
+        raise NotVerifiable(text % {"code": done.returncode})
+    return done
 
 
 def _names(name: str) -> list[str]:

@@ -28,8 +28,13 @@ class MachineCalls:
             match = resolve(request.path_info)
         except Resolver404:
             return self.get_response(request)
+        request.get_host()  # refuses names that are not ours
         request.resolver_match = match
         with translation.override(settings.LANGUAGE_CODE):  # a thread keeps the language of its last request
             response: HttpResponse = match.func(request, *match.args, **match.kwargs)
             render = getattr(response, "render", None)
-            return render() if render and not getattr(response, "is_rendered", True) else response
+            if render and not getattr(response, "is_rendered", True):
+                response = render()
+        if not response.streaming:  # an answer that was cut on its way is told by its length
+            response["Content-Length"] = str(len(response.content))
+        return response

@@ -94,8 +94,14 @@ def _is_hopeless(error: Exception) -> bool:
     """Whether it is the mail, not the mail server: a bad address, a header that is none, what is no text."""
     if isinstance(error, smtplib.SMTPRecipientsRefused):
         return all(code >= PERMANENT for code, _ in error.recipients.values())
-    if isinstance(error, smtplib.SMTPSenderRefused | smtplib.SMTPAuthenticationError):
-        return False  # our own settings: they get corrected
+    if isinstance(
+        error,
+        smtplib.SMTPSenderRefused
+        | smtplib.SMTPAuthenticationError
+        | smtplib.SMTPConnectError
+        | smtplib.SMTPHeloError,
+    ):
+        return False  # our own settings, or the mail server: they get corrected
     if isinstance(error, smtplib.SMTPResponseException):
         return error.smtp_code >= PERMANENT
     return not isinstance(error, OSError)

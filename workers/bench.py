@@ -10,7 +10,8 @@ from contextlib import contextmanager
 class Bench:
     """Both bells lead here, the broker's and the server's, so a task that rings twice starts once.
 
-    `changed` is called after each beginning (False) and each end (True).
+    `work` gives None for a task that was not for us. `changed` is called after each beginning (False) and
+    each end: True after work; False when there was none, as asking again at once would bring the same.
     """
 
     def __init__(self, places: int, work: Callable[[str], object]) -> None:
@@ -72,10 +73,11 @@ class Bench:
         return True
 
     def _occupy(self, task: str) -> None:
+        worked = False
         try:
-            self._work(task)
+            worked = self._work(task) is not None
         finally:
             with self._changed:
                 self._running.remove(task)
                 self._changed.notify_all()
-            self.changed(True)
+            self.changed(worked)

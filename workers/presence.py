@@ -58,8 +58,9 @@ class Presence(threading.Thread):
         self._woken.set()
 
     def _look(self, ended: bool) -> None:
-        """Something began or ended here. After an end there is a place: ask for more work now."""
-        self._at_once = self._at_once or ended
+        """Something began or ended here. After the end of work there is a place: ask for more now."""
+        if ended:
+            self._at_once = True
         self._woken.set()
 
     def _rest(self, since: float) -> None:

@@ -12,6 +12,8 @@ from workers.errors import HostError
 from workers.host import Host
 from workers.journal import JournalError, release
 
+_REFUSED = 400
+
 _log = structlog.get_logger()
 
 
@@ -60,7 +62,8 @@ def _claim(task: str, claim_id: str, host: Host) -> Assignment | None:
     try:
         assignment = host.api.claim(task, claim)
     except ServerRefused as refusal:
-        host.journal.forget(claim_id)
+        if refusal.status >= _REFUSED:  # else: it was taken, and what we read of the answer is none
+            host.journal.forget(claim_id)
         _log.info("not claimed", code=refusal.code, detail=refusal.detail)
         return None
     except (

@@ -27,7 +27,7 @@ def authorities(text: str) -> str:
             raise ValueError(str(error)) from error
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=text)
-    except ssl.SSLError as error:
+    except (ssl.SSLError, TypeError) as error:  # TypeError: letters beyond ASCII
         raise ValueError(str(error)) from error
     return text
 

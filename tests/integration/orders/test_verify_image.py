@@ -201,3 +201,15 @@ class TestElsewhere:
         with pytest.raises(CommandError, match="cannot be checked") as caught:
             told(str(far.number), "--place", str(tmp_path / "nowhere"))
         assert caught.value.returncode == HOST
+
+
+@pytest.mark.parametrize("ends", ["kill -9 $$", "exit 0"])
+def test_a_check_without_a_verdict_is_none(order, tmp_path, monkeypatch, ends):
+    program = tmp_path / "python"
+    program.write_text(f"#!/bin/sh\n{ends}\n")
+    program.chmod(0o755)
+    monkeypatch.setattr("sys.executable", str(program))
+
+    with pytest.raises(CommandError, match="did not come to its end") as refused:
+        call_command("verify_image", str(order.number), stdout=StringIO())
+    assert refused.value.returncode == HOST

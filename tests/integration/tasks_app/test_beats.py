@@ -261,6 +261,15 @@ class TestMachineCalls:
             assert translation.get_language() == "fr"
         assert "Set-Cookie" not in answer
 
+    def test_its_answer_tells_its_length_so_that_a_cut_one_is_seen(self, host):
+        for path in (BEAT, f"/api/v1/tasks/{uuid.uuid4()}/report"):
+            answer = calling(host).post(path, beat_of())
+            assert int(answer["Content-Length"]) == len(answer.content) > 0
+
+    def test_by_another_name_we_are_not_called(self, host, settings):
+        settings.ALLOWED_HOSTS = ["here.example"]
+        assert calling(host).post(BEAT, beat_of(), HTTP_HOST="elsewhere.example").status_code == 400
+
     @pytest.mark.parametrize("path", ["/", "/api/v1/orders/", "/api/v1/hosts/nothing-here"])
     def test_everything_else_goes_the_whole_way(self, path):
         request = RequestFactory().get(path)

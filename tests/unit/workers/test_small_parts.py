@@ -205,6 +205,14 @@ class TestBench:
         with bench.still(bench.begun()) as still:
             assert still
 
+    def test_more_is_asked_for_at_once_only_after_work(self) -> None:
+        heard: list[bool] = []
+        bench = Bench(1, lambda task: task if task == "done" else None)
+        bench.changed = heard.append
+        bench.run("done")
+        bench.run("refused")
+        assert heard == [False, True, False, False]
+
     def test_a_place_is_free_again_after_a_failure(self) -> None:
         bench = Bench(1, lambda _: 1 / 0)
         with pytest.raises(ZeroDivisionError):
