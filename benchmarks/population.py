@@ -72,9 +72,9 @@ def _kind(number: int) -> str:
 
 def _builds(hosts: list[Any], lease: float) -> list[uuid.UUID]:
     """A running build for each host, claimed now."""
+    from imager import clock
     from imager.accounts.models import Organization
     from orders.models import Media, Order
-    from imager import clock
     from tasks_app.models import Attempt, Task
 
     organization = Organization.objects.earliest("pk")

@@ -24,7 +24,7 @@ _PIECE: Final = 1 << 20
 _LOCAL_HEADER: Final = 30
 _ENCRYPTED: Final = 1
 _UNIX: Final = 3
-_WAYS: Final = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
+_WAYS: Final = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # zipfile unpacks the others without a bound
 _DECODERS: Final[dict[str, Callable[[], Decoder]]] = {
     "tar": Raw, "gztar": Gzip, "bztar": Bzip2, "xztar": Xz, "zst": Zstd, "zstar": Zstd,
 }  # fmt: skip

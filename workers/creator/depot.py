@@ -172,5 +172,6 @@ class Depot:
 
 def wanted(item: Item) -> Input:
     """An item as the store knows it."""
-    what = What.FILE if item.image is None else What.IMAGE
+    pulled = item.image is not None and item.image.url is None
+    what = What.IMAGE if pulled else What.FILE
     return Input(what, item.source, item.checksum, item.told)

@@ -26,6 +26,7 @@ _REFUSED: Final[tuple[Network, ...]] = (
     ipaddress.IPv4Network("192.0.0.0/24"),  # protocol assignments; Oracle's metadata among them
     ipaddress.IPv4Network("192.88.99.0/24"),  # relays to IPv6
     ipaddress.IPv6Network("64:ff9b:1::/48"),  # NAT64 of local use
+    ipaddress.IPv6Network("fec0::/10"),  # local to a site, from before fc00::/7
 )
 
 

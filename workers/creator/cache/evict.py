@@ -86,8 +86,13 @@ def admits(coming: Candidate, entries: Iterable[Candidate], policy: Policy, now:
 
 
 def yielding(entries: Iterable[Candidate], policy: Policy, missing: int) -> list[Going]:
-    """What goes so that `missing` bytes of disk become free, in the policy's order; less if that is all."""
+    """What goes so that `missing` bytes of disk become free, in the policy's order.
+
+    Nothing, when even everything would not do.
+    """
     work = _Plan(entries)
+    if sum(each.size for each in work.left if not each.pinned) < missing:
+        return []
     for each in sorted(work.left, key=_FIRST[policy.eviction]):
         if missing <= 0:
             break

@@ -26,7 +26,7 @@ NAME: Final = "policy.yaml"
 DEFAULT_SIZE: Final = 10 << 30
 _SHOWN: Final = 10
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400, "y": 365 * 86_400}
-_DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdwy]?)", re.ASCII)
+_DURATION: Final = re.compile(r"(\d{1,12}(?:\.\d{1,9})?)\s*([smhdwy]?)", re.ASCII)
 _BOUNDED: Final = ("max_size", "max_age", "max_num")
 
 
