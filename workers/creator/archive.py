@@ -25,6 +25,11 @@ _LOCAL_HEADER: Final = 30
 _ENCRYPTED: Final = 1
 _UNIX: Final = 3
 _WAYS: Final = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # zipfile unpacks the others without a bound
+_HEADERS: Final = (
+    tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK,
+    tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE,
+)  # fmt: skip
+_LONGEST_HEADER: Final = 1 << 20
 _DECODERS: Final[dict[str, Callable[[], Decoder]]] = {
     "tar": Raw, "gztar": Gzip, "bztar": Bzip2, "xztar": Xz, "zst": Zstd, "zstar": Zstd,
 }  # fmt: skip
@@ -161,10 +166,20 @@ class _Pull(io.RawIOBase):
         return b"".join(parts)
 
 
+class _Info(tarfile.TarInfo):
+    """A header. Long names and attributes have headers of their own, which tarfile reads whole."""
+
+    def _proc_member(self, archive: tarfile.TarFile) -> tarfile.TarInfo:
+        if self.type in _HEADERS and self.size > _LONGEST_HEADER:
+            raise tarfile.ReadError(f"a header of {self.size} bytes")
+        whole: tarfile.TarInfo = super()._proc_member(archive)  # type: ignore[misc]
+        return whole
+
+
 def _tar(place: Path, via: str, rules: Members) -> Iterator[Content]:
     pieces = _counted(plain(place, _DECODERS[via]()), place.stat().st_size, rules)
     with _tar_errors(rules, via):
-        with tarfile.open(fileobj=_Pull(pieces), mode="r|", errorlevel=2) as archive:
+        with tarfile.open(fileobj=_Pull(pieces), mode="r|", errorlevel=2, tarinfo=_Info) as archive:
             for info in archive:
                 member = _tar_member(info, rules)
                 yield member, _tar_pieces(archive, info, member)

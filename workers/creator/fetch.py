@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Final, TypeVar
 from urllib.parse import unquote, urlsplit
@@ -92,7 +93,8 @@ class Fetcher:
         `checksum_mismatch`. HostError `download_failed` when the network stays broken.
         """
         path = self.local_path(source)
-        route = self._routes.get(source) or Route([source])
+        known = self._routes.get(source) or Route([source])
+        route = replace(known, urls=[*known.urls], ready={})  # two files may have one source
         checksum = self.resolve(checksum) or route.checksum
         arrival = Arrival(
             shown(source), sink, self._teller(tell), size=size, limit=self.rules.max_file, checksum=checksum

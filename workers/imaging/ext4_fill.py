@@ -177,18 +177,22 @@ class Ext4Fill(Ext4Edit):
         self._new.setdefault(folder, {})[name] = (inode, kind)
 
     def _makedirs(self, names: tuple[bytes, ...], owner: Owner) -> int:
-        known = self._folders.get(names)
-        if known is not None:
-            return known
-        parent = self._makedirs(names[:-1], owner)
+        depth = len(names)
+        while names[:depth] not in self._folders:
+            depth -= 1
+        inode = self._folders[names[:depth]]
+        for end in range(depth + 1, len(names) + 1):
+            inode = self._folders[names[:end]] = self._enter_folder(inode, names[:end], owner)
+        return inode
+
+    def _enter_folder(self, parent: int, names: tuple[bytes, ...], owner: Owner) -> int:
         path = f"/{os.fsdecode(b'/'.join(names))}"
         check_name(names[-1], path)
         inode = self._look(parent, names[-1])
         if inode is None:
-            inode = self._mkdir(parent, names[-1], owner)
-        elif not stat.S_ISDIR(self.facts(inode).mode):
+            return self._mkdir(parent, names[-1], owner)
+        if not stat.S_ISDIR(self.facts(inode).mode):
             raise JobError("name_taken", f"{path} is a file on the data partition, but a folder is needed")
-        self._folders[names] = inode
         return inode
 
     def _mkdir(self, parent: int, name: bytes, owner: Owner) -> int:

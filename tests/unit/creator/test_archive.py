@@ -99,6 +99,15 @@ def test_a_tree_out_of_a_tar(archive, via):
     }  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    "kind", [tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK, tarfile.XHDTYPE, tarfile.XGLTYPE]
+)
+def test_a_header_that_would_fill_the_memory_is_refused(archive, kind):
+    held = archive(tar_of(("x", bytes(2 << 20), {"type": kind}), ("y", b"")), "tar")
+    with pytest.raises(JobError, match="a header of 2097152 bytes"):
+        list(members(held))
+
+
 @pytest.mark.parametrize("kind", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
 def test_long_names_of_every_format(archive, kind):
     name = "/".join(["d" * 60] * 2) + "/" + "n" * (90 if kind == tarfile.USTAR_FORMAT else 255)

@@ -128,6 +128,14 @@ def test_large_folders_and_many_folders(ext4):
         assert len(fs.entries(fs.find("/many").number)) == 3000
 
 
+def test_folders_deeper_than_pythons_stack(ext4):
+    image = ext4(64 << 20, inodes=9000)
+    with Ext4Fill(image, OFFSET, now=NOW) as fs:
+        put(fs, "/a" * 1900 + "/end", b"deep")
+        assert fs.exists("/a" * 1900 + "/end")
+    check_ext4(image, OFFSET)
+
+
 def test_folders_that_were_there_before_grow(ext4):
     image = ext4(inodes=2000)
     with Ext4Fill(image, OFFSET, now=NOW) as fs:
