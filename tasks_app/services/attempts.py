@@ -103,7 +103,9 @@ def new_enough(version: str) -> bool:
 
 
 def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in re.findall(r"\d+", version)[:4])
+    found = re.match(r"\d{1,9}(?:\.\d{1,9}){0,3}", version)
+    numbers = [int(part) for part in found.group().split(".")] if found else []
+    return tuple(numbers + [0] * (4 - len(numbers)))
 
 
 def _refuse_claim(task: Task, host: Host) -> None:

@@ -151,6 +151,9 @@ def test_the_recipe_is_not_kept_in_the_task(monkeypatch):
         ("0.2", "", False),
         ("0.2", "banana", False),
         ("0.1.0", "1.0.0rc1", True),
+        ("1.2.0", "1.2", True),
+        ("1.2", "1.2.0rc1", True),
+        ("1.2.1", "1.2", False),
     ],
 )
 def test_r22_an_older_worker_is_told_to_be_upgraded(settings, needed, has, allowed):
