@@ -51,7 +51,7 @@ def test_every_call_of_the_protocol(server: Server, task: Task, api: Api) -> Non
     permit = {"event_id": "p", "attempt": 1, "slot": "A", "diskseq": 1, "boot_id": "b", "card_bytes": 1}
     assert api.permit(task.id, permit) == "S-1"  # type: ignore[arg-type]
     server.ring = [task.id]
-    assert api.beat(BEAT) == {"ring": [task.id], "drain": False}
+    assert api.beat(BEAT) == {"ring": [task.id], "drain": False, "answers": {}}
     api.release(task.id, "r-1", 1)
     assert [release["event_id"] for release in task.releases] == ["r-1"]
 

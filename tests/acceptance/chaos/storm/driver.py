@@ -135,6 +135,7 @@ def _tend(line: StormLine, gusts: Gusts, *, calm: bool = False) -> None:
 
 def _settle(plan: Plan, line: StormLine, gusts: Gusts, people: People, sink: Sink) -> list[str]:
     """Everybody gets time: until nothing is wrong any more, or the patience ends."""
+    _tend(line, gusts, calm=True)  # first what is frozen goes on, which sends its replacement away
     for part in line.parts.values():
         if part.role == "worker" and not part.name.endswith(" rival"):
             part.wanted = True  # the replacements, too: to settle what their journals hold
