@@ -12,12 +12,12 @@ from typing import Any, TypeVar
 
 import jwt
 from django.conf import settings
-from django.db import connection
 from rest_framework_simplejwt import tokens as stock
 from rest_framework_simplejwt.backends import TokenBackend
 from rest_framework_simplejwt.exceptions import TokenBackendError, TokenBackendExpiredToken, TokenError
 from rest_framework_simplejwt.settings import api_settings
 
+from imager import clock
 from imager.accounts.keys import key_ring
 from imager.accounts.models import User
 
@@ -60,7 +60,7 @@ def sign(claims: dict[str, Any], *, audience: str, life: timedelta) -> str:
 
     Now is the database's: whoever checks it elsewhere must not depend on the clock of one web server.
     """
-    now = _database_time()
+    now = clock.now()
     times = {"iat": int(now.timestamp()), "exp": int((now + life).timestamp())}
     return _signed({**claims, **times, "jti": uuid.uuid4().hex, "iss": settings.JWT_ISSUER, "aud": audience})
 
@@ -69,15 +69,6 @@ def decoded(token_class: type[T], text: str | bytes) -> T:
     """The verified token in `text`. Raises simplejwt's TokenError."""
     given: Any = text  # simplejwt's annotation names the class, and means its text
     return token_class(given)
-
-
-def _database_time() -> datetime:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT clock_timestamp()")
-        row = cursor.fetchone()
-    assert row is not None  # noqa: S101  # a SELECT without FROM gives one row
-    now: datetime = row[0]
-    return now
 
 
 def _signed(payload: dict[str, Any]) -> str:
