@@ -17,7 +17,8 @@ COPY --from=packages /opt/venv /opt/venv
 WORKDIR /srv/imager
 COPY warehouse/__init__.py warehouse/
 COPY warehouse/ftp warehouse/ftp
-COPY workers/__init__.py workers/contract.py workers/
+COPY workers/__init__.py workers/
+COPY workers/contract workers/contract
 RUN python -m compileall -q warehouse workers
 USER imager
 VOLUME /srv/warehouse

@@ -17,7 +17,8 @@ COPY imager imager
 COPY orders orders
 COPY tasks_app tasks_app
 COPY warehouse warehouse
-COPY workers/__init__.py workers/contract.py workers/errors.py workers/report.py workers/terminal.py workers/
+COPY workers/__init__.py workers/errors.py workers/report.py workers/terminal.py workers/
+COPY workers/contract workers/contract
 # for verify_image, which runs `python -m workers.creator.verify`
 COPY workers/imaging workers/imaging
 COPY workers/creator/__init__.py workers/creator/verify.py workers/creator/

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import subprocess
 import sys
@@ -62,6 +63,28 @@ def test_a_module_that_knows_django_would_be_found(tmp_path, culprit):
     assert "import of django halted" in done.stderr or "No module named 'django" in done.stderr
 
 
+@pytest.mark.parametrize(
+    "module", sorted((ROOT / "workers/contract").glob("**/*.py")), ids=lambda path: path.name
+)
+def test_the_contract_needs_the_standard_library_alone(module):
+    imported = {
+        name
+        for node in ast.walk(ast.parse(module.read_text()))
+        for name in (
+            [each.name for each in node.names]
+            if isinstance(node, ast.Import)
+            else [node.module or "."]
+            if isinstance(node, ast.ImportFrom)
+            else []
+        )
+    }
+    assert [
+        name
+        for name in imported
+        if name.partition(".")[0] not in sys.stdlib_module_names and not name.startswith("workers.contract.")
+    ] == []
+
+
 def lint_imports(where: Path) -> subprocess.CompletedProcess[str]:
     program = Path(sys.executable).with_name("lint-imports")
     argv = [str(program), "--config", str(where / "pyproject.toml"), "--no-cache"]
@@ -102,6 +125,7 @@ def _make_package(where: Path, name: str) -> None:
         ("workers/bad.py", "import django.db"),
         ("workers/writer/bad.py", "import orders"),
         ("workers/contract/__init__.py", "import workers.errors"),
+        ("workers/contract/bad.py", "import workers.report"),
         ("warehouse/ftp/bad.py", "import rest_framework"),
         ("warehouse/ftp/bad.py", "import warehouse.models"),
         ("orders/bad.py", "import workers.run"),

@@ -90,7 +90,7 @@ def test_warehouse_image_holds_its_own_rooms_only() -> None:
         "warehouse/__init__.py",
         "warehouse/ftp",
         "workers/__init__.py",
-        "workers/contract.py",
+        "workers/contract",
     }
 
 
@@ -101,7 +101,7 @@ def test_worker_image_holds_workers_only() -> None:
 def test_web_image_holds_nothing_that_runs_on_hosts() -> None:
     assert {source for source in copied("web") if source.startswith("workers")} == {
         "workers/__init__.py",
-        "workers/contract.py",
+        "workers/contract",
         "workers/errors.py",
         "workers/report.py",
         "workers/terminal.py",

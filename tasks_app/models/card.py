@@ -1,0 +1,57 @@
+"""Cards that were written."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from tasks_app.models.host import Host
+from tasks_app.models.slot import Slot
+from tasks_app.models.task import Task
+
+
+class Card(models.Model):
+    """A physical card that was written for a unit of an order, or that turned out bad."""
+
+    class Verdict(models.TextChoices):
+        WRITING = "writing", _("being written")
+        ACCEPTED = "accepted", _("verified")
+        BAD = "bad", _("bad")
+        ABANDONED = "abandoned", _("abandoned")
+
+    serial = models.CharField(_("serial number"), max_length=20, unique=True)
+    verdict = models.CharField(_("verdict"), max_length=10, choices=Verdict.choices, default=Verdict.WRITING)
+    task = models.ForeignKey(Task, models.PROTECT, related_name="cards")
+    attempt = models.PositiveIntegerField()
+    order = models.ForeignKey("orders.Order", models.PROTECT, related_name="cards", verbose_name=_("order"))
+    unit = models.PositiveSmallIntegerField(_("unit"))
+    host = models.ForeignKey(Host, models.PROTECT, related_name="cards", verbose_name=_("host"))
+    slot = models.ForeignKey(Slot, models.PROTECT, related_name="cards", verbose_name=_("slot"))
+    diskseq = models.BigIntegerField(null=True)
+    boot_id = models.CharField(max_length=64, blank=True)
+    card_bytes = models.PositiveBigIntegerField(_("size of the card"), default=0)
+    facts = models.JSONField(default=dict)  # contract.CardResult
+    trouble = models.JSONField(null=True)
+    permitted_at = models.DateTimeField(auto_now_add=True)
+    ended_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["-permitted_at"]
+        verbose_name = _("card")
+        verbose_name_plural = _("cards")
+        constraints = [
+            models.UniqueConstraint(fields=["task", "attempt"], name="card_once_per_attempt"),
+            models.UniqueConstraint(
+                fields=["order", "unit"], condition=Q(verdict="accepted"), name="card_accepted_once_per_unit"
+            ),
+            models.UniqueConstraint(
+                fields=["slot", "boot_id", "diskseq"],
+                condition=Q(verdict__in=["accepted", "writing"]),
+                name="card_insertion_once",
+            ),
+            models.CheckConstraint(condition=Q(unit__gte=1), name="card_unit"),
+        ]
+
+    def __str__(self) -> str:
+        return self.serial

@@ -1,0 +1,113 @@
+"""The one thing both sides touch: names, limits and message shapes of the host protocol.
+
+Standard library only. `docs/protocol.md` tells the same in prose.
+"""
+
+from __future__ import annotations
+
+from workers.contract.beats import Beat, BeatAnswer, Held, SlotState
+from workers.contract.claims import Assignment, Claim
+from workers.contract.files import (
+    ARTIFACT_SUFFIXES,
+    BMAP_SUFFIX,
+    IMAGE_SUFFIX,
+    MANIFEST_SUFFIX,
+    SIGNATURE_SUFFIX,
+    TORRENT_SUFFIX,
+    FileFacts,
+    is_whole,
+)
+from workers.contract.limits import (
+    BEAT_EVERY,
+    BUILD_LIMIT,
+    BUILD_STALL_LIMIT,
+    LEASE,
+    MAX_ATTEMPTS,
+    MAX_LOG_CHUNK,
+    MAX_LOG_KEPT,
+    MAX_SLOT_NAME,
+    MAX_TROUBLE,
+    RECLAIM,
+    REPORT_AT_MOST_EVERY,
+    REPORT_EVERY,
+    SLOWEST_TRANSFER,
+    STALL_LIMIT,
+    TICKET_LIFE,
+    TRANSFER_FLOOR,
+    WIPE_LIMIT,
+    transfer_limit,
+)
+from workers.contract.permits import PermitRequest, Ticket
+from workers.contract.reports import CardResult, CreateResult, LogPiece, Progress, Report, Trouble
+from workers.contract.specs import CreateSpec, DownloadSpec, SlotFacts, WriteSpec
+from workers.contract.words import (
+    API,
+    CELERY_NAMES,
+    PROTOCOL,
+    TICKET_AUDIENCE,
+    Answer,
+    Fault,
+    Kind,
+    Outcome,
+    Right,
+    Step,
+    queue_of,
+)
+
+__all__ = [
+    "API",
+    "ARTIFACT_SUFFIXES",
+    "BEAT_EVERY",
+    "BMAP_SUFFIX",
+    "BUILD_LIMIT",
+    "BUILD_STALL_LIMIT",
+    "CELERY_NAMES",
+    "IMAGE_SUFFIX",
+    "LEASE",
+    "MANIFEST_SUFFIX",
+    "MAX_ATTEMPTS",
+    "MAX_LOG_CHUNK",
+    "MAX_LOG_KEPT",
+    "MAX_SLOT_NAME",
+    "MAX_TROUBLE",
+    "PROTOCOL",
+    "RECLAIM",
+    "REPORT_AT_MOST_EVERY",
+    "REPORT_EVERY",
+    "SIGNATURE_SUFFIX",
+    "SLOWEST_TRANSFER",
+    "STALL_LIMIT",
+    "TICKET_AUDIENCE",
+    "TICKET_LIFE",
+    "TORRENT_SUFFIX",
+    "TRANSFER_FLOOR",
+    "WIPE_LIMIT",
+    "Answer",
+    "Assignment",
+    "Beat",
+    "BeatAnswer",
+    "CardResult",
+    "Claim",
+    "CreateResult",
+    "CreateSpec",
+    "DownloadSpec",
+    "Fault",
+    "FileFacts",
+    "Held",
+    "Kind",
+    "LogPiece",
+    "Outcome",
+    "PermitRequest",
+    "Progress",
+    "Report",
+    "Right",
+    "SlotFacts",
+    "SlotState",
+    "Step",
+    "Ticket",
+    "Trouble",
+    "WriteSpec",
+    "is_whole",
+    "queue_of",
+    "transfer_limit",
+]
