@@ -15,6 +15,7 @@ from orders import countries
 from orders.lifecycle import OrderStatus
 from orders.models import Order
 from tasks_app import outbox
+from tasks_app.lifecycle import TaskStatus
 from tasks_app.models import Host, Task
 from workers.contract import IMAGE_SUFFIX, TORRENT_SUFFIX, Kind
 
@@ -32,6 +33,9 @@ def tell(order: Order) -> None:
     if order.status not in _MAILS:
         return
     template, addressees = _MAILS[order.status]
+    words = {"quantity": _cards_needed(order)} if order.status == OrderStatus.WRITING else {}
+    if words.get("quantity") == 0:
+        return  # it was retried while its image is on the way to another station: `ask_for_cards` follows
     move = order.moves.latest("pk")
     told: set[str] = set()
     for addressee in addressees(order):
@@ -40,7 +44,7 @@ def tell(order: Order) -> None:
             outbox.post(
                 "mail",
                 dedupe=f"order-move-{move.pk}-{addressee.email}",
-                payload=_mail(order, template, addressee),
+                payload=_mail(order, template, addressee, **words),
             )
 
 
@@ -95,6 +99,12 @@ def _words(order: Order) -> dict[str, Any]:
 
 def _address(name: str, *args: str) -> str:
     return str(settings.PUBLIC_URL + reverse(name, args=args))
+
+
+def _cards_needed(order: Order) -> int:
+    """Units that wait for a card at a station: all of them at first, after a retry those that failed."""
+    waiting = order.tasks.filter(kind=Kind.WRITE, status=TaskStatus.WAITING, host__isnull=False)
+    return waiting.count()
 
 
 def _station_url(order: Order) -> str:

@@ -10,7 +10,9 @@ from imager.accounts.models import User
 from orders import notices, services
 from orders.models import Configuration, Order
 from tasks_app import outbox
+from tasks_app import services as tasks
 from tasks_app.models import Host, Outbox
+from tests import factories as make
 from workers.contract import Kind
 
 MEMBER, AWA, STAFF = "amina@example.org", "awa@example.org", "operator@example.org"
@@ -41,6 +43,42 @@ def test_the_mails_of_two_cards(school, line):
         (STAFF, f"Order {n}: please ship 2 cards to Awa Diop"),
         (AWA, f"Order {n}: “Library” was shipped"),
         (MEMBER, f"Order {n}: “Library” was shipped"),
+    ]
+
+
+def test_after_a_retry_the_operator_is_asked_for_the_cards_that_failed_and_no_others(school, line):
+    order = school.place(quantity=3)
+    line.build(order)
+    line.download(order)
+    line.write(order, 1)
+    line.fail(line.insert(order, 2))
+    asked = f"Order {order.number}: insert"
+
+    services.retry(order, by=school.member)
+
+    assert [said for said in posted() if said[1].startswith(asked)] == [
+        (STAFF, f"{asked} 3 cards ({school.card})"),
+        (STAFF, f"{asked} 2 cards ({school.card})"),  # the failed one, and the one that still waits
+    ]
+
+
+def test_a_retry_asks_for_no_card_while_the_image_is_on_its_way_to_another_station(school, line):
+    order = school.place()
+    line.build(order)
+    line.download(order)
+    line.fail(line.insert(order, 1))
+    elsewhere = make.host(Host.Kind.WRITER, name="elsewhere", operator_email="there@example.org")
+    tasks.relocate(order.tasks.get(kind=Kind.DOWNLOAD), to=elsewhere, by="staff")
+    before = len(posted())
+
+    services.retry(order, by=school.member)
+    assert len(posted()) == before
+
+    download = order.tasks.get(kind=Kind.DOWNLOAD, unit=1)
+    tasks.claim(download.pk, elsewhere, make.claim_body())
+    tasks.report(download.pk, elsewhere, make.report_body(attempt=1, outcome="done", result={}))
+    assert posted()[before:] == [
+        ("there@example.org", f"Order {order.number}: insert 1 card ({school.card})")
     ]
 
 

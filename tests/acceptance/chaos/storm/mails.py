@@ -13,20 +13,17 @@ from imager.stack.line import free_port
 
 
 class Sink:
-    """Mails by Message-ID, and what each said to whom."""
+    """Mails by Message-ID."""
 
     def __init__(self) -> None:
         self.copies: Counter[str] = Counter()
-        self.said: dict[str, tuple[str, str]] = {}
         self._controller = Controller(self, hostname="127.0.0.1", port=free_port())
         logging.getLogger("mail.log").setLevel(logging.WARNING)
         self._controller.start()
 
     async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:  # noqa: N802 - aiosmtpd's
         mail = email.message_from_bytes(envelope.content)
-        ident = str(mail["Message-ID"])
-        self.copies[ident] += 1
-        self.said[ident] = (str(mail["To"]), " ".join(str(mail["Subject"]).split()))
+        self.copies[str(mail["Message-ID"])] += 1
         return "250 OK"
 
     @property
