@@ -24,7 +24,7 @@ help:
 	@echo "make messages  bring the message catalogues up to date (needs gettext)"
 	@echo "make bench     all benchmarks, figures as JSON in benchmarks/out"
 	@echo "make chaos     kills and restarts while orders are on their way (N=30 of them, SEED=1)"
-	@echo "make storm     thousands of kills and freezes in processes of their own (KILLS=10000 SEED=1 MINUTES=60)"
+	@echo "make storm     thousands of kills and freezes in processes of their own (KILLS=10000 SEED=1 MINUTES=240)"
 	@echo "make venv      only $(VENV), with the locked requirements"
 
 venv: $(SYNCED)
@@ -48,7 +48,7 @@ chaos: $(SYNCED)
 
 storm: $(SYNCED)
 	@exec $(RUN) -m tests.acceptance.chaos.storm --kills $(or $(KILLS),10000) --seed $(or $(SEED),1) \
-		--minutes $(or $(MINUTES),60) --control "$(CONTROL)" $(ARGS)
+		--minutes $(or $(MINUTES),240) --control "$(CONTROL)" $(ARGS)
 
 boot-test: $(SYNCED)
 	@$(RUN) -m pytest tests/acceptance/boot -m boot $(ARGS)

@@ -23,7 +23,7 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=10_000, help="SIGKILLs in all")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument(
-        "--minutes", type=float, default=60, help="the faults end then, however many they are"
+        "--minutes", type=float, default=240, help="the faults end then, however many they are"
     )
     parser.add_argument("--rate", type=float, default=6, help="faults a second")
     parser.add_argument(

@@ -19,12 +19,11 @@ from . import controls, lossy, verdict
 from .gusts import HELD, Aim, Gusts
 from .line import StormLine
 from .mails import Sink
+from .patience import Breath, Patience, Watch
 from .people import People
 
 PAUSE = 0.02
-BREATH, LONGEST = 3.0, 20.0  # seconds without a move that the wind bears, and that it waits then
 TELL_EVERY = 60.0
-STUCK = 30.0  # seconds after which a violation that stays is one: what is late by nature is gone before
 
 
 @dataclass(frozen=True)
@@ -35,7 +34,7 @@ class Plan:
     seed: int
     minutes: float
     rate: float = 6.0  # faults a second
-    settle: float = 180.0  # seconds for the orders to arrive when the wind is gone
+    settle: float = 180.0  # seconds without any move, when the wind is gone, that the orders are waited for
     open_orders: int = 8
     control: str = ""
 
@@ -74,10 +73,11 @@ def _run(plan: Plan, line: StormLine, sink: Sink, chance: random.Random, began: 
             controls.drop_constraints(database)
     people = People(line, chance, open_orders=plan.open_orders)
     gusts = Gusts(line, chance)
+    watch = Watch(line)
     try:
-        _blow(plan, line, gusts)
+        _blow(plan, line, gusts, people, watch)
         people.ordering = False
-        found = _settle(plan, line, gusts, people, sink)
+        found = _settle(line, gusts, people, sink, Patience(watch, plan.settle))
     finally:
         people.stop()
     counts = gusts.counts + _losses(line)
@@ -87,9 +87,10 @@ def _run(plan: Plan, line: StormLine, sink: Sink, chance: random.Random, began: 
     return outcome
 
 
-def _blow(plan: Plan, line: StormLine, gusts: Gusts) -> None:
+def _blow(plan: Plan, line: StormLine, gusts: Gusts, people: People, watch: Watch) -> None:
+    """Until the aim is reached, or the time is over, or something is wrong already."""
     end = time.monotonic() + 60 * plan.minutes
-    breath = Breath(line)
+    breath = Breath(watch)
     due, told = time.monotonic(), time.monotonic()
     while gusts.kills() < plan.aim.kills and time.monotonic() < end:
         _tend(line, gusts)
@@ -99,30 +100,18 @@ def _blow(plan: Plan, line: StormLine, gusts: Gusts) -> None:
             due = max(due + 1 / plan.rate, time.monotonic() - 1)
         if time.monotonic() - told > TELL_EVERY:
             told = time.monotonic()
+            people.found += [] if plan.control else _glance(line)
+            if people.found and not plan.control:
+                return
             print(f"{gusts.kills()} kills, {gusts.freezes()} freezes, {gusts.crashes()} crashes", flush=True)
         time.sleep(PAUSE)
 
 
-class Breath:
-    """The wind holds its breath when no task has moved for a while: a line that stands proves nothing.
-
-    So the storm is as strong as the machine bears, whatever else runs there.
-    """
-
-    def __init__(self, line: StormLine) -> None:
-        self._line = line
-        self._moves, self._at, self._asked = 0, time.monotonic(), 0.0
-
-    def held(self) -> bool:
-        """Whether no fault shall happen now."""
-        now = time.monotonic()
-        if now - self._asked > 1:
-            self._asked = now
-            with contextlib.suppress(psycopg.Error), self._line.database() as database:
-                row = database.execute("SELECT max(id) AS last FROM tasks_app_taskmove").fetchone()
-                if row and row["last"] and row["last"] != self._moves:
-                    self._moves, self._at = row["last"], now
-        return BREATH < now - self._at < BREATH + LONGEST
+def _glance(line: StormLine) -> list[str]:
+    """What is never right, not even in the middle of the storm."""
+    with contextlib.suppress(psycopg.Error), line.database() as database:
+        return list(verdict.never(database))
+    return []
 
 
 def _tend(line: StormLine, gusts: Gusts, *, calm: bool = False) -> None:
@@ -133,25 +122,21 @@ def _tend(line: StormLine, gusts: Gusts, *, calm: bool = False) -> None:
         line.restarts["server that was not yet gone"] += 1
 
 
-def _settle(plan: Plan, line: StormLine, gusts: Gusts, people: People, sink: Sink) -> list[str]:
+def _settle(line: StormLine, gusts: Gusts, people: People, sink: Sink, patience: Patience) -> list[str]:
     """Everybody gets time: until nothing is wrong any more, or the patience ends."""
     _tend(line, gusts, calm=True)  # first what is frozen goes on, which sends its replacement away
     for part in line.parts.values():
         if part.role == "worker" and not part.name.endswith(" rival"):
             part.wanted = True  # the replacements, too: to settle what their journals hold
-    end = time.monotonic() + plan.settle
     found = ["nobody looked"]
-    seen: dict[str, float] = {}
-    while found and time.monotonic() < end:
+    while found and patience.lasts():
         for _ in range(25):
             _tend(line, gusts, calm=True)
             time.sleep(PAUSE)
         if people.arrived():
             with contextlib.suppress(psycopg.Error):
                 found = [*_rivals(line), *verdict.violations(line, people, sink)]
-            now = time.monotonic()
-            seen = {each: seen.get(each, now) for each in found}
-            if found and min(seen.values()) < now - STUCK:
+            if patience.stuck(found):
                 return found
     if not people.arrived() or found == ["nobody looked"]:
         found = [*_rivals(line), *verdict.violations(line, people, sink)]

@@ -178,7 +178,7 @@ class StormLine:
     def database(self) -> Iterator[psycopg.Connection[dict[str, Any]]]:
         """A connection of our own, for looking."""
         with psycopg.connect(self.servers.database_url, row_factory=dict_row, autocommit=True) as connection:
-            connection.execute("SET statement_timeout = '20s'")
+            connection.execute("SET statement_timeout = '120s'")
             yield connection
 
     def start(self, part: Part) -> None:

@@ -69,15 +69,13 @@ class People:
         return False
 
     def _insist(self, act: Callable[[], Any]) -> Any:
-        """As often as it takes."""
-        until = time.monotonic() + 60
+        """As often as it takes: half an order, or a cancel that nobody heard, would be a fault of ours."""
         while True:
             try:
                 return act()
             except AWAY:
-                if time.monotonic() > until:
+                if self._ended.wait(0.2):
                     raise
-                time.sleep(0.2)
 
     def _loop(self, turn: Callable[[], None]) -> None:
         while not self._ended.wait(0.15):
