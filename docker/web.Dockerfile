@@ -33,4 +33,4 @@ USER imager
 EXPOSE 8000
 HEALTHCHECK --interval=15s --timeout=5s --start-period=30s --retries=4 CMD ["python", "docker/healthy.py"]
 # 8000 is plain HTTP for a proxy that ends TLS (BEHIND_TLS_PROXY=1); compose.yml lets gunicorn do TLS itself.
-CMD ["gunicorn", "imager.wsgi", "--bind", "0.0.0.0:8000", "--threads", "8", "--worker-tmp-dir", "/dev/shm", "--no-control-socket"]
+CMD ["gunicorn", "-c", "python:imager.serving", "imager.wsgi", "--bind", "0.0.0.0:8000", "--worker-tmp-dir", "/dev/shm", "--no-control-socket"]

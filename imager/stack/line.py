@@ -144,7 +144,7 @@ def _start_web(line: Line, schedulers: int) -> None:
     address = line.url.removeprefix("http://")
     start(
         "web",
-        *python("-m", "gunicorn", "imager.wsgi", "--bind", address, "--threads", "8"),
+        *python("-m", "gunicorn", "-c", "python:imager.serving", "imager.wsgi", "--bind", address),
     )
     for number in range(1, schedulers + 1):
         start("scheduler" if number == 1 else f"scheduler-{number}", *python("manage.py", "scheduler"))

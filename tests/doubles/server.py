@@ -69,6 +69,7 @@ class Server:
         self.tickets = 0
         self.beats: list[dict[str, Any]] = []
         self.calls: Counter[str] = Counter()
+        self.connections = 0
         self.expires_in = 3600.0
         self.report_every = 1
         self.access: set[str] = set()
@@ -222,6 +223,11 @@ class Server:
     def _handler(server) -> type[BaseHTTPRequestHandler]:  # noqa: N805
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+
+            def setup(self) -> None:
+                super().setup()
+                with server.changed:
+                    server.connections += 1
 
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers.get("Content-Length") or 0)) or b"{}")

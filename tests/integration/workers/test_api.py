@@ -56,6 +56,15 @@ def test_every_call_of_the_protocol(server: Server, task: Task, api: Api) -> Non
     assert [release["event_id"] for release in task.releases] == ["r-1"]
 
 
+def test_the_connection_is_kept_between_calls(server: Server, task: Task, api: Api) -> None:
+    """A TLS handshake with every beat would cost more than the beat."""
+    api.beat(BEAT)
+    api.claim(task.id, CLAIM)
+    api.beat(BEAT)
+    assert server.calls["beat"] == 2
+    assert server.connections == 1
+
+
 @pytest.mark.parametrize(
     ("status", "code"), [(403, "not_yours"), (409, "taken"), (426, "protocol"), (404, "not_found")]
 )
