@@ -57,7 +57,8 @@ class BadMedium:
     `claimed`: the size it tells. `real`: what is there; beyond it writes wrap around, or vanish (`limbo`).
     Faults, each a list of spots: `errors` (EIO), `flips` (a bit of the spot's first byte), `forgets`
     (accepted, never kept), `stalls` (waits for `release`), `slow` (`value` seconds for each MiB), `short`
-    (moves half). `gone_after`: after so many bytes in and out the card is away, until `insert`.
+    (moves nothing from the spot's first byte on). `gone_after`: after so many bytes in and out the card is
+    away, until `insert`.
     """
 
     KINDS: Final = ("errors", "flips", "forgets", "stalls", "slow", "short")
@@ -155,7 +156,12 @@ class BadMedium:
         for spot in self._spots["slow"]:
             if spot.hit(verb, offset, length):
                 time.sleep(spot.value * length / MIB)
-        return length // 2 if self._hit("short", verb, offset, length) else length
+        return self._shortened(verb, offset, length)
+
+    def _shortened(self, verb: str, offset: int, length: int) -> int:
+        with self._lock:
+            ends = [spot.start for spot in self._spots["short"] if spot.hit(verb, offset, length)]
+        return max(0, min([offset + length, *ends]) - offset)
 
     def _wait(self, verb: str, offset: int, length: int) -> None:
         with self._lock:

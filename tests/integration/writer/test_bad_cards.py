@@ -77,7 +77,7 @@ def test_errors_flips_and_forgotten_writes(device: BadDevice) -> None:
 
 
 def test_a_short_write_is_no_success(device: BadDevice) -> None:
-    device.set(short=[{"on": "write", "times": 1}])
+    device.set(short=[{"from": 4096, "on": "write", "times": 1}])
     with opened(device.node) as handle, pytest.raises(OSError, match="Input/output"):
         os.pwrite(handle, filled(b"n"), 0)
 

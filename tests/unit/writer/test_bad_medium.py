@@ -60,7 +60,7 @@ def test_forgotten_writes_and_short_ones(path: Path, medium: BadMedium) -> None:
     medium.set({"forgets": [{"from": 4096}]})
     assert medium.write(b"x" * 4096, 4096) == 4096
     assert path.read_bytes()[4096:8192] == OLD * 4096
-    medium.set({"short": [{"times": 1}]})
+    medium.set({"short": [{"from": 2048, "times": 1}]})
     assert medium.write(b"x" * 4096, 0) == 2048
     assert path.read_bytes()[2048:4096] == OLD * 2048
 
