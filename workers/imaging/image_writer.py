@@ -6,7 +6,6 @@ window fills. Several threads may write at once, to different places.
 
 from __future__ import annotations
 
-import errno
 import mmap
 import os
 import threading
@@ -16,12 +15,12 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from workers.imaging.direct import ALIGNED, new_buffer, open_direct
+
 WINDOW: Final = 4 << 20
 _WINDOWS: Final = 8
 _OPEN: Final = 5  # of them gathering; the others on their way to the disk
 _LANES: Final = 2
-_ALIGNED: Final = 4096  # what every disk takes directly
-_NO_DIRECT: Final = {errno.EINVAL, errno.EOPNOTSUPP}
 
 
 class _Window:
@@ -58,8 +57,8 @@ class ImageWriter:
 
     def __init__(self, image: Path) -> None:
         self._fd = os.open(image, os.O_RDWR | os.O_CLOEXEC)
-        self._direct = _open_direct(image)
-        self._free = [mmap.mmap(-1, WINDOW) for _ in range(_WINDOWS)]
+        self._direct = open_direct(image, os.O_WRONLY)
+        self._free = [new_buffer(WINDOW) for _ in range(_WINDOWS)]
         self._open: dict[int, _Window] = {}  # by number, the least recently begun first
         self._changed = threading.Condition()
         self._trouble: OSError | None = None
@@ -110,11 +109,11 @@ class ImageWriter:
             self.abandon()
 
     def abandon(self) -> None:
-        """Close at once; what is still gathered is dropped."""
+        """Close at once, if it is open yet; what is still gathered is dropped."""
         for lane in (self._digests, *self._lanes):
             lane.shutdown()
         for fd in (self._fd, self._direct):
-            if fd is not None:
+            if fd is not None and fd >= 0:
                 os.close(fd)
         self._fd, self._direct = -1, None
         self._open.clear()
@@ -171,8 +170,8 @@ class ImageWriter:
 
     def _put(self, data: memoryview, at: int) -> None:
         """The aligned middle directly, the edges through the page cache."""
-        first = min(-(-at // _ALIGNED) * _ALIGNED, at + len(data)) - at
-        last = max((at + len(data)) // _ALIGNED * _ALIGNED - at, first)
+        first = min(-(-at // ALIGNED) * ALIGNED, at + len(data)) - at
+        last = max((at + len(data)) // ALIGNED * ALIGNED - at, first)
         if self._direct is None:
             first = last = 0
         _write(self._fd, data[:first], at)
@@ -196,15 +195,6 @@ class Room:
         """The first `length` bytes are filled."""
         span = (self._start, self._start + length) if length else None
         self._writer.settled(self.window, span)
-
-
-def _open_direct(image: Path) -> int | None:
-    try:
-        return os.open(image, os.O_WRONLY | os.O_CLOEXEC | os.O_DIRECT)
-    except OSError as error:
-        if error.errno in _NO_DIRECT:
-            return None
-        raise
 
 
 def _write(fd: int, data: memoryview, at: int) -> None:

@@ -14,7 +14,7 @@ from workers.errors import Canceled, HostError, JobError
 from workers.imaging import bmap, container
 from workers.imaging.container import FRAME, ContainerFacts, Reader, StreamChecker
 from workers.imaging.container import format as layout
-from workers.imaging.container.pack import _offsets
+from workers.imaging.container.frames import offsets
 from workers.imaging.ranges import Range
 from workers.report import Recorder
 
@@ -78,9 +78,9 @@ def test_neither_threads_nor_holes_change_a_byte(mixed: tuple[Path, Path, Contai
 
 def test_holes_are_told_from_data() -> None:
     data = [Range(FRAME - 1, 2), Range(5 * FRAME, 1)]
-    assert [hole for _, hole in _offsets(7 * FRAME, data)] == [False, False, True, True, True, False, True]
-    assert [hole for _, hole in _offsets(FRAME + 1, [])] == [True, True]
-    assert [hole for _, hole in _offsets(3 * FRAME, [Range(FRAME, FRAME)])] == [True, False, True]
+    assert [hole for _, hole in offsets(7 * FRAME, data)] == [False, False, True, True, True, False, True]
+    assert [hole for _, hole in offsets(FRAME + 1, [])] == [True, True]
+    assert [hole for _, hole in offsets(3 * FRAME, [Range(FRAME, FRAME)])] == [True, False, True]
 
 
 def test_a_big_empty_image_packs_small(tmp_path: Path) -> None:

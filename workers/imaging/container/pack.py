@@ -5,17 +5,12 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-import threading
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import groupby
+from functools import partial
 from pathlib import Path
-from typing import BinaryIO, Final, NamedTuple, Protocol
-
-import zstandard
+from typing import Final, NamedTuple, Protocol
 
 from workers.errors import HostError, JobError
 from workers.imaging.bmap import Bmap
@@ -23,25 +18,31 @@ from workers.imaging.container.format import (
     FRAME,
     MAGIC_RECORD,
     MAX_IMAGE,
-    ZEROS,
     Frame,
     header_bytes,
     index_bytes,
     skippable,
-    zero_digest,
 )
+from workers.imaging.container.frames import Packed, packed_frames
+from workers.imaging.container.lane import Lane
+from workers.imaging.direct import DirectReader
+from workers.imaging.image_writer import ImageWriter
 from workers.imaging.ranges import Range
-from workers.imaging.sparse import data_ranges
 from workers.report import Report
 
 LEVEL: Final = 1  # contents are mostly compressed already; higher levels cost time and win little
-_AHEAD: Final = 3  # frames in flight per thread
+THREADS: Final = max(2, os.cpu_count() or 1) + 1  # one of them is waiting for the disk
 
 
 class Tap(Protocol):
     """Sees all bytes of the container in order while it is written: a digest, for example."""
 
-    def update(self, data: bytes, /) -> None: ...
+    def update(self, data: bytes | memoryview, /) -> None: ...
+
+
+class _How(NamedTuple):
+    level: int
+    threads: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ class ContainerFacts:
 
 
 def pack(
-    image: Path, out: Path, *, report: Report | None = None, threads: int = 2, level: int = LEVEL
+    image: Path, out: Path, *, report: Report | None = None, threads: int = THREADS, level: int = LEVEL
 ) -> ContainerFacts:
     """Compress `image` into the container `out` (replaced), hashing the whole image on the way.
 
@@ -73,19 +74,22 @@ def pack_mapped(
     *,
     taps: Sequence[Tap] = (),
     report: Report | None = None,
-    threads: int = 2,
+    threads: int = THREADS,
     level: int = LEVEL,
 ) -> tuple[ContainerFacts, Bmap]:
     """As `pack`, and the block map of `ranges` (ascending, cut on the grid) without a second pass.
 
     `taps` see the container's bytes in order: a torrent's `Pieces`, for example.
     """
-    with _removed_on_failure(out), image.open("rb") as source, out.open("wb") as target:
-        size = os.fstat(source.fileno()).st_size
-        if not 0 < size <= MAX_IMAGE:
-            raise JobError("bad_image", f"The image has {size} bytes; an image has 1 to {MAX_IMAGE}.")
-        worker = _Worker(source.fileno(), level, ranges)
-        return _pack(worker, size, _Output(target, taps), report, threads)
+    with _removed_on_failure(out), DirectReader.open(image, most=FRAME) as source:
+        if not 0 < source.size <= MAX_IMAGE:
+            raise JobError("bad_image", f"The image has {source.size} bytes; an image has 1 to {MAX_IMAGE}.")
+        out.open("wb").close()
+        output = _Output(out, taps)
+        try:
+            return _pack(source, ranges, output, report, _How(level, threads))
+        finally:
+            output.abandon()
 
 
 @contextmanager
@@ -102,137 +106,61 @@ def _removed_on_failure(out: Path) -> Iterator[None]:
 
 
 def _pack(
-    worker: _Worker, size: int, output: _Output, report: Report | None, threads: int
+    image: DirectReader, ranges: Iterable[Range], output: _Output, report: Report | None, how: _How
 ) -> tuple[ContainerFacts, Bmap]:
-    """The image's digest is taken beside the writing: each of them is as slow as reading."""
-    output.write(header_bytes(size))
+    """The image's digest and the container's are taken beside the packing: each is as slow as reading."""
+    output.write(header_bytes(image.size))
     image_hash = hashlib.sha256()
     frames: list[Frame] = []
     positions: list[int] = []
     mapped: list[Range] = []
-    with ThreadPoolExecutor(1, thread_name_prefix="digest") as lane:
-        for each in _packed(worker, size, threads):
-            hashing = lane.submit(image_hash.update, each.data)
+    with Lane("digest") as lane:
+        for each in packed_frames(image, ranges, level=how.level, threads=how.threads):
+            lane.submit(partial(_digest, image_hash, each))
             frames.append(each.frame)
             positions.append(output.position)
             mapped += each.mapped
-            output.write(skippable(MAGIC_RECORD, each.frame.to_bytes()))
-            output.write(each.packed)
-            hashing.result()
+            output.write(skippable(MAGIC_RECORD, each.frame.to_bytes()) + each.packed)
             if report:
                 report.progress(each.frame.offset + each.frame.length)
                 report.check()
+        lane.finish()
     output.write(index_bytes(frames, positions, output.position))
-    output.sync()
+    digest = output.close()
     root = hashlib.sha256(b"".join(frame.to_bytes() for frame in frames)).hexdigest()
-    facts = ContainerFacts(output.position, output.sha256, root, size, image_hash.hexdigest())
-    return facts, Bmap(size, tuple(mapped))
+    facts = ContainerFacts(output.position, digest, root, image.size, image_hash.hexdigest())
+    return facts, Bmap(image.size, tuple(mapped))
+
+
+def _digest(image_hash: Tap, each: Packed) -> None:
+    image_hash.update(each.data)
+    each.release()
 
 
 class _Output:
-    """The growing container: position and digest are kept while it is written."""
+    """The growing container: its position is known at once, digest and disk follow in other threads."""
 
-    def __init__(self, file: BinaryIO, taps: Sequence[Tap]) -> None:
-        self._file, self._taps = file, taps
+    def __init__(self, out: Path, taps: Sequence[Tap]) -> None:
+        self._writer = ImageWriter(out)
         self._hash = hashlib.sha256()
+        self._lanes = [(Lane("container"), self._hash.update), *((Lane("tap"), tap.update) for tap in taps)]
         self.position = 0
 
     def write(self, data: bytes) -> None:
-        self._file.write(data)
-        self._hash.update(data)
-        for tap in self._taps:
-            tap.update(data)
+        for lane, update in self._lanes:
+            lane.submit(partial(update, data))
+        self._writer.write(self.position, data)
         self.position += len(data)
 
-    def sync(self) -> None:
-        self._file.flush()
-        os.fsync(self._file.fileno())
-
-    @property
-    def sha256(self) -> str:
+    def close(self) -> str:
+        """Everything is on the disk and digested; the digest."""
+        for lane, _ in self._lanes:
+            lane.finish()
+        self._writer.close()
         return self._hash.hexdigest()
 
-
-class Packed(NamedTuple):
-    """One frame: its record, its zstd frame, the image's bytes, and the mapped ranges in it."""
-
-    frame: Frame
-    packed: bytes
-    data: memoryview
-    mapped: list[Range]
-
-
-def _packed(worker: _Worker, size: int, threads: int) -> Iterator[Packed]:
-    """All frames in order, compressed by `threads` a little ahead of the consumer."""
-    waiting: deque[Future[Packed]] = deque()
-    with ThreadPoolExecutor(threads, thread_name_prefix="pack") as pool:
-        try:
-            for offset, hole in _offsets(size, data_ranges(worker.fd, size)):
-                length = min(FRAME, size - offset)
-                waiting.append(pool.submit(worker.zeros if hole else worker.frame, offset, length))
-                if len(waiting) > threads * _AHEAD:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _offsets(size: int, data: list[Range]) -> Iterator[tuple[int, bool]]:
-    """Each frame's offset, and whether the file has a hole for all of it."""
-    at = 0
-    for offset in range(0, size, FRAME):
-        while at < len(data) and data[at].end <= offset:
-            at += 1
-        yield offset, at == len(data) or data[at].offset >= offset + FRAME
-
-
-class _Worker:
-    """Packs one frame; called by several threads, each with a zstd context of its own."""
-
-    def __init__(self, fd: int, level: int, ranges: Iterable[Range]) -> None:
-        self.fd = fd
-        self._level = level
-        self._own = threading.local()
-        self._zeros: dict[int, bytes] = {}
-        self._ranges = {
-            number: list(group) for number, group in groupby(ranges, lambda each: each.offset // FRAME)
-        }
-
-    def frame(self, offset: int, length: int) -> Packed:
-        data = os.pread(self.fd, length, offset)
-        if len(data) != length:
-            raise HostError(
-                "image_changed", f"The image shrank below byte {offset + length} while it was packed."
-            )
-        if data == memoryview(ZEROS)[:length]:
-            return self.zeros(offset, length)
-        packed = self._compress(data)
-        frame = Frame(offset, length, len(packed), False, hashlib.sha256(data).digest())
-        return Packed(frame, packed, memoryview(data), list(self._mapped(frame, memoryview(data))))
-
-    def zeros(self, offset: int, length: int) -> Packed:
-        data = memoryview(ZEROS)[:length]
-        packed = self._zeros.get(length) or self._zeros.setdefault(length, self._compress(data))
-        frame = Frame(offset, length, len(packed), True, zero_digest(length))
-        return Packed(frame, packed, data, list(self._mapped(frame, data)))
-
-    def _mapped(self, frame: Frame, data: memoryview) -> Iterator[Range]:
-        """The ranges of a frame with their digests; mostly it is mapped whole, and has one already."""
-        for each in self._ranges.get(frame.number, ()):
-            start = each.offset - frame.offset
-            if each.length == frame.length:
-                digest = frame.digest
-            elif frame.zero:
-                digest = zero_digest(each.length)
-            else:
-                digest = hashlib.sha256(data[start : start + each.length]).digest()
-            yield Range(each.offset, each.length, digest.hex())
-
-    def _compress(self, data: bytes | memoryview) -> bytes:
-        if not hasattr(self._own, "zstd"):
-            self._own.zstd = zstandard.ZstdCompressor(
-                level=self._level, write_checksum=True, write_content_size=True
-            )
-        packed: bytes = self._own.zstd.compress(data)
-        return packed
+    def abandon(self) -> None:
+        """Give up what is open, after an error or `close`."""
+        for lane, _ in self._lanes:
+            lane.close()
+        self._writer.abandon()
