@@ -42,6 +42,7 @@ bench: $(SYNCED)
 	@$(RUN) -m benchmarks.dispatch
 	@$(RUN) -m benchmarks.beats
 	@$(RUN) -m benchmarks.build
+	@$(RUN) -m benchmarks.card_write
 
 chaos: $(SYNCED)
 	@CHAOS_N=$(or $(N),30) CHAOS_SEED=$(or $(SEED),1) $(RUN) -m pytest tests/acceptance/chaos -m chaos -s $(ARGS)
