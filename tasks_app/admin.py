@@ -58,7 +58,7 @@ class AttemptInline(LogLink, ReadOnly, admin.TabularInline):  # type: ignore[typ
     show_change_link = True
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Attempt]:
-        return super().get_queryset(request).select_related("task", "host").defer("log")
+        return super().get_queryset(request).select_related("task", "host")
 
 
 @admin.register(Task)
@@ -132,14 +132,11 @@ class TaskAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # not ge
 @admin.register(Attempt)
 class AttemptAdmin(LogLink, ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
     list_display = ["task", "attempt", "host", "started_at", "ended_at", "outcome", "log_link"]
-    exclude = ["log"]
+    exclude = ["log_end", "log_cut_to", "log_left_out"]
     readonly_fields = ["log_link"]
     list_filter = ["outcome", "host"]
     search_fields = ["task__id", "task__order__id"]
     list_select_related = ["task", "host"]
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Attempt]:
-        return super().get_queryset(request).defer("log")
 
 
 class SlotInline(admin.TabularInline):  # type: ignore[type-arg]  # not generic at run time

@@ -14,7 +14,9 @@ class TasksConfig(AppConfig):
         """What is tidied up now and then."""
         from imager.accounts.services import prune_tokens
         from tasks_app import followers, outbox, pulse
+        from tasks_app.services import logs
 
         followers.every("hour", prune_tokens)
         followers.every("day", outbox.prune)
         followers.every("day", pulse.forget)
+        followers.every("day", logs.prune)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-from django.db.models import F, IntegerField, Value
-from django.db.models.functions import Cast, Greatest, Least, Right
+from django.utils.translation import gettext, ngettext
 
-from tasks_app.models import Attempt
+from tasks_app.models import Attempt, LogPiece
 
 SHOWN: Final = 512 * 1024  # characters on a page; the file holds everything that was kept
+_PLAIN: Final = "\x1b[0m"  # what is missing may have ended a colour
+
+
+_COLUMNS: Final = ("start", "end", "text", "attempt__log_cut_to", "attempt__log_left_out")
 
 
 @dataclass(frozen=True)
@@ -31,16 +35,54 @@ class Piece:
 def read(task: UUID, number: int, *, since: int | None) -> Piece | None:
     """What came after the offset `since` (None: the last part of the log); None if there is no such attempt.
 
-    The database cuts, so that following a long log costs what is new. Where a host had lost a piece, a little
-    that was shown before may come again.
+    Following a long log costs what is new.
     """
-    new = F("log_end") - Value(since) if since is not None else Value(SHOWN)
-    count = Cast(Least(Greatest(new, Value(0)), Value(SHOWN)), IntegerField())
-    attempts = Attempt.objects.filter(task=task, attempt=number).defer("log")
-    row = attempts.annotate(text=Right("log", count)).select_related("task__order", "host").first()
-    return Piece(row, row.text, row.log_end) if row else None
+    attempt = _find(task, number)
+    if attempt is None:
+        return None
+    last_part = max(0, attempt.log_end - SHOWN)
+    return _from(attempt, last_part if since is None else max(since, last_part))
 
 
 def whole(task: UUID, number: int) -> str | None:
     """Everything that was kept; None if there is no such attempt."""
-    return Attempt.objects.filter(task=task, attempt=number).values_list("log", flat=True).first()
+    attempt = _find(task, number)
+    return None if attempt is None else _from(attempt, 0).text
+
+
+def _find(task: UUID, number: int) -> Attempt | None:
+    return Attempt.objects.filter(task=task, attempt=number).select_related("task__order", "host").first()
+
+
+def _from(attempt: Attempt, since: int) -> Piece:
+    """What is missing is read with the pieces: more may have come since the attempt was read."""
+    new = LogPiece.objects.filter(attempt=attempt, end__gt=since).order_by("end")
+    pieces = list(new.select_related("attempt").only(*_COLUMNS))
+    if not pieces and attempt.log_end > since:
+        return Piece(attempt, _forgotten(), attempt.log_end)
+    end = pieces[-1].end if pieces else attempt.log_end
+    return Piece(attempt, "".join(_joined(pieces, since)), end)
+
+
+def _joined(pieces: Iterable[LogPiece], since: int) -> Iterator[str]:
+    end = since
+    for piece in pieces:
+        if piece.start > end:
+            yield _hole(piece.attempt, end, piece.start)
+        yield piece.text if piece.start >= end else piece.text[end - piece.end :]
+        end = piece.end
+
+
+def _hole(attempt: Attempt, start: int, end: int) -> str:
+    """What stands for characters that are not kept: they never came, or the log became too long."""
+    if start < attempt.log_cut_to:
+        lines = attempt.log_left_out
+        words = ngettext("%(count)d line left out", "%(count)d lines left out", lines) % {"count": lines}
+    else:
+        lost = end - start
+        words = ngettext("%(count)d character lost", "%(count)d characters lost", lost) % {"count": lost}
+    return f"{_PLAIN}\n[… {words} …]\n"
+
+
+def _forgotten() -> str:
+    return f"[… {gettext('the log is old and was removed')} …]\n"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tasks_app.models.attempt import Attempt
 from tasks_app.models.card import Card
 from tasks_app.models.host import Host
+from tasks_app.models.log import LogPiece
 from tasks_app.models.outbox import Outbox
 from tasks_app.models.report import RefusedReport, TaskEvent
 from tasks_app.models.scheduler import Chore, Pulse, Stumble
@@ -16,6 +17,7 @@ __all__ = [
     "Card",
     "Chore",
     "Host",
+    "LogPiece",
     "Outbox",
     "Pulse",
     "RefusedReport",

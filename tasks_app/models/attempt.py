@@ -10,7 +10,7 @@ from tasks_app.models.task import Task
 
 
 class Attempt(models.Model):
-    """One try of a host at a task, from claim to end, with its log."""
+    """One try of a host at a task, from claim to end."""
 
     task = models.ForeignKey(Task, models.CASCADE, related_name="attempts")
     attempt = models.PositiveIntegerField()
@@ -21,8 +21,9 @@ class Attempt(models.Model):
     ended_at = models.DateTimeField(null=True)
     outcome = models.CharField(max_length=20, blank=True)  # done, failed, canceled, lost, timeout, released
     trouble = models.JSONField(null=True)
-    log = models.TextField(blank=True)
-    log_end = models.PositiveBigIntegerField(default=0)  # characters received so far
+    log_end = models.PositiveBigIntegerField(default=0)  # characters of the log received so far
+    log_cut_to = models.PositiveBigIntegerField(default=0)  # its middle, up to here, was left out
+    log_left_out = models.PositiveBigIntegerField(default=0)  # lines of that middle
 
     class Meta:
         ordering = ["id"]

@@ -23,11 +23,10 @@ OFFSET: Final = re.compile(r"[0-9]{1,15}")
 @login_required
 @require_safe
 def attempt_log(request: HttpRequest, task: UUID, attempt: int) -> HttpResponse:
-    """The end of the log; for htmx, what came after `since`; with `raw`, a file."""
+    """The end of the log; for htmx, what came after `since`; `still`: does not follow; `raw`: a file."""
     staff_only(request)
     if "raw" in request.GET:
         return as_file(task, attempt)
-    following = bool(getattr(request, "htmx", False))
     since = request.GET.get("since", "")
     piece = logbook.read(task, attempt, since=int(since) if OFFSET.fullmatch(since) else None)
     if piece is None:
@@ -39,8 +38,9 @@ def attempt_log(request: HttpRequest, task: UUID, attempt: int) -> HttpResponse:
         "style": rendered.style,
         "since": piece.end - rendered.left_over,
         "live": piece.live,
+        "following": piece.live and "still" not in request.GET,
     }
-    if following:
+    if getattr(request, "htmx", False):
         return render(request, "tasks_app/_log.html", context)
     others = Attempt.objects.filter(task=task).order_by("attempt").values_list("attempt", flat=True)
     context |= {"others": list(others), "cut": piece.end > logbook.SHOWN}

@@ -53,6 +53,17 @@ document.addEventListener("htmx:beforeSwap", (event) => {
   }
 });
 
+// A log that is read at its end stays there; one that is read elsewhere stands still.
+const log = () => document.getElementById("log");
+let atEnd = false;
+document.addEventListener("htmx:beforeSwap", ({ detail }) => {
+  if (detail.target.id === "log-tail") atEnd = log().scrollHeight - log().scrollTop - log().clientHeight < 4;
+});
+document.addEventListener("htmx:afterSwap", () => {
+  if (atEnd) log().scrollTop = log().scrollHeight;
+  atEnd = false;
+});
+
 document.addEventListener("htmx:afterSettle", () => listen(document, false));
 
 const offline = (away) => { document.getElementById("offline").hidden = !away; };
@@ -97,6 +108,7 @@ function setUpMenu(menu) {
 
 document.addEventListener("DOMContentLoaded", () => {
   listen(document, true);
+  if (log()) log().scrollTop = log().scrollHeight;
   document.querySelectorAll("#picker").forEach(setUpPicker);
   document.querySelectorAll("details.menu").forEach(setUpMenu);
 });

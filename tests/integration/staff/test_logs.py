@@ -11,6 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from tasks_app import logbook
 from tasks_app import services as tasks
 from tasks_app.models import Attempt, Task
+from tasks_app.services import logs
 from tests import factories as make
 from tests.integration.pages.conftest import HTMX, Page
 from workers.contract import Kind
@@ -20,6 +21,11 @@ from workers.contract import Kind
 def task(school, line) -> Task:
     """A build that is running."""
     return line.claim(line.task(school.place(), Kind.CREATE))
+
+
+def bound(monkeypatch, *, head: int, tail: int) -> None:
+    for name, value in {"HEAD": head, "TAIL": tail, "MAX_LOG_KEPT": head + tail}.items():
+        monkeypatch.setattr(logs, name, value)
 
 
 def url(task: Task, attempt: int = 1) -> str:
@@ -109,7 +115,7 @@ def test_it_stops_when_the_attempt_is_over(staff, task, line):
 
 
 def test_a_log_that_is_cut_in_its_middle_goes_on(staff, task, monkeypatch):
-    monkeypatch.setattr("tasks_app.services.logs.MAX_LOG_KEPT", 400)
+    bound(monkeypatch, head=100, tail=200)
     say(task, "a" * 300)
     page = Page(staff.get(url(task)).text)
     say(task, "b" * 200)
@@ -119,14 +125,15 @@ def test_a_log_that_is_cut_in_its_middle_goes_on(staff, task, monkeypatch):
     assert follow(staff, page).words == "end"
 
 
-def test_a_long_log_shows_its_end_and_the_file_holds_all(staff, task):
-    text = "first line\n" + "x" * logbook.SHOWN + "\nlast line\n"
-    Attempt.objects.filter(task=task).update(log=text, log_end=len(text))
+def test_a_long_log_shows_its_end_and_the_file_holds_all(staff, task, monkeypatch):
+    monkeypatch.setattr(logbook, "SHOWN", 1000)
+    for text in ("first line\n", "x" * 995, "\nlast line\n"):
+        say(task, text)
     page = Page(staff.get(url(task)).text)
     assert "first line" not in page.words
-    assert "last line" in page.words
+    assert shown(page) == "x" * 989 + "\nlast line\n"
     assert "This is the end of a long log." in page.words
-    assert staff.get(url(task), {"raw": 1}).content.decode() == text
+    assert staff.get(url(task), {"raw": 1}).content.decode() == "first line\n" + "x" * 995 + "\nlast line\n"
 
 
 def test_following_reads_only_what_is_new(staff, task):
@@ -135,8 +142,20 @@ def test_following_reads_only_what_is_new(staff, task):
     say(task, "new")
     with CaptureQueriesContext(connection) as queries:
         assert follow(staff, page).words == "new"
-    [asked] = [query["sql"] for query in queries if "tasks_app_attempt" in query["sql"]]
-    assert asked.count('"tasks_app_attempt"."log"') == asked.count('RIGHT("tasks_app_attempt"."log"') == 1
+    [asked] = [query["sql"] for query in queries if 'FROM "tasks_app_logpiece"' in query["sql"]]
+    with connection.cursor() as cursor:
+        cursor.execute(asked)
+        assert cursor.rowcount == 1
+
+
+def test_it_can_be_looked_at_standing_still(staff, task):
+    say(task, "words\n")
+    page = Page(staff.get(url(task), {"still": "1"}).text)
+    assert "words" in page.words
+    assert not page.all("noscript")
+    assert "hx-get" not in page.by_id("log-tail")
+    assert page.all("a", href=url(task))
+    assert not Page(staff.get(url(task)).text).all("a", href=url(task))
 
 
 def test_the_file(staff, task):
@@ -203,7 +222,8 @@ def test_other_attempts_are_a_click_away(staff, task, line):
 
 def test_queries(staff, task, django_assert_num_queries):
     say(task, "x")
-    with django_assert_num_queries(4):  # session, user, attempt, its siblings
+    say(task, "y")
+    with django_assert_num_queries(5):  # session, user, attempt, pieces, its siblings
         staff.get(url(task))
-    with django_assert_num_queries(3):
+    with django_assert_num_queries(4):
         staff.get(url(task), headers=HTMX)

@@ -10,6 +10,7 @@ from django.test import Client
 from rest_framework.test import APIClient
 
 from imager.accounts.models import User
+from tasks_app import logbook
 from tasks_app.models import Task
 from tests import factories as make
 from workers.contract import Kind
@@ -243,7 +244,7 @@ def test_a_failure_with_strange_words_is_taken(client, host):
 
     assert answer.status_code == 200, answer.content
     task.refresh_from_db()
-    assert (task.status, task.attempts.get().log) == ("failed", "a\N{REPLACEMENT CHARACTER}b")
+    assert (task.status, logbook.whole(task.pk, 1)) == ("failed", "a\N{REPLACEMENT CHARACTER}b")
 
 
 @pytest.mark.parametrize("diskseq", ["--5", "²", "9" * 5000, "-", "x", ""])

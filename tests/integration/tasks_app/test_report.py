@@ -12,12 +12,12 @@ from imager.api import Problem
 from imager.lifecycle import IllegalMove
 from tasks_app import services
 from tasks_app.lifecycle import TaskStatus
-from tasks_app.models import Attempt, RefusedReport, Task, TaskEvent
-from tasks_app.services import logs, sweeping
+from tasks_app.models import Attempt, LogPiece, RefusedReport, Task, TaskEvent
+from tasks_app.services import sweeping
 from tests import factories as make
 from warehouse import services as warehouse
 from warehouse.models import StoredFile
-from workers.contract import MAX_LOG_KEPT, Answer, Kind, Step
+from workers.contract import Answer, Kind, Step
 
 pytestmark = pytest.mark.django_db
 
@@ -116,7 +116,7 @@ def test_an_old_attempt_changes_nothing_and_leaves_evidence(running):
 
     assert Task.objects.values().get(pk=task.pk) == before
     assert RefusedReport.objects.count() == 4
-    assert not Attempt.objects.exclude(log="").exists()
+    assert not LogPiece.objects.exists()
 
 
 def test_another_host_cannot_report_for_the_attempt(running):
@@ -193,26 +193,6 @@ def test_release_costs_nothing_and_is_idempotent(running):
 
     task.refresh_from_db()
     assert (task.status, task.lost_attempts, task.attempt) == (TaskStatus.QUEUED, 0, 1)
-
-
-def test_log_pieces_join_by_offset_and_repeats_change_nothing(running):
-    task, host = running
-    for offset, text in [(0, "one\n"), (0, "one\n"), (4, "two\n"), (2, "e\ntwo\nthree\n"), (8, "three\n")]:
-        say(task, host, log={"offset": offset, "text": text})
-
-    assert task.attempts.get().log == "one\ntwo\nthree\n"
-
-
-def test_a_lost_piece_is_named_and_the_log_is_bounded(running):
-    task, host = running
-    say(task, host, log={"offset": 10, "text": "later\x00"})
-    assert "10 characters lost" in task.attempts.get().log
-    assert "\x00" not in task.attempts.get().log
-
-    long = logs.bounded("a" * MAX_LOG_KEPT + "end")
-    assert len(long) == MAX_LOG_KEPT
-    assert long.endswith("end")
-    assert logs.CUT in long
 
 
 @pytest.mark.parametrize("kind", [Kind.DOWNLOAD, Kind.WRITE])
