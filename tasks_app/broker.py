@@ -11,7 +11,7 @@ import redis
 
 from imager.tls import broker_checks
 from tasks_app.models import Host
-from workers.contract import Kind, queue_of
+from workers.contract import Kind, nudge_of, queue_of
 
 COMMANDS = (
     "-@all",
@@ -36,6 +36,12 @@ def queues_of(host: Host) -> list[str]:
     return [queue_of(Kind.DOWNLOAD, host.name), queue_of(Kind.WRITE, host.name)]
 
 
+def nudges_of(host: Host) -> list[str]:
+    """The lists on which its workers are told to beat at once."""
+    kinds = [Kind.CREATE] if host.kind == Host.Kind.CREATOR else [Kind.DOWNLOAD, Kind.WRITE]
+    return [nudge_of(kind, host.name) for kind in kinds]
+
+
 def is_safe(url: str) -> bool:
     """Whether hosts accept this address: their password travels encrypted, or not beyond one machine."""
     parts = urlsplit(url)
@@ -53,11 +59,12 @@ def admit(host: Host, *, server_url: str, host_url: str, ca_file: str = "") -> s
     cannot be reached, is not the right one, or refuses.
     """
     user, password = f"host-{host.name}", secrets.token_urlsafe(24)
-    keys = [
-        f"~{name}"
+    names = [
+        name
         for queue in queues_of(host)
         for name in (queue, f"_kombu.binding.{queue}", f"_kombu.binding_permanent.{queue}")
     ]
+    keys = [f"~{name}" for name in [*names, *nudges_of(host)]]
     with redis.Redis.from_url(
         server_url, socket_connect_timeout=5, socket_timeout=10, **broker_checks(server_url, ca_file)
     ) as broker:

@@ -15,6 +15,7 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 
 from tasks_app import bells, chores, dispatch, followers, pulse
+from tasks_app.nudges import Nudges
 from tasks_app.services.sweeping import sweep
 from tasks_app.stumbles import Footing
 
@@ -31,6 +32,7 @@ class Scheduler:
     def __init__(self, app: Celery, stopping: threading.Event) -> None:
         self.app = app
         self.stopping = stopping
+        self.nudges = Nudges(app)
         self.next_sweep = 0.0
         self.broker_rests_until = 0.0
         self.broken = False
@@ -80,6 +82,7 @@ class Scheduler:
         if time.monotonic() < self.broker_rests_until:
             return
         try:
+            self.nudges.ring()  # first: somebody waits for it
             rung = bells.ring(self.app)
         except bells.AWAY as error:
             log.warning("broker away, bells rest for %d s: %s", BROKER_PAUSE, type(error).__name__)

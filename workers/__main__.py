@@ -8,12 +8,15 @@ import signal
 import sys
 import threading
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import structlog
 
 from workers import courier, logs, machine, places, reconcile
 from workers.api import Patience
+from workers.attempt import Ending
 from workers.bench import Bench
 from workers.config import Config, ConfigError, load
 from workers.contract import Kind
@@ -23,6 +26,9 @@ from workers.locks import held
 from workers.presence import Presence
 from workers.run import exit_code, run
 from workers.signals import ENDING, Signaled, arm, pause
+
+if TYPE_CHECKING:
+    from workers.nudges import Nudges
 
 _log = structlog.get_logger()
 
@@ -83,35 +89,64 @@ def _once(host: Host, task: str) -> int:
     for number in ENDING:
         signal.signal(number, lambda *_: host.stopping.set())
     reconcile.bury(host, running=list)
-    ending = run(task, host)
+    ending: list[Ending | None] = []
+
+    def work(task: str) -> None:
+        with _present(host, bench):  # it ends while the only place is taken: no other task begins
+            ending.append(run(task, host))
+
+    bench = Bench(1, work)
+    bench.run(task)
     courier.deliver(host, Patience(tries=8))
-    return exit_code(ending)
+    return exit_code(ending[0])
 
 
 def _serve(host: Host) -> int:
     """Until a signal: beat, hear both bells, work."""
     reconcile.bury(host, running=list)
     bench = Bench(len(host.config.slots) if host.kind is Kind.WRITE else 1, lambda task: run(task, host))
-    presence = Presence(host, bench)
 
     def stop() -> None:
         host.stopping.set()
         bench.close()
 
     threading.excepthook = _end_gracefully
+    with _present(host, bench):
+        try:
+            arm()  # Celery takes the signals over, seconds from now
+            _log.info("ready", kind=host.kind, places=bench.places, broker=bool(host.config.broker_url))
+            return _listen(host, bench, stop)
+        except Signaled:
+            return 0
+        finally:
+            stop()
+            bench.wait()
+
+
+@contextmanager
+def _present(host: Host, bench: Bench) -> Iterator[None]:
+    """Beating, and hearing nudges if there is a broker; at the end, what is owed is brought."""
+    presence = Presence(host, bench)
+    nudges = _nudges(host, presence)
     presence.start()
     try:
-        arm()  # Celery takes the signals over, seconds from now
-        _log.info("ready", kind=host.kind, places=bench.places, broker=bool(host.config.broker_url))
-        return _listen(host, bench, stop)
-    except Signaled:
-        return 0
+        yield
     finally:
-        stop()
-        bench.wait()
+        if nudges:
+            nudges.end()
         presence.end()
         presence.join()
         courier.deliver(host)
+
+
+def _nudges(host: Host, presence: Presence) -> Nudges | None:
+    if not host.config.broker_url:
+        return None
+    from workers.nudges import Nudges
+
+    nudges = Nudges(host.config, host.kind, presence.now)
+    nudges.start()
+    return nudges
 
 
 def _listen(host: Host, bench: Bench, stop: Callable[[], None]) -> int:

@@ -57,6 +57,11 @@ class Presence(threading.Thread):
         self._ended.set()
         self._woken.set()
 
+    def now(self) -> None:
+        """Beat at once, and once more if a beat is on its way."""
+        self._at_once = True
+        self._woken.set()
+
     def _look(self, ended: bool) -> None:
         """Something began or ended here. After the end of work there is a place: ask for more now."""
         if ended:

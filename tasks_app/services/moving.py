@@ -108,6 +108,7 @@ def cancel_tasks(order: Order, *, by: str) -> None:
     for task in Task.objects.select_for_update(of=("self",)).filter(order_id=order.pk):
         if task.status == TaskStatus.RUNNING:
             Task.objects.filter(pk=task.pk, cancel_requested_at=None).update(cancel_requested_at=clock.now())
+            dispatch.notify("cancel")
         elif TaskStatus.CANCELED in MOVES[task.status]:
             move_task(task, TaskStatus.CANCELED, by=by)
 

@@ -62,6 +62,7 @@ class Server:
         self.ring: list[str] = []
         self.drain = False
         self.keep: list[str] | None = None  # absent from the answers
+        self.pace: float | None = None  # the same
         self.down = False  # 503 to everything
         self.lose: Callable[[str], str] = lambda _path: ""  # "before" or "after": cut without an answer
         self.password = PASSWORD
@@ -144,7 +145,8 @@ class Server:
         kinds = {task.id: task.kind for task in self.tasks.values()}
         ring = [task for task in self.ring if kinds.get(task, body["kind"]) == body["kind"]]
         answer = {"ring": ring, "drain": self.drain, "answers": self._answers(body.get("attempts", []))}
-        return answer if self.keep is None else {**answer, "keep": list(self.keep)}
+        told = {"keep": self.keep, "pace": self.pace, "every": self.pace}
+        return answer | {name: value for name, value in told.items() if value is not None}
 
     def _answers(self, held: list[dict[str, Any]]) -> dict[str, str]:
         tasks = [self.tasks[attempt["task"]] for attempt in held]

@@ -51,6 +51,7 @@ from workers.contract.words import (
     Outcome,
     Right,
     Step,
+    nudge_of,
     queue_of,
 )
 
@@ -108,6 +109,7 @@ __all__ = [
     "Trouble",
     "WriteSpec",
     "is_whole",
+    "nudge_of",
     "queue_of",
     "transfer_limit",
 ]

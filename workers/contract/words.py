@@ -72,7 +72,14 @@ class Right(StrEnum):
 CELERY_NAMES: Final[dict[Kind, str]] = {kind: f"workers.{kind}" for kind in Kind}
 
 
+_WORKERS: Final = {Kind.CREATE: "creator", Kind.DOWNLOAD: "downloader", Kind.WRITE: "writer"}
+
+
 def queue_of(kind: Kind, place: str) -> str:
     """The dedicated queue: `creator.<channel>`, `downloader.<host>` or `writer.<host>`."""
-    worker = {Kind.CREATE: "creator", Kind.DOWNLOAD: "downloader", Kind.WRITE: "writer"}[kind]
-    return f"{worker}.{place}"
+    return f"{_WORKERS[kind]}.{place}"
+
+
+def nudge_of(kind: Kind, host: str) -> str:
+    """The list in the broker on which one worker is told to beat at once, also while it works."""
+    return f"nudge.{_WORKERS[kind]}.{host}"

@@ -24,6 +24,8 @@ from workers.config import Config
 
 Start = Callable[..., subprocess.Popen[str]]
 
+PREFIXES = ("", "_kombu.binding.", "_kombu.binding_permanent.")
+
 
 @pytest.fixture
 def start(config: Config, tmp_path: Path) -> Iterator[Start]:
@@ -109,7 +111,7 @@ def test_a_bell_in_a_broker_that_allows_ten_commands(
             "w1",
             enabled=True,
             passwords=["+bells-only"],
-            keys=[queue, f"_kombu.binding.{queue}", f"_kombu.binding_permanent.{queue}"],
+            keys=[*(f"{prefix}{queue}" for prefix in PREFIXES), f"nudge.{queue}"],
             categories=["-@all"],
             commands=[
                 *("+ping", "+hello", "+auth", "+client|setname", "+client|setinfo"),
