@@ -118,14 +118,14 @@ def _check(slot: SlotConfig, candidate: Candidate, devices: Devices) -> None:
 def _locate(slot: SlotConfig, devices: Devices) -> Candidate | None:
     """The slot's device; None where a file or node that stands for the card is not there."""
     if slot.device is not None:
-        return None if _is_absent(slot.device) else look(slot.device, devices)
+        return None if _is_absent(slot.device, devices) else look(slot.device, devices)
     return of_disk(_disk_at(slot, devices))
 
 
-def _is_absent(path: str) -> bool:
+def _is_absent(path: str, devices: Devices) -> bool:
     """Nothing there: an empty slot. What may not be looked at is another matter, for `look` to name."""
     try:
-        Path(path).stat()
+        devices.stat(path)
     except (FileNotFoundError, NotADirectoryError):
         return True
     except OSError:

@@ -1,73 +1,11 @@
 from __future__ import annotations
 
-import os
-import stat
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from tests.doubles.cards import SysTree
+from tests.doubles.machine import GB, Machine
 from workers.imaging.devices import Devices, Use, unescaped
-from workers.imaging.sysfs import Disk, Sysfs
-
-GB = 10**9
-
-
-@dataclass(frozen=True)
-class Node:
-    """A stat result of our own."""
-
-    st_mode: int
-    st_rdev: int = 0
-    st_dev: int = 0
-    st_ino: int = 0
-
-
-class Machine:
-    """A machine with one system disk (sda), one card (sdb), and whatever a test adds."""
-
-    def __init__(self, root: Path) -> None:
-        self.tree = SysTree(root / "sys")
-        self.proc = root / "proc"
-        (self.proc / "self").mkdir(parents=True)
-        self.nodes: dict[str, Node] = {}
-        self.mounts: list[str] = []
-        self.swaps: list[str] = []
-        self.system = self.disk("sda", 8, 0)
-        self.card = self.disk("sdb", 8, 16)
-
-    def disk(self, name: str, major: int, minor: int) -> Path:
-        parts = [(f"{name}{n}", f"{major}:{minor + n}", GB) for n in (1, 2)]
-        for n, node in enumerate([name, *(part[0] for part in parts)]):
-            self.node(f"/dev/{node}", major, minor + n)
-        return self.tree.disk(name, f"{major}:{minor}", 4 * GB, partitions=parts)
-
-    def node(self, path: str, major: int, minor: int) -> None:
-        self.nodes[path] = Node(stat.S_IFBLK, st_rdev=os.makedev(major, minor))
-
-    def file(self, path: str, major: int, minor: int, inode: int = 1) -> None:
-        self.nodes[path] = Node(stat.S_IFREG, st_dev=os.makedev(major, minor), st_ino=inode)
-
-    def mount(self, number: str, point: str, source: str) -> None:
-        self.mounts.append(f"30 1 {number} / {point} rw shared:1 - ext4 {source} rw")
-
-    def uses(self, name: str = "sdb") -> list[Use]:
-        return self.devices().uses_of(self.find(name))
-
-    def find(self, name: str) -> Disk:
-        return next(disk for disk in Sysfs(self.tree.root).disks() if disk.name == name)
-
-    def devices(self) -> Devices:
-        (self.proc / "self/mountinfo").write_text("".join(f"{line}\n" for line in self.mounts))
-        header = "Filename Type Size Used Priority"
-        (self.proc / "swaps").write_text("".join(f"{line}\n" for line in [header, *self.swaps]))
-        return Devices(Sysfs(self.tree.root), self.proc, self.stat)
-
-    def stat(self, path: str) -> Node:
-        if path not in self.nodes:
-            raise FileNotFoundError(path)
-        return self.nodes[path]
 
 
 @pytest.fixture

@@ -8,8 +8,9 @@ import pytest
 
 from tests.doubles.cards import MIB, bytes_at, card_file
 from workers.errors import HostError, SlotError
+from workers.imaging.sysfs import Disk
 from workers.writer import card as card_module
-from workers.writer.card import FileCard, aligned
+from workers.writer.card import BlockCard, FileCard, aligned
 
 
 def buffer_of(data: bytes) -> memoryview:
@@ -180,3 +181,28 @@ def test_a_cache_that_stays_is_refused(path: Path, monkeypatch: pytest.MonkeyPat
         with pytest.raises(HostError) as caught:
             card.drop_caches()
     assert caught.value.code == "cache_not_dropped"
+
+
+def disk_at(path: Path) -> Disk:
+    """A disk whose node is this path."""
+    return Disk(name=f"../{path}", number="8:16", path="/sys/x", size=4096)
+
+
+def test_a_node_that_vanished_is_never_created(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        BlockCard.open(disk_at(tmp_path / "none"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_took_a_nodes_name_is_no_block_device(path: Path) -> None:
+    before = path.read_bytes()
+    with pytest.raises(SlotError) as caught:
+        BlockCard.open(disk_at(path))
+    assert caught.value.code == "card_changed"
+    assert path.read_bytes() == before
+
+
+def test_a_link_in_a_nodes_place_is_not_followed(tmp_path: Path, path: Path) -> None:
+    (tmp_path / "link").symlink_to(path)
+    with pytest.raises(OSError, match="symbolic links"):
+        BlockCard.open(disk_at(tmp_path / "link"))

@@ -254,16 +254,14 @@ def test_a_lock_folder_that_is_none(slot: SlotConfig, tmp_path: Path) -> None:
     assert refused(slot, tmp_path / "file").code == "no_lock"
 
 
-def test_a_device_that_may_not_be_looked_at_is_a_problem_not_an_empty_slot(
-    slot: SlotConfig, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refuse(_path: object, **_options: object) -> os.stat_result:
+def test_a_device_that_may_not_be_looked_at_is_a_problem_not_an_empty_slot(tree: SysTree) -> None:
+    def forbidden(path: str) -> os.stat_result:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(os, "stat", refuse)
-    state = find(slot)
+    devices = Devices(Sysfs(tree.root), proc=tree.root / "no-proc", stat=forbidden)
+    state = find(SlotConfig("left", device="/dev/card"), devices=devices)
     assert not state["present"]
-    assert "may not be opened" in state["problem"]
+    assert "may not be opened by this user" in state["problem"]
 
 
 def test_a_loop_of_links_is_a_problem(tmp_path: Path) -> None:
