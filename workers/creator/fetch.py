@@ -5,14 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Final, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from workers.backoff import Backoff
 from workers.creator.arrival import Arrival
-from workers.creator.http import Http, Interrupted, Seen, shown
+from workers.creator.http import Http, Interrupted, Seen, Trace, shown
 from workers.creator.inputs import Fetched, Sink, Tell, Told
 from workers.creator.mirrors import (
     MAX_METALINK,
@@ -93,8 +92,8 @@ class Fetcher:
         `checksum_mismatch`. HostError `download_failed` when the network stays broken.
         """
         path = self.local_path(source)
-        known = self._routes.get(source) or Route([source])
-        route = replace(known, urls=[*known.urls], ready={})  # two files may have one source
+        known = self._routes.get(source) or Route([source], own=source)
+        route = known.fresh()  # two files may have one source
         checksum = self.resolve(checksum) or route.checksum
         arrival = Arrival(
             shown(source), sink, self._teller(tell), size=size, limit=self.rules.max_file, checksum=checksum
@@ -113,7 +112,7 @@ class Fetcher:
 
     def page(self, url: str, limit: int = _PAGE) -> bytes:
         """A small page, whole; of a longer one the beginning."""
-        return self.patiently(url, lambda: b"".join(self.http.pieces(url, limit=limit)))
+        return self.patiently(url, lambda: b"".join(self.http.pieces(url, Trace(), limit=limit)))
 
     def local_path(self, source: str) -> Path | None:
         """The path of a local source, None for a URL; JobError `bad_source` for what may not be used."""
@@ -145,15 +144,18 @@ class Fetcher:
             raise JobError("bad_checksum", f"{shown(where)} does not begin with a digest: {error}") from None
         return Checksum(algo=checksum.algo, value=digest)
 
-    def patiently(self, source: str, attempt: Callable[[], T]) -> T:
-        """`attempt` until it ends; HostError `download_failed` after several failures in a row."""
+    def patiently(self, source: str, attempt: Callable[[], T], done: Callable[[], int] = int) -> T:
+        """`attempt` until it ends; HostError `download_failed` after several failures in a row.
+
+        `done`: bytes that have come so far. New ones renew the patience, but there is always a pause.
+        """
         patience = Patience(self._backoff)
         while True:
             try:
                 return attempt()
             except Interrupted as trouble:
                 self.check()
-                self._wait(self._put_up_with(patience, trouble, source, 0))
+                self._wait(self._put_up_with(patience, trouble, source, done()))
 
     def _download(self, route: Route, source: str, arrival: Arrival) -> None:
         patience, doubted = Patience(self._backoff), False
@@ -161,30 +163,28 @@ class Fetcher:
             url, ready = route.next()
             self._wait(ready - time.monotonic())
             try:
-                self._attempt(url, arrival)
+                self._attempt(url, route.trace(url), arrival)
             except Interrupted as trouble:
                 self.check()
                 route.put_off(url, self._put_up_with(patience, trouble, source, arrival.done))
-                self.http.forget(url)
+                route.trace(url).forget()
                 continue
             except JobError as error:
                 if error.code == "size_mismatch" or not route.drop(url):
                     raise
                 self._report.log(f"{shown(url)}: {error.message}; going on elsewhere")
                 continue
-            if arrival.holds or doubted or len(route.urls) == 1:
+            if arrival.holds or doubted or not route.doubt():
                 return
-            doubted = True  # a copy may have been another file: once more, from the file's own address alone
+            doubted = True
             self._report.log(f"{shown(source)}: the digest is wrong; fetching it again from the start")
-            del route.urls[1:]
             arrival.rewind()
 
-    def _attempt(self, url: str, arrival: Arrival) -> None:
+    def _attempt(self, url: str, trace: Trace, arrival: Arrival) -> None:
         proved = arrival.checksum is not None
-        for piece in self.http.pieces(url, offset=arrival.done, rewind=arrival.rewind, proved=proved):
+        for piece in self.http.pieces(url, trace, offset=arrival.done, rewind=arrival.rewind, proved=proved):
             arrival.write(piece)
-        told = self.http.total(url)
-        if arrival.size is not None and arrival.done < arrival.size and arrival.done != told:
+        if arrival.size is not None and arrival.done < arrival.size and arrival.done != trace.total:
             raise Interrupted("the transfer ended early")
 
     def _put_up_with(self, patience: Patience, trouble: Interrupted, source: str, done: int) -> float:
@@ -204,7 +204,7 @@ class Fetcher:
         if urlsplit(source).path.endswith(SUFFIXES):
             return self._route_by(source, self._metalink(source))
         places = told_by(source, seen)
-        route = Route([source], places.checksum, seen.told.size)
+        route = Route([source], places.checksum, seen.told.size, own=source)
         metalink = described_by(source, seen)
         try:
             known = self._metalink(metalink) if metalink else places

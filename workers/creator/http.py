@@ -51,6 +51,23 @@ class Seen:
         return [value for key, value in self.headers if key.lower() == name.lower()]
 
 
+@dataclass
+class Trace:
+    """What one transfer knows of one address: which version it began to read, how large, and where it lies.
+
+    Another transfer of the same address has its own: it may have begun to read another version.
+    """
+
+    version: str = ""
+    total: int | None = None
+    place: str = ""
+    used: bool = False  # something came from it
+
+    def forget(self) -> None:
+        """Go the whole way again next time: where a redirect led once may be gone."""
+        self.place = ""
+
+
 def shown(source: str) -> str:
     """A source as people may see it: no user, password or query."""
     try:
@@ -64,14 +81,11 @@ def _nothing() -> None:
 
 
 class Http:
-    """A session that remembers which version of each file it has begun to read. For several threads."""
+    """A guarded session. For several threads."""
 
     def __init__(self, guard: Guard | None = None) -> None:
         self.wire = Wire(guard or Guard(EVERYWHERE))
         self._session = self.wire.session()
-        self._versions: dict[str, str] = {}
-        self._totals: dict[str, int | None] = {}
-        self._places: dict[str, str] = {}
 
     def close(self) -> None:
         self._session.close()
@@ -92,13 +106,10 @@ class Http:
             check_status(answer, url)
             return _seen(answer, _total(answer))
 
-    def total(self, url: str) -> int | None:
-        """The whole size that the last answer of `pieces` told, if it told one."""
-        return self._totals.get(url)
-
     def pieces(
         self,
         url: str,
+        trace: Trace,
         *,
         offset: int = 0,
         rewind: Callable[[], None] = _nothing,
@@ -110,24 +121,19 @@ class Http:
         `proved`: a digest of the whole is known, so that the rest may come from any copy of the file.
         """
         place, headers = url, {}
-        version = self._versions.get(url)
-        if offset and version:
-            headers = {"Range": f"bytes={offset}-", "If-Range": version}
-            place = self._places.get(url, url)  # another mirror has other versions
+        if offset and trace.version:
+            headers = {"Range": f"bytes={offset}-", "If-Range": trace.version}
+            place = trace.place or url  # another mirror has other versions
         elif offset and proved:
             headers = {"Range": f"bytes={offset}-"}
         elif offset:
             rewind()  # nothing would tell if the rest were of another version of the file
             offset = 0
         with self.open("GET", place, headers) as answer:
-            self._check_part(answer, url, offset, rewind)
-            self._versions[url], self._totals[url] = _version(answer), _total(answer)
-            self._places[url] = str(answer.url)
+            _check_part(answer, url, trace, offset, rewind)
+            trace.version, trace.total, trace.place = _version(answer), _total(answer), str(answer.url)
+            trace.used = True
             yield from _body(answer, limit)
-
-    def forget(self, url: str) -> None:
-        """Go the whole way again next time: where a redirect led once may be gone."""
-        self._places.pop(url, None)
 
     def part(self, url: str, first: int, last: int) -> bytes | None:
         """The bytes `first` … `last`; None if the server gives no parts."""
@@ -179,19 +185,6 @@ class Http:
             if _server(place) != _server(before):  # what one server is told is not for another one
                 headers = {key: value for key, value in headers.items() if key != "Authorization"}
 
-    def _check_part(
-        self, answer: requests.Response, url: str, offset: int, rewind: Callable[[], None]
-    ) -> None:
-        if offset and answer.status_code == 416:
-            rewind()
-            self.forget(url)
-            raise Interrupted("the file has changed on the server")
-        check_status(answer, url)
-        if offset and not _continues(answer, offset):
-            rewind()
-            if answer.status_code == 206:
-                raise Interrupted("the server sent another part than was asked for")
-
 
 @contextmanager
 def _named(url: str) -> Iterator[None]:
@@ -214,6 +207,20 @@ def _named(url: str) -> Iterator[None]:
         raise Interrupted("there was no connection to the server") from None
     except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError):
         raise Interrupted("the transfer broke") from None
+
+
+def _check_part(
+    answer: requests.Response, url: str, trace: Trace, offset: int, rewind: Callable[[], None]
+) -> None:
+    if offset and answer.status_code == 416:
+        rewind()
+        trace.forget()
+        raise Interrupted("the file has changed on the server")
+    check_status(answer, url)
+    if offset and not _continues(answer, offset):
+        rewind()
+        if answer.status_code == 206:
+            raise Interrupted("the server sent another part than was asked for")
 
 
 def _server(url: str) -> str:

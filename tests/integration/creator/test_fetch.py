@@ -74,6 +74,24 @@ def test_a_file_that_changes_meanwhile_is_never_mixed(server, fetcher, sink):
     assert bytes(sink.data) == new
 
 
+def test_two_transfers_of_one_address_know_only_their_own_version(server, fetcher):
+    """The second one begins when the file has changed; the first one, cut, must not go on with that."""
+    new, second = DATA[::-1], Memory()
+
+    class Meanwhile(Memory):
+        def write(self, data):
+            if not self.data and not self.rewinds:
+                server.put("/a.zim", new, etag='"v2"')
+                fetcher.fetch(url, second)
+            super().write(data)
+
+    url, first = server.put("/a.zim", DATA, cuts=[1_500_000]), Meanwhile()
+    fetcher.fetch(url, first)
+    assert bytes(second.data) == new
+    assert bytes(first.data) == new
+    assert first.rewinds == 1
+
+
 def test_without_versions_a_cut_download_begins_anew(server, fetcher, sink):
     """Else the rest could be of another file, and without a checksum nobody would notice."""
     url = server.put("/a.zim", DATA, cuts=[1_000_000], etag="", after_cut=DATA[::-1])

@@ -204,6 +204,12 @@ def test_a_cut_layer_is_gone_on_with(fake, puller, ranges, etag):
     assert spans[1].startswith("bytes=")
 
 
+def test_between_the_pieces_of_a_layer_there_is_a_pause(fake, puller, report):
+    fake.serve(cuts=[100, 100, 100])
+    assert opened(pull(puller, fake.ident))
+    assert len([line for line in report.lines if "trying again" in line]) == 3
+
+
 def test_too_busy_for_a_while(fake, puller):
     fake.serve(statuses=[429, 503], retry_after="0")
     assert pull(puller, fake.ident)

@@ -205,6 +205,31 @@ def test_a_metalink_finds_its_file(server, other, fetcher, sink):
     assert bytes(sink.data) == DATA
 
 
+@pytest.mark.parametrize("gone", [1, 2])
+def test_a_metalink_whose_first_places_are_gone(server, other, fetcher, report, sink, gone):
+    places = [server.url(f"/gone{number}") for number in range(gone)]
+    url = server.put("/a.zim.meta4", metalink(*places, other.put("/copy", DATA)))
+    fetcher.look(url)
+    assert fetcher.fetch(url, sink).sha256 == SHA256.value
+    assert sum("going on elsewhere" in line for line in report.lines) == gone
+
+
+def test_a_metalink_of_which_every_place_is_gone(server, fetcher, sink):
+    url = server.put("/a.zim.meta4", metalink(server.url("/gone"), server.url("/gone, too")))
+    fetcher.look(url)
+    with pytest.raises(JobError) as caught:
+        fetcher.fetch(url, sink)
+    assert caught.value.code == "not_found"
+
+
+def test_a_metalink_whose_first_place_has_another_file(server, other, fetcher, sink):
+    url = server.put("/a.zim.meta4", metalink(other.put("/bad", DATA[::-1]), server.put("/good", DATA)))
+    fetcher.look(url)
+    assert fetcher.fetch(url, sink).sha256 == SHA256.value
+    assert bytes(sink.data) == DATA
+    assert len(other.gets("/bad")) == len(server.gets("/good")) == 1
+
+
 def test_a_copy_goes_on_where_the_first_one_broke(server, other, fetcher, sink):
     copy = other.put("/copy", DATA)
     url = server.put(

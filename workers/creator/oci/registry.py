@@ -53,21 +53,12 @@ class Registry:
         coming = _Coming(name, blob, takers)
         url = f"{name.url}/blobs/{blob.digest}"
 
-        def attempt() -> bool:
-            before = coming.done
-            try:
-                for piece in self._pieces(name, url, before):
-                    coming.add(piece)
-                coming.check_complete()
-            except Interrupted:
-                if coming.done == before:
-                    raise
-                self._fetcher.check()
-                return False  # what came is kept, and patience begins anew
-            return True
+        def attempt() -> None:
+            for piece in self._pieces(name, url, coming.done):
+                coming.add(piece)
+            coming.check_complete()
 
-        while not self._fetcher.patiently(url, attempt):
-            continue
+        self._fetcher.patiently(url, attempt, lambda: coming.done)
         coming.prove()
 
     def _page(self, name: Reference, url: str, headers: dict[str, str]) -> bytes:
