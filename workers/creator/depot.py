@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -13,6 +14,7 @@ from typing import Self, TypeVar
 
 from workers.creator.archive import Archive
 from workers.creator.arrival import Arrival
+from workers.creator.cache.proof import digest_of
 from workers.creator.crew import Sum, all_of
 from workers.creator.digest import new_digest
 from workers.creator.disk import check_disk
@@ -145,9 +147,22 @@ class Depot:
             sink.close()
 
     def _from_store(self, kept: Kept, item: Item, sink: Sink, tell: Tell) -> Fetched:
-        got = self._fetcher.read(kept.path, sink, size=item.size, tell=tell)
+        """HostError `cache_damaged`, and it is not used again, if that is not what was kept, or unreadable."""
+        try:
+            got = self._fetcher.read(kept.path, sink, size=item.size, tell=tell)
+        except OSError as error:
+            if error.errno == errno.EIO and not self._is_readable(kept.path):  # else it is the image's disk
+                kept.prove("")
+            raise
         kept.prove(got.sha256)
         return got
+
+    def _is_readable(self, path: Path) -> bool:
+        try:
+            digest_of(path, "sha-256", self._fetcher.check)
+        except OSError:
+            return False
+        return True
 
     def _from_afar(self, item: Item, sink: Sink, tell: Tell) -> Fetched:
         if item.image is not None and item.image.url is None and self._images is not None:

@@ -1,8 +1,10 @@
 """Archives and container images in whole builds; recipes of offspot-config's own builder."""
 
+import errno
 import gzip
 import hashlib
 import io
+import os
 import random
 import stat
 import tarfile
@@ -212,6 +214,24 @@ def test_content_that_is_kept_is_fetched_once(make, recipe, server, tmp_path):
     with pytest.raises(HostError, match="damaged"):
         make(recipe, "three", store=store, images=lambda fetcher: registry)
     assert left(tmp_path / "three") == []
+
+
+def test_content_that_the_caches_disk_does_not_give_back(make, recipe, tmp_path, monkeypatch):
+    """It is said of the cache, not of the image's disk, and the next attempt does without."""
+    del recipe["oci_images"]
+    make(recipe, "one", cache_dir=tmp_path / "cache")
+    read = Fetcher.read
+
+    def fail(*_, **__):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(Fetcher, "read", fail)
+    monkeypatch.setattr("workers.creator.depot.digest_of", fail)
+    with pytest.raises(HostError) as caught:
+        make(recipe, "two", cache_dir=tmp_path / "cache")
+    assert caught.value.code == "cache_damaged"
+    monkeypatch.setattr(Fetcher, "read", read)
+    make(recipe, "three", cache_dir=tmp_path / "cache")
 
 
 def test_where_an_archive_meets_another_file(make, recipe, tmp_path):

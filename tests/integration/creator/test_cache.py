@@ -1,5 +1,7 @@
 """The cache on a real disk: found again, proved, shared by builds, and whole whenever a build dies."""
 
+import errno
+import fcntl
 import hashlib
 import json
 import os
@@ -13,10 +15,12 @@ import pytest
 from workers.creator.cache.cli import main
 from workers.creator.cache.policy import Policy, Section
 from workers.creator.cache.share import Way, share
+from workers.creator.cache.shelf import Pin
 from workers.creator.cache.store import Cache
 from workers.creator.inputs import Fetched, Input, Told, What
 from workers.creator.recipe import Checksum
 from workers.errors import Canceled, HostError, JobError
+from workers.locks import is_held
 from workers.report import Recorder
 
 DATA = b"content " * 1000
@@ -306,6 +310,55 @@ def test_broken_entries_are_never_seen_and_go(make, tmp_path):
     assert cache.entries() == []
     cache.evict()
     assert list((tmp_path / "cache/entries").iterdir()) == []
+
+
+def test_an_entry_in_use_stays_even_when_its_facts_are_broken(make):
+    cache = make()
+    with cache.get(wanted(), Source()) as kept:
+        (kept.path.parent / "facts.json").write_text("{")
+        cache.evict()
+        assert kept.path.read_bytes() == DATA
+    cache.evict()
+    assert not kept.path.exists()
+
+
+def test_nobody_removes_an_entry_in_the_moment_in_which_it_comes(make, tmp_path, monkeypatch):
+    """A lock that becomes a shared one is let go first: then others must be kept out otherwise."""
+
+    def share(pin):
+        fcntl.flock(pin._fd, fcntl.LOCK_UN)
+        if not is_held(tmp_path / "cache/lock"):
+            make().clear()
+        fcntl.flock(pin._fd, fcntl.LOCK_SH)
+
+    monkeypatch.setattr(Pin, "share", share)
+    with make().get(wanted(), Source()) as kept:
+        assert kept.path.read_bytes() == DATA
+
+
+def test_what_turned_out_wrong_while_another_build_uses_it_is_used_no_more(make):
+    cache, source = make(), Source()
+    with cache.get(wanted(), source) as first:
+        with cache.get(wanted(), source) as second, pytest.raises(HostError, match="not used any more"):
+            second.prove("00" * 32)
+        assert first.path.exists()  # the other build may know better
+        assert read(cache, wanted(), source) == DATA
+        assert source.times == 2
+    cache.evict()
+    assert [entry.facts.uses for entry, _ in cache.entries()] == [1]
+
+
+def test_an_entry_that_the_disk_does_not_give_back_is_fetched_anew(make, monkeypatch):
+    cache, source = make(), Source()
+    read(cache, wanted(), source)
+
+    def fail(*_):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr("workers.creator.cache.store.digest_of", fail)
+    checksum = Checksum(algo="md5", value=hashlib.md5(DATA, usedforsecurity=False).hexdigest())
+    assert read(cache, wanted(checksum=checksum), source) == DATA
+    assert source.times == 2
 
 
 def test_sharing(tmp_path):

@@ -45,7 +45,8 @@ class Facts(BaseModel):
 
     `content` is the SHA-256 of what lies here. `digests`, by the recipe's names of algorithms, are proved
     of what arrived: of a base image, the packed file's. `validator`: what the server said of the version (an
-    ETag, a date, a manifest's digest), empty if nothing. `disk`: bytes that the data takes.
+    ETag, a date, a manifest's digest), empty if nothing. `disk`: bytes that the data takes. `spoiled`: it has
+    turned out wrong, and goes as soon as nobody uses it.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -62,6 +63,7 @@ class Facts(BaseModel):
     checked: float
     used: float
     uses: Annotated[int, Field(ge=0)] = 0
+    spoiled: bool = False
     stamp: Stamp
 
     @property

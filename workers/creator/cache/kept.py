@@ -39,7 +39,8 @@ class KeptFile:
         self._spoiled(self)
         raise HostError(
             "cache_damaged",
-            f"{self.facts.source} has changed in the cache since it was fetched; it was dropped, try again",
+            f"{self.facts.source} has changed in the cache since it was fetched; "
+            "it is not used any more, try again",
         )
 
     def share(self, target: Path, *, read_only: bool) -> Way:

@@ -137,13 +137,13 @@ class Shelf:
         for folder in self._trash.iterdir():
             shutil.rmtree(folder, ignore_errors=True)
 
-    def remove_broken(self) -> int:
-        """Take away what is no entry: no facts, no data. Only inside `changing`."""
-        whole = {each.folder for each in self.entries()}
-        broken = [folder for folder in self.entries_folder.iterdir() if folder not in whole]
-        for folder in broken:
-            folder.rename(self._trash / uuid.uuid4().hex)
-        return len(broken)
+    def remove_broken(self) -> None:
+        """Take away what is no entry (no facts, no data, spoiled) and not in use. Only inside `changing`."""
+        whole = {each.folder for each in self.entries() if not each.facts.spoiled}
+        for folder in self.entries_folder.iterdir():
+            if folder in whole or self.remove(folder) or (folder / _LOCK).exists():
+                continue
+            folder.rename(self._trash / uuid.uuid4().hex)  # without a lock nobody can be using it
 
     def _sweep(self) -> None:
         """What the dead left behind: nobody holds it any more."""

@@ -16,7 +16,7 @@ from workers.creator.cache.kept import KeptFile
 from workers.creator.cache.policy import Policy
 from workers.creator.cache.proof import digest_of, is_whole, looks_untouched
 from workers.creator.cache.queue import Turn
-from workers.creator.cache.shelf import DATA, Entry, Shelf, sync
+from workers.creator.cache.shelf import DATA, Entry, Pin, Shelf, sync
 from workers.creator.disk import free_bytes
 from workers.creator.inputs import Fetched, Input, What
 from workers.errors import HostError
@@ -93,7 +93,9 @@ class Cache:
         kind, key = KINDS[wanted.what], key_of(wanted)
         if not self._policy.keeps(kind, facts_source(wanted)):
             return None
-        entries = [each for each in self._shelf.entries() if each.facts.kind is kind]
+        entries = [
+            each for each in self._shelf.entries() if each.facts.kind is kind and not each.facts.spoiled
+        ]
         same = [each for each in entries if each.facts.key == key]
         others = [each for each in entries if each.facts.key != key]
         for entry in (*sorted(same, key=lambda each: -each.facts.added), *others):
@@ -134,9 +136,19 @@ class Cache:
     def _has_digest(self, entry: Entry, algo: str, value: str) -> bool:
         known = entry.facts.digests.get(algo)
         if known is None and entry.facts.kind is not Kind.BASE:  # reading it is cheaper than fetching it
-            known = digest_of(entry.data, algo, self._report.check)
-            self._rewrite(entry, digests={**entry.facts.digests, algo: known})
+            known = self._digested(entry, algo)
         return known == value
+
+    def _digested(self, entry: Entry, algo: str) -> str | None:
+        """Another digest of its bytes; None if the disk does not give them back."""
+        try:
+            known = digest_of(entry.data, algo, self._report.check)
+        except OSError as error:
+            self._report.log(f"{entry.facts.source} in the cache cannot be read ({error.strerror})")
+            self._rewrite(entry, spoiled=True)
+            return None
+        self._rewrite(entry, digests={**entry.facts.digests, algo: known})
+        return known
 
     def _is_sound(self, entry: Entry) -> bool:
         if looks_untouched(entry.data, entry.facts):
@@ -145,6 +157,7 @@ class Cache:
             self._rewrite(entry, stamp=Stamp.of(entry.data))
             return True
         self._report.log(f"{entry.facts.source} in the cache is damaged; it is fetched anew")
+        self._rewrite(entry, spoiled=True)
         return False
 
     # bringing
@@ -176,10 +189,9 @@ class Cache:
             data.chmod(0o444)
             facts = self._facts(wanted, data, got)
             facts.write(folder)
-            placed = self._admit(folder, facts)
+            placed = self._admit(folder, facts, pin)
             if placed is not None:
                 folder = placed.folder
-            pin.share()
             return KeptFile(folder / DATA, facts, pin, self._spoiled, temporary=placed is None)
         except BaseException as error:
             self._shelf.discard(folder)
@@ -214,16 +226,23 @@ class Cache:
             stamp=stamp,
         )
 
-    def _admit(self, folder: Path, facts: Facts) -> Entry | None:
-        """Give it its place, for which others may have to go; None if the policy has none for it."""
+    def _admit(self, folder: Path, facts: Facts, pin: Pin) -> Entry | None:
+        """Give it its place, for which others may have to go; None if the policy has none for it.
+
+        Its lock becomes a shared one in the same moment: the kernel lets go of the old one first, and whoever
+        removes entries must not come in between.
+        """
         name = f"{facts.key[:32]}.{folder.name[:16]}"
         coming = _candidate(Entry(Path(name), facts), pinned=False)
         with self._shelf.changing():
             going = admits(coming, self._candidates(), self._policy, self._clock())
             if going is None:
+                pin.share()
                 return None
             self._take_away(going)
             placed = self._shelf.place(folder, name)
+            pin.share()
+            self._shelf.remove_broken()
         self._shelf.empty_trash()
         return Entry(placed, facts)
 
@@ -257,6 +276,8 @@ class Cache:
         self._remove(Entry(kept.path.parent, kept.facts))
 
     def _remove(self, entry: Entry) -> None:
+        """It goes now, or when the last build that uses it has ended; nobody finds it any more."""
+        self._rewrite(entry, spoiled=True)
         with self._shelf.changing():
             self._shelf.remove(entry.folder)
         self._shelf.empty_trash()
