@@ -57,6 +57,7 @@ class Archive:
             check()
             if (taken := rules.take(member)) is not None:
                 found.append(taken)
+        rules.finish()
         return found
 
     def contents(self) -> Iterator[Content]:
@@ -65,6 +66,7 @@ class Archive:
         for member, pieces in self._walk(rules):
             if (taken := rules.take(member)) is not None:
                 yield taken, self._exactly(taken, pieces, rules)
+        rules.finish()
 
     def _walk(self, rules: Members) -> Iterator[Content]:
         return _zip(self.place, rules) if self.via == "zip" else _tar(self.place, self.via, rules)

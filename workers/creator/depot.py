@@ -147,7 +147,7 @@ class Depot:
             sink.close()
 
     def _from_store(self, kept: Kept, item: Item, sink: Sink, tell: Tell) -> Fetched:
-        """HostError `cache_damaged`, and it is not used again, if that is not what was kept, or unreadable."""
+        """HostError `cache_damaged` if that is not what was kept, or unreadable; it is not used again."""
         try:
             got = self._fetcher.read(kept.path, sink, size=item.size, tell=tell)
         except OSError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import posixpath
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from typing import Final
@@ -61,6 +61,7 @@ class Members:
         self.where, self._to = where, to
         self._packed, self._limit = packed, limit
         self._kinds: dict[str, Kind] = {}
+        self._turns: list[tuple[str, str]] = []  # (link, what has to be a folder for its target to be sound)
         self._unfolded = 0
 
     def take(self, member: Member) -> Member | None:
@@ -78,6 +79,15 @@ class Members:
         if member.kind is Kind.FILE:
             self.unfold(member.size)
         return replace(member, path=path, target=target)
+
+    def finish(self) -> None:
+        """All have been taken; JobError `bad_archive` for links that may lead out by way of others."""
+        for link, folder in self._turns:
+            if self._kinds.get(folder) is not Kind.FOLDER:
+                raise self.bad(
+                    f"the link {link!r} goes up from {folder!r}, which is no folder of it, so that nobody "
+                    "knows where it leads"
+                )
 
     def unfold(self, count: int) -> None:
         """`count` more bytes come out; JobError `too_large` when that is more than anything sound."""
@@ -138,7 +148,23 @@ class Members:
             raise self.bad(f"the link {path!r} has no usable target")
         if goal != "/data" and not goal.startswith("/data/"):
             raise self.bad(f"the link {path!r} leads to {goal!r}, outside of /data")
+        for folder in self._turning(path, member.target):
+            if folder == "/data":
+                raise self.bad(f"the link {path!r} leads out of /data on its way to {goal!r}")
+            self._turns.append((path, posixpath.relpath(folder, self._to)))
         return member.target
+
+    def _turning(self, path: str, target: str) -> Iterator[str]:
+        """What `target` goes up from after it went down (a link there would lead elsewhere), and /data."""
+        start = "/" if target.startswith("/") else posixpath.join(self._to, posixpath.dirname(path))
+        here, down = start.rstrip("/"), 0
+        for part in target.split("/"):
+            if part == "..":
+                if down or here == "/data":
+                    yield here
+                here, down = posixpath.dirname(here).rstrip("/"), max(down - 1, 0)
+            elif part not in {"", "."}:
+                here, down = f"{here}/{part}", down + 1
 
 
 def is_unwanted(path: str) -> bool:

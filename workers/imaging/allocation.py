@@ -48,7 +48,7 @@ def _partitions(pread: Pread, size: int, data: list[Range]) -> Iterator[Range]:
         yield Range(0, size)
         return
     yield Range(0, partitions[0].start)
-    yield from table.backup(pread)
+    yield from table.backup(pread, size)
     end = partitions[0].start
     for each in partitions:
         yield from _holding_data(pread, end, each.start, data)

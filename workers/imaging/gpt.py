@@ -21,6 +21,8 @@ _HEADER: Final = struct.Struct("<8sIII4xQQQQ16sQIII")
 _SIGNATURE: Final = b"EFI PART"
 _ENTRY_MIN: Final = 128
 _MOST_ENTRIES: Final = 1024
+_ENTRY_MAX: Final = 4096
+_FARTHEST: Final = 1 << 53  # sectors: more bytes than any file can have
 _TABLE: Final = 446
 
 
@@ -91,17 +93,20 @@ def parse(pread: Pread, size: int) -> list[Partition]:
     return found
 
 
-def backup(pread: Pread) -> Range:
-    """Where the second copy lies, its entries included: all of it matters, zeros too."""
+def backup(pread: Pread, size: int) -> Range | None:
+    """Where the second copy lies, entries included: all of it matters, zeros too. None: not in the image."""
     table = _read(pread)
     room = -(-len(table.entries) // SECTOR)
-    return Range((table.other - room) * SECTOR, (room + 1) * SECTOR)
+    found = Range((table.other - room) * SECTOR, (room + 1) * SECTOR)
+    return found if found.offset >= 0 and found.end <= size else None
 
 
 def resize(fd: int, number: int, length: int) -> None:
     """Give partition `number` a new length (bytes) in an image that is big enough for it and the backup."""
     size = os.fstat(fd).st_size // SECTOR
     table = _read(lambda count, at: os.pread(fd, count, at))
+    if number > table.count:
+        raise JobError("partition_missing", f"The image has no partition {number} to resize.")
     at = (number - 1) * table.entry
     (first,) = struct.unpack_from("<Q", table.entries, at + 32)
     entries = bytearray(table.entries)
@@ -110,7 +115,7 @@ def resize(fd: int, number: int, length: int) -> None:
     last = size - room - 2
     if first + length // SECTOR - 1 > last:
         raise _bad(f"partition {number} would reach into the backup of the table")
-    _forget_backup(fd, table)
+    _forget_backup(fd, table, first)
     new = replace(table, other=size - 1, last=last, entries=bytes(entries))
     os.pwrite(fd, new.header(), SECTOR)
     os.pwrite(fd, new.entries, new.entries_at * SECTOR)
@@ -139,7 +144,8 @@ def _read(pread: Pread) -> Table:
         raise _bad("its header has an impossible length")
     if zlib.crc32(raw[:16] + bytes(4) + raw[20:length]) != crc:
         raise _bad("the checksum of its header does not hold")
-    if entry < _ENTRY_MIN or entry % 8 or not 0 < count <= _MOST_ENTRIES or own != 1:
+    sound = _ENTRY_MIN <= entry <= _ENTRY_MAX and not entry % 8 and 0 < count <= _MOST_ENTRIES and own == 1
+    if not sound or not 1 < at < _FARTHEST or other >= _FARTHEST:
         raise _bad("its numbers are impossible")
     entries = pread(count * entry, at * SECTOR)
     if len(entries) != count * entry or zlib.crc32(entries) != entries_crc:
@@ -147,12 +153,12 @@ def _read(pread: Pread) -> Table:
     return Table(revision, length, own, other, first, last, disk, at, count, entry, entries)
 
 
-def _forget_backup(fd: int, table: Table) -> None:
-    """The old backup would lie inside the partition now."""
-    at = table.other * SECTOR
-    if os.pread(fd, 8, at) == _SIGNATURE:
+def _forget_backup(fd: int, table: Table, first: int) -> None:
+    """The old backup would lie inside the partition now, which begins at sector `first`."""
+    at, room = table.other * SECTOR, -(-len(table.entries) // SECTOR)
+    if table.other - room >= first and os.pread(fd, 8, at) == _SIGNATURE:
         os.pwrite(fd, bytes(SECTOR), at)
-        os.pwrite(fd, bytes(len(table.entries)), at - -(-len(table.entries) // SECTOR) * SECTOR)
+        os.pwrite(fd, bytes(len(table.entries)), at - room * SECTOR)
 
 
 def _guard(fd: int, size: int) -> None:

@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from workers.imaging.direct import ALIGNED, new_buffer, open_direct
+from workers.imaging.direct import ALIGNED, NO_DIRECT, new_buffer, open_direct
 
 WINDOW: Final = 4 << 20
 _WINDOWS: Final = 8
@@ -57,7 +57,7 @@ class ImageWriter:
 
     def __init__(self, image: Path) -> None:
         self._fd = os.open(image, os.O_RDWR | os.O_CLOEXEC)
-        self._direct = open_direct(image, os.O_WRONLY)
+        self._direct, self._refused = open_direct(image, os.O_WRONLY), False
         self._free = [new_buffer(WINDOW) for _ in range(_WINDOWS)]
         self._open: dict[int, _Window] = {}  # by number, the least recently begun first
         self._changed = threading.Condition()
@@ -175,9 +175,22 @@ class ImageWriter:
         if self._direct is None:
             first = last = 0
         _write(self._fd, data[:first], at)
-        if self._direct is not None:
-            _write(self._direct, data[first:last], at + first)
+        if not self._write_direct(data[first:last], at + first):
+            _write(self._fd, data[first:last], at + first)
         _write(self._fd, data[last:], at + last)
+
+    def _write_direct(self, data: memoryview, at: int) -> bool:
+        """False where that cannot be: some file systems say so only now, or want larger blocks than ours."""
+        if self._direct is None or self._refused:
+            return False
+        try:
+            _write(self._direct, data, at)
+        except OSError as error:
+            if error.errno not in NO_DIRECT:
+                raise
+            self._refused = True
+            return False
+        return True
 
     def _raise_trouble(self) -> None:
         if self._trouble:

@@ -19,9 +19,10 @@ def parse(pread: Pread, size: int) -> list[Partition]:
     return gpt.parse(pread, size) if gpt.is_gpt(sector) else found
 
 
-def backup(pread: Pread) -> list[Range]:
-    """Where the table has a second copy of itself."""
-    return [gpt.backup(pread)] if gpt.is_gpt(pread(SECTOR, 0)) else []
+def backup(pread: Pread, size: int) -> list[Range]:
+    """Where the table has a second copy of itself, in an image of `size` bytes."""
+    found = gpt.backup(pread, size) if gpt.is_gpt(pread(SECTOR, 0)) else None
+    return [found] if found else []
 
 
 def read(image: Path) -> list[Partition]:

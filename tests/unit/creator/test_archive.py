@@ -108,6 +108,20 @@ def test_a_header_that_would_fill_the_memory_is_refused(archive, kind):
         list(members(held))
 
 
+def test_links_that_turn_in_folders_of_the_archive_are_sound(archive):
+    held = archive(
+        tar_of(
+            link("x/l", "../a/b/.././../c"), link("y", "/data/to/a/../c"), ("a/b/f", b"1"),
+            ("c", None, {"type": tarfile.DIRTYPE}), link("z", "../e"),
+        ),
+        "tar",
+    )  # fmt: skip
+    assert {each.path: each.target for each in members(held) if each.kind is Kind.LINK} == {
+        "x/l": "../a/b/.././../c", "y": "/data/to/a/../c", "z": "../e",
+    }  # fmt: skip
+    assert list(contents(held)) == ["x/l", "y", "a/b/f", "c", "z"]
+
+
 @pytest.mark.parametrize("kind", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
 def test_long_names_of_every_format(archive, kind):
     name = "/".join(["d" * 60] * 2) + "/" + "n" * (90 if kind == tarfile.USTAR_FORMAT else 255)
@@ -194,6 +208,21 @@ BAD = {
     "zip absolute": (zip_of(("/etc/x", b"")), "zip", "is an absolute path"),
     "zip upwards": (zip_of(("../x", b"")), "zip", "leads out of it"),
     "link out": (tar_of(link("l", "../../etc/passwd")), "tar", "leads to '/etc/passwd', outside of /data"),
+    "link out by way of another": (
+        tar_of(link("d/e/up", "../../.."), link("x", "d/e/up/../etc/passwd")),
+        "tar", "the link 'x' goes up from 'd/e/up', which is no folder of it",
+    ),
+    "link out by way of a later one": (
+        tar_of(link("x", "d/e/up/../etc/passwd"), link("d/e/up", "../../..")), "tar", "goes up from 'd/e/up'",
+    ),
+    "zip link out by way of another": (
+        zip_of(("up", b"..", stat.S_IFLNK | 0o777), ("x", b"up/../etc", stat.S_IFLNK | 0o777)),
+        "zip", "goes up from 'up'",
+    ),
+    "link up from nowhere": (tar_of(link("x", "nowhere/../y")), "tar", "goes up from 'nowhere'"),
+    "absolute link up from elsewhere": (tar_of(link("x", "/data/e/../y")), "tar", "goes up from '../e'"),
+    "link out and in again": (tar_of(link("x", "../../data/y")), "tar", "leads out of /data on its way to"),
+    "absolute link out and in again": (tar_of(link("x", "/data/../data/y")), "tar", "leads out of /data on"),
     "absolute link": (tar_of(link("l", "/etc/passwd")), "tar", "outside of /data"),
     "link beside data": (tar_of(link("l", "/database")), "tar", "outside of /data"),
     "zip link out": (zip_of(("l", b"../../x", stat.S_IFLNK | 0o777)), "zip", "outside of /data"),

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
+import struct
+import zlib
 from pathlib import Path
 
 import pytest
+from hypothesis import Phase, given, settings, strategies
 
 from tests.unit.imaging.images import MIB, partitioned, run, sparse
 from workers.errors import JobError
@@ -98,6 +103,83 @@ def test_damage_is_named(tmp_path, at, words):
     assert caught.value.code == "bad_partition_table"
     assert mapped_ranges(image)[0].offset == 0
     assert sum(each.length for each in mapped_ranges(image)) == 64 * MIB  # whole: nothing is known
+
+
+def rewritten(image, **changes):
+    """With other numbers in its header, and checksums that hold."""
+    names = ["at", "count", "entry", "own", "other", "first", "last"]
+    places = dict(zip(names, ("72Q", "80I", "84I", "24Q", "32Q", "40Q", "48Q"), strict=True))
+    with image.open("r+b") as file:
+        head = bytearray(file.read(MIB))
+        for name, value in changes.items():
+            struct.pack_into(f"<{places[name][-1]}", head, 512 + int(places[name][:-1]), value)
+        at, count, entry = (
+            struct.unpack_from(f"<{places[name][-1]}", head, 512 + int(places[name][:-1]))[0]
+            for name in ("at", "count", "entry")
+        )
+        entries = head[at * 512 :][: count * entry]
+        struct.pack_into("<I", head, 512 + 88, zlib.crc32(entries))
+        struct.pack_into("<I", head, 512 + 16, 0)
+        struct.pack_into("<I", head, 512 + 16, zlib.crc32(head[512 : 512 + 92]))
+        file.seek(0)
+        file.write(head)
+    return image
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"at": (1 << 64) - 1}, {"at": 1 << 55}, {"at": 0}, {"at": 1}, {"count": 1 << 31}, {"entry": 1 << 31},
+        {"entry": 4104}, {"other": (1 << 64) - 1}, {"other": 1 << 55}, {"own": 7},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_numbers_that_cannot_be_are_refused_before_anything_is_read_by_them(tmp_path, changes):
+    image = rewritten(gpt_image(tmp_path / "a.img"), **changes)
+    with pytest.raises(JobError, match="numbers are impossible") as caught:
+        table.read(image)
+    assert caught.value.code == "bad_partition_table"
+    assert sum(each.length for each in mapped_ranges(image)) == 64 * MIB
+
+
+@pytest.mark.parametrize("other", [0, 1, 5, 64 * MIB // 512, 1 << 40])
+def test_a_backup_that_is_elsewhere_maps_nothing_outside_of_the_image(tmp_path, other):
+    image = rewritten(gpt_image(tmp_path / "a.img"), other=other)
+    assert all(0 <= each.offset < each.end <= 64 * MIB for each in mapped_ranges(image))
+
+
+def test_a_backup_that_is_said_to_lie_in_another_partition_is_not_wiped(tmp_path):
+    image = gpt_image(tmp_path / "a.img")
+    with image.open("r+b") as file:
+        file.seek(5 * MIB)
+        file.write(b"EFI PART" + b"x" * 504)
+    rewritten(image, other=5 * MIB // 512)
+    table.resize(image, 3, 20 * MIB)
+    assert image.read_bytes()[5 * MIB :][:512] == b"EFI PART" + b"x" * 504
+
+
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory):
+    return gpt_image(tmp_path_factory.mktemp("gpt") / "a.img").read_bytes()[:MIB]
+
+
+@settings(max_examples=60, deadline=None, phases=[Phase.explicit, Phase.generate])
+@given(data=strategies.data())
+def test_whatever_a_header_says_there_is_an_answer(sound, tmp_path_factory, data):
+    image = tmp_path_factory.getbasetemp() / "hostile.img"
+    image.write_bytes(sound)
+    os.truncate(image, 64 * MIB)
+    fields = {"at": 64, "count": 32, "entry": 32, "own": 64, "other": 64, "first": 64, "last": 64}
+    changes = {
+        name: data.draw(strategies.integers(0, 200) | strategies.integers(0, (1 << bits) - 1), name)
+        for name, bits in fields.items()
+        if data.draw(strategies.booleans())
+    }
+    rewritten(image, **changes)
+    with contextlib.suppress(JobError):
+        table.read(image)
+        table.resize(image, 3, 20 * MIB)
+    assert sum(each.length for each in mapped_ranges(image)) <= 64 * MIB
 
 
 def test_a_cut_image_is_named(tmp_path):
