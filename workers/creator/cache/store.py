@@ -257,8 +257,8 @@ class Cache:
 
     def _drop(self, choose: Callable[[list[Candidate]], list[Going]]) -> list[tuple[Entry, str]]:
         with self._shelf.changing():
-            gone = self._take_away(choose(self._candidates()))
             self._shelf.remove_broken()
+            gone = self._take_away(choose(self._candidates()))
         self._shelf.empty_trash()
         return gone
 
@@ -317,6 +317,5 @@ def facts_source(wanted: Input) -> str:
 
 def _candidate(entry: Entry, *, pinned: bool) -> Candidate:
     facts = entry.facts
-    return Candidate(
-        entry.name, facts.kind, facts.key, facts.source, facts.disk, facts.added, facts.used, pinned
-    )
+    key = f"{facts.key} spoiled" if facts.spoiled else facts.key  # it replaces no sound one
+    return Candidate(entry.name, facts.kind, key, facts.source, facts.disk, facts.added, facts.used, pinned)
