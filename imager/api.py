@@ -14,6 +14,7 @@ from rest_framework.pagination import PageNumberPagination
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
+from imager.accounts.ledger import ShortOfUnits
 from imager.lifecycle import IllegalMove, LostRace
 
 log = logging.getLogger(__name__)
@@ -50,6 +51,8 @@ class Problem(APIException):
 
 def problem(error: Exception, context: dict[str, Any]) -> Response | None:
     """DRF's exception handler: every error leaves as `application/problem+json`."""
+    if isinstance(error, ShortOfUnits):
+        error = Problem(status.HTTP_409_CONFLICT, error.code, str(error))
     if isinstance(error, IllegalMove | LostRace):
         error = Problem(
             status.HTTP_409_CONFLICT, "conflict", _("That is no longer possible: %(what)s") % {"what": error}

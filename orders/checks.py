@@ -13,8 +13,8 @@ from django.utils.translation import gettext as _
 
 from imager.accounts.models import Role, User
 from imager.sizes import words as size_in_words
-from orders import countries, sizes
-from orders.models import MAX_QUANTITY, Configuration, Content, Media, Order
+from orders import allowance, countries, sizes
+from orders.models import Configuration, Content, Media, Order
 
 MAX_KEY: Final = 100
 LIMITS: Final = {"name": 100, "email": 254, "phone": 30, "address": 1000, "country": 2}
@@ -55,7 +55,7 @@ def errors_of(wish: Wish) -> Errors:
         "media": _media(wish),
         "quantity": _quantity(wish),
         **_recipient(wish),
-        "__all__": _server(wish),
+        "__all__": [*_server(wish), *allowance.refusals(wish)],
     }
     return {field: sentences for field, sentences in errors.items() if sentences}
 
@@ -104,10 +104,11 @@ def _kind(wish: Wish) -> list[str]:
 def _quantity(wish: Wish) -> list[str]:
     if wish.kind == Order.Kind.VIRTUAL and wish.quantity != 1:
         return [_("A download is ordered once: the quantity must be 1.")]
-    if 1 <= wish.quantity <= MAX_QUANTITY:
+    most = allowance.max_quantity(wish.configuration.organization)
+    if 1 <= wish.quantity <= most:
         return []
     sentence = _("Order 1 to %(limit)s cards at a time; you asked for %(has)s.")
-    return [sentence % {"limit": MAX_QUANTITY, "has": wish.quantity}]
+    return [sentence % {"limit": most, "has": wish.quantity}]
 
 
 def _media(wish: Wish) -> list[str]:

@@ -14,6 +14,7 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 
 from imager import clock
+from imager.accounts import ledger
 from imager.lifecycle import move
 from orders import notices
 from orders.lifecycle import FINAL, MOVES, STAGES, OrderStatus
@@ -37,12 +38,27 @@ def lock(order_id: UUID) -> Order:
 
 
 def move_order(order: Order, went_to: str, *, by: str, note: str = "", **fields: Any) -> Order:
-    """Move a locked order, send the mails of that move, and let go of an image that nobody needs any more."""
+    """Move a locked order, with its units and mails, and let go of an image that nobody needs any more.
+
+    Raises ShortOfUnits for a failed order that costs more than its organization has by now.
+    """
+    came_from = order.status
     move(order, went_to, table=MOVES, by=by, note=note, **fields)
+    _settle_units(order, came_from, by=by)
     notices.tell(order)
     if went_to in FINAL:
         warehouse.remove(owner=order.pk)
     return order
+
+
+def _settle_units(order: Order, came_from: str, *, by: str) -> None:
+    """An order that ends well is paid; one that stops gives its units back, and needs them again to go on."""
+    if order.status in {OrderStatus.SHIPPED, OrderStatus.AVAILABLE}:
+        ledger.charge(order, by=by)
+    elif order.status in {OrderStatus.CANCELED, OrderStatus.FAILED}:
+        ledger.refund(order, by=by)
+    elif came_from == OrderStatus.FAILED:
+        ledger.reserve(order, by=by)
 
 
 def task_moved(task: Task, came_from: str, went_to: str, *, by: str) -> None:

@@ -23,6 +23,7 @@ S = OrderStatus
 
 FINAL = frozenset({S.SHIPPED, S.EXPIRED, S.CANCELED})
 STAGES = (S.PLACED, S.CREATING, S.DOWNLOADING, S.WRITING)
+OPEN = (*STAGES, S.READY_TO_SHIP)  # what counts where open orders are limited
 
 MOVES: dict[str, frozenset[str]] = {
     S.PLACED: frozenset({S.CREATING, S.CANCELED, S.FAILED}),

@@ -168,6 +168,7 @@ class Order(models.Model):
     quantity = models.PositiveSmallIntegerField(
         _("quantity"), default=1, validators=[MinValueValidator(1), MaxValueValidator(MAX_QUANTITY)]
     )
+    units = models.PositiveIntegerField(_("units"), default=0, editable=False)  # what it costs, frozen
     configuration = models.ForeignKey(Configuration, models.SET_NULL, null=True, related_name="orders")
     name = models.CharField(_("name"), max_length=100)
     image_name = models.CharField(_("file name"), max_length=100)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import uuid
 from dataclasses import asdict
 
-from django.core.exceptions import ValidationError
-from django.db import IntegrityError, transaction
+from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
+from django.db import transaction
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
 
+from imager.accounts import ledger
 from imager.accounts.models import User
-from orders import flow, notices, recipe
+from orders import allowance, flow, notices, recipe
 from orders.checks import Recipient, Wish, errors_of
 from orders.lifecycle import OrderStatus
 from orders.models import Configuration, Media, Order
@@ -45,15 +46,21 @@ def place(
     errors = errors_of(wish)
     if errors:
         raise ValidationError(errors)
-    order = _order(wish, request_digest)
-    try:
-        with transaction.atomic():
-            _insert(order, by=by.email)
-    except IntegrityError:  # somebody else was faster with the same key
-        known = _known(configuration, idempotency_key, request_digest)
-        if not known:
-            raise
+    return _place(wish, request_digest)
+
+
+@transaction.atomic
+def _place(wish: Wish, digest: str) -> tuple[Order, bool]:
+    """As `place`, one after the other for each organization: what was left before may be gone by now."""
+    wish.configuration.organization = ledger.hold(wish.configuration.organization_id)
+    known = _known(wish.configuration, wish.key, digest)
+    if known:  # somebody else was faster with the same key
         return known, False
+    refusals = allowance.refusals(wish)
+    if refusals:
+        raise ValidationError({NON_FIELD_ERRORS: refusals})
+    order = _order(wish, digest)
+    _insert(order, by=wish.by.email)
     return order, True
 
 
@@ -83,6 +90,7 @@ def _order(wish: Wish, digest: str) -> Order:
         kind=wish.kind,
         media=wish.media,
         quantity=wish.quantity,
+        units=allowance.cost(wish.media, wish.quantity),
         configuration=configuration,
         name=configuration.name,
         contents=recipe.snapshot(wish.contents),
@@ -98,6 +106,7 @@ def _order(wish: Wish, digest: str) -> Order:
 def _insert(order: Order, *, by: str) -> None:
     order.save(force_insert=True)
     order.refresh_from_db(fields=["number"])
+    ledger.reserve(order, by=by)
     order.moves.create(came_from="", went_to=OrderStatus.PLACED, by=by)
     flow.begin(order, by=by)
     notices.tell(order)

@@ -29,7 +29,7 @@ def channel(slug: str = "main") -> Channel:
 def organization(**fields: Any) -> Organization:
     n = next(_count)
     return Organization.objects.create(
-        **{"slug": f"org-{n}", "name": f"Org {n}", "channel": channel(), **fields}
+        **{"slug": f"org-{n}", "name": f"Org {n}", "channel": channel(), "limited": False, **fields}
     )
 
 

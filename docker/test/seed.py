@@ -9,7 +9,9 @@ from orders.models import Configuration, Content
 from tasks_app.models import Host
 
 file = json.loads(os.environ["TEST_FILE"])
-school = Organization.objects.create(slug="school", name="School", channel=Channel.objects.get(slug="main"))
+school = Organization.objects.create(
+    slug="school", name="School", channel=Channel.objects.get(slug="main"), limited=False
+)
 content = Content.objects.create(
     ident="test:lesson", title="Lesson", path="/data/content/files/lesson.zip", **file
 )

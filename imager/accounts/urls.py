@@ -1,15 +1,23 @@
 """Where the accounts answer: `pages` at the root, `api` below /api/v1/."""
 
 from django.urls import path
+from rest_framework.routers import SimpleRouter
 
-from imager.accounts import api as views
+from imager.accounts.api import tokens
+from imager.accounts.api.units import UnitViewSet
+from imager.accounts.views import units
+
+router = SimpleRouter(use_regex_path=False)
+router.register("units", UnitViewSet, basename="api-unit")
 
 pages = [
-    path(".well-known/jwks.json", views.jwks, name="jwks"),
+    path(".well-known/jwks.json", tokens.jwks, name="jwks"),
+    path("units/", units.units, name="units"),
 ]
 
 api = [
-    path("auth/token/", views.LoginView.as_view(), name="token"),
-    path("auth/token/refresh/", views.RefreshView.as_view(), name="token-refresh"),
-    path("auth/token/verify/", views.VerifyView.as_view(), name="token-verify"),
+    path("auth/token/", tokens.LoginView.as_view(), name="token"),
+    path("auth/token/refresh/", tokens.RefreshView.as_view(), name="token-refresh"),
+    path("auth/token/verify/", tokens.VerifyView.as_view(), name="token-verify"),
+    *router.urls,
 ]

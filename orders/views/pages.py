@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 
+from imager.accounts.ledger import ShortOfUnits
 from imager.accounts.models import Role, User
 from imager.lifecycle import IllegalMove, LostRace
 from orders import countries, notices, queries, services
@@ -185,6 +186,8 @@ def order_retry(request: Request, pk: str) -> HttpResponse:
     found = get_object_or_404(queries.visible_orders(user), pk=pk)
     try:
         services.retry(found, by=user)
+    except ShortOfUnits as error:
+        messages.error(request, str(error))
     except (IllegalMove, LostRace):
         refused(request, found, _("Order %(order)s cannot be retried now: it is “%(status)s”."))
     else:

@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from imager.accounts import ledger
+from imager.accounts.ledger import Purse
 from orders import sizes
+from orders.allowance import cost
 from orders.forms import OrderForm
 from orders.models import Configuration, Media, Order
 
@@ -30,6 +33,17 @@ class Sizing:
     media: Media | None
     smallest: Media | None
     quantity: int
+    purse: Purse | None
+
+    @property
+    def cost(self) -> int:
+        """In units."""
+        return cost(self.media, self.total) if self.media else 0
+
+    @property
+    def short(self) -> bool:
+        """Whether the organization has too few units."""
+        return bool(self.purse and self.purse.limited and self.cost > max(0, self.purse.balance))
 
     @property
     def free(self) -> int:
@@ -59,8 +73,9 @@ def sizing(form: OrderForm, *, keep: bool) -> Sizing:
     media = _chosen(form, "media")
     if not form.is_bound and (media is None or not (keep or _suits(media, kind, needed))):
         media = smallest
+    purse = ledger.purse(configuration.organization) if configuration else None
     choices = [Choice(one, one.bytes >= needed if configuration else None, one == media) for one in offered]
-    return Sizing(kind, configuration, needed, choices, media, smallest, _quantity(form))
+    return Sizing(kind, configuration, needed, choices, media, smallest, _quantity(form), purse)
 
 
 def _suits(media: Media, kind: str, needed: int) -> bool:

@@ -24,7 +24,8 @@ class Command(BaseCommand):
         wanted = json.load(sys.stdin)
         channel = Channel.objects.get_or_create(slug="main", defaults={"name": "Main"})[0]
         school = Organization.objects.get_or_create(
-            slug="demo-school", defaults={"name": "École de démonstration", "channel": channel}
+            slug="demo-school",
+            defaults={"name": "École de démonstration", "channel": channel, "limited": False},
         )[0]
         member = self._person(wanted["member"], wanted["passwords"], name="Amina", organization=school)
         self._person(

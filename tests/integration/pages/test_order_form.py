@@ -206,7 +206,7 @@ def test_a_larger_size_that_was_chosen_stays_chosen(member, school):
 def test_query_counts(member, school, django_assert_num_queries):
     member.get(URL)
     for _ in range(2):
-        with django_assert_num_queries(8):
+        with django_assert_num_queries(9):
             member.get(URL, {"configuration": school.configuration.pk})
         for _ in range(3):
             make.configuration(school.organization)

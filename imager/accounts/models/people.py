@@ -1,8 +1,7 @@
-"""Who may do what: channels, organizations, users, refresh tokens."""
+"""Accounts: of people and of hosts."""
 
 from __future__ import annotations
 
-import uuid
 from typing import Any, ClassVar
 
 from django.contrib.auth import hashers
@@ -14,54 +13,7 @@ from django.utils import timezone
 from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext_lazy as _
 
-
-class Language(models.TextChoices):
-    """Languages of pages and mails."""
-
-    EN = "en", "English"
-    FR = "fr", "Français"
-
-
-class Channel(models.Model):
-    """A production line: its hosts build and write only for organizations of this channel."""
-
-    slug = models.SlugField(_("slug"), max_length=50, unique=True)
-    name = models.CharField(_("name"), max_length=100)
-    active = models.BooleanField(_("active"), default=True)
-    private = models.BooleanField(_("private"), default=False)
-    sender_name = models.CharField(_("sender's name"), max_length=100, blank=True)
-    sender_address = models.TextField(_("sender's address"), blank=True)
-    sender_email = models.EmailField(_("sender's e-mail"), blank=True)
-
-    class Meta:
-        ordering = ["slug"]
-        verbose_name = _("channel")
-        verbose_name_plural = _("channels")
-
-    def __str__(self) -> str:
-        return self.name
-
-
-class Organization(models.Model):
-    """Who orders. Everything a member sees belongs to the organization."""
-
-    slug = models.SlugField(_("slug"), max_length=50, unique=True)
-    name = models.CharField(_("name"), max_length=100)
-    email = models.EmailField(_("e-mail"), blank=True)
-    language = models.CharField(_("language"), max_length=5, choices=Language.choices, default=Language.EN)
-    channel = models.ForeignKey(
-        Channel, models.PROTECT, related_name="organizations", verbose_name=_("channel")
-    )
-    active = models.BooleanField(_("active"), default=True)
-    created_at = models.DateTimeField(_("created"), auto_now_add=True)
-
-    class Meta:
-        ordering = ["name"]
-        verbose_name = _("organization")
-        verbose_name_plural = _("organizations")
-
-    def __str__(self) -> str:
-        return self.name
+from imager.accounts.models.organizations import Language, Organization
 
 
 class Role(models.TextChoices):
@@ -186,26 +138,3 @@ class User(AbstractBaseUser, PermissionsMixin):
         """What ties a session to the account: a new password or epoch ends it."""
         state = f"{self.token_epoch}:{self.password}"
         return salted_hmac("imager.accounts.session", state, secret=secret, algorithm="sha256").hexdigest()
-
-
-class RefreshToken(models.Model):
-    """A refresh token, by the hash of its id. Used once: one UPDATE decides who wins."""
-
-    jti_hash = models.CharField(max_length=64, primary_key=True)
-    family = models.UUIDField(default=uuid.uuid4, db_index=True)
-    user = models.ForeignKey(User, models.CASCADE, related_name="refresh_tokens")
-    epoch = models.PositiveIntegerField()
-    issued_at = models.DateTimeField(auto_now_add=True)
-    expires_at = models.DateTimeField()
-    family_expires_at = models.DateTimeField()
-    consumed_at = models.DateTimeField(null=True)
-    successor_jti = models.CharField(max_length=64, blank=True)
-    revoked_at = models.DateTimeField(null=True)
-
-    class Meta:
-        verbose_name = _("refresh token")
-        verbose_name_plural = _("refresh tokens")
-        indexes = [models.Index(fields=["expires_at"], name="refresh_expiring")]
-
-    def __str__(self) -> str:
-        return f"{self.user_id} {self.issued_at:%Y-%m-%d}"

@@ -7,25 +7,20 @@ from typing import TYPE_CHECKING, Any
 from django.contrib import admin, messages
 from django.contrib.auth import admin as stock
 from django.contrib.auth import forms
-from django.db.models import Count, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from imager.accounts import services
-from imager.accounts.models import Channel, Organization, User
+from imager.accounts.models import User
 
 if TYPE_CHECKING:
-    from django.contrib.admin import ModelAdmin
-
     _Users = stock.UserAdmin[User]
-    _Organizations = ModelAdmin[Organization]
-    _Channels = ModelAdmin[Channel]
     _NewUser = forms.AdminUserCreationForm[User]
     _ChangedUser = forms.UserChangeForm[User]
 else:
     _Users = stock.UserAdmin
-    _Organizations = _Channels = admin.ModelAdmin
     _NewUser, _ChangedUser = forms.AdminUserCreationForm, forms.UserChangeForm
 
 # What makes somebody powerful: only a superuser gives it, or touches who has it.
@@ -98,38 +93,6 @@ class UserAdmin(_Users):
             "%(count)d account was logged out.", "%(count)d accounts were logged out.", len(users)
         )
         self.message_user(request, text % {"count": len(users)}, messages.SUCCESS)
-
-
-@admin.register(Organization)
-class OrganizationAdmin(_Organizations):
-    """Who orders."""
-
-    list_display = ("name", "slug", "channel", "language", "email", "active", "people")
-    list_filter = ("active", "channel", "language")
-    list_select_related = ("channel",)
-    search_fields = ("name", "slug", "email")
-    autocomplete_fields = ("channel",)
-    prepopulated_fields = {"slug": ("name",)}
-    readonly_fields = ("created_at",)
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Organization]:
-        """With the number of users, counted by the database."""
-        return super().get_queryset(request).annotate(people_count=Count("users"))
-
-    @admin.display(description=_("users"), ordering="people_count")
-    def people(self, organization: Organization) -> int:
-        """How many accounts belong to it."""
-        return int(getattr(organization, "people_count", 0))
-
-
-@admin.register(Channel)
-class ChannelAdmin(_Channels):
-    """Production lines."""
-
-    list_display = ("name", "slug", "active", "private", "sender_name", "sender_email")
-    list_filter = ("active", "private")
-    search_fields = ("name", "slug", "sender_name", "sender_email")
-    prepopulated_fields = {"slug": ("name",)}
 
 
 def _is_superuser(request: HttpRequest) -> bool:

@@ -1,0 +1,7 @@
+"""Accounts in Django's admin."""
+
+from imager.accounts.admin.organizations import ChannelAdmin, OrganizationAdmin
+from imager.accounts.admin.people import UserAdmin
+from imager.accounts.admin.units import UnitEntryAdmin
+
+__all__ = ["ChannelAdmin", "OrganizationAdmin", "UnitEntryAdmin", "UserAdmin"]

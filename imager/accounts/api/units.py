@@ -1,0 +1,59 @@
+"""Units over HTTP: the balance, and the ledger behind it."""
+
+from __future__ import annotations
+
+from django.db.models import QuerySet
+from drf_spectacular.utils import extend_schema
+from rest_framework import mixins, serializers, viewsets
+from rest_framework.decorators import action
+from rest_framework.exceptions import NotFound
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from imager.accounts import ledger, queries
+from imager.accounts.models import UnitEntry, User
+from imager.accounts.permissions import IsMember
+
+
+class PurseSerializer(serializers.Serializer[ledger.Purse]):
+    """Units that are left, and those that orders under way hold. Unlimited: they are only counted."""
+
+    balance = serializers.IntegerField()
+    reserved = serializers.IntegerField()
+    limited = serializers.BooleanField()
+
+
+class UnitEntrySerializer(serializers.ModelSerializer[UnitEntry]):
+    """An entry: what changed, and what it came to."""
+
+    class Meta:
+        model = UnitEntry
+        fields = ["number", "kind", "units", "held", "balance", "reserved", "order", "by", "note", "at"]
+        read_only_fields = fields
+
+
+class UnitViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[UnitEntry]):
+    """The ledger of your organization, newest first."""
+
+    queryset = UnitEntry.objects.none()
+    serializer_class = UnitEntrySerializer
+    permission_classes = [IsMember]
+    filterset_fields = {"kind": ["exact"], "order": ["exact"]}
+
+    def get_queryset(self) -> QuerySet[UnitEntry]:
+        """The caller's own, and nobody else's."""
+        return queries.visible_units(_person(self.request)).order_by("-number")
+
+    @extend_schema(responses=PurseSerializer)
+    @action(detail=False, pagination_class=None, filter_backends=[])
+    def balance(self, request: Request) -> Response:
+        """What is left."""
+        organization = _person(request).organization
+        if organization is None:
+            raise NotFound
+        return Response(PurseSerializer(ledger.purse(organization)).data)
+
+
+def _person(request: Request) -> User:
+    assert isinstance(request.user, User)  # noqa: S101  # IsMember has looked
+    return request.user

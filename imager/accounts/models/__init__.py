@@ -1,0 +1,17 @@
+"""Who may do what: channels, organizations and their units, users, refresh tokens."""
+
+from imager.accounts.models.organizations import Channel, Language, Organization
+from imager.accounts.models.people import Role, User, UserManager
+from imager.accounts.models.tokens import RefreshToken
+from imager.accounts.models.units import UnitEntry
+
+__all__ = [
+    "Channel",
+    "Language",
+    "Organization",
+    "RefreshToken",
+    "Role",
+    "UnitEntry",
+    "User",
+    "UserManager",
+]

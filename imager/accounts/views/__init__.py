@@ -1,0 +1,1 @@
+"""Pages of the accounts room; those of logging in are allauth's."""
