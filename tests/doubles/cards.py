@@ -32,6 +32,9 @@ class MemorySource:
         self.reads.append(wanted)
         return memoryview(self.data)[wanted.offset : wanted.end]
 
+    def read_into(self, wanted: Range, buffer: memoryview, /) -> None:
+        buffer[:] = self.read(wanted)
+
     def close(self) -> None:
         """Nothing is open."""
 

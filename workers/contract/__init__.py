@@ -38,7 +38,7 @@ from workers.contract.limits import (
     transfer_limit,
 )
 from workers.contract.permits import PermitRequest, Ticket
-from workers.contract.reports import CardResult, CreateResult, LogPiece, Progress, Report, Trouble
+from workers.contract.reports import CardResult, CreateResult, Latencies, LogPiece, Progress, Report, Trouble
 from workers.contract.specs import CreateSpec, DownloadSpec, SlotFacts, WriteSpec
 from workers.contract.words import (
     API,
@@ -96,6 +96,7 @@ __all__ = [
     "FileFacts",
     "Held",
     "Kind",
+    "Latencies",
     "LogPiece",
     "Outcome",
     "PermitRequest",

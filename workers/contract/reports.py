@@ -53,6 +53,17 @@ class CreateResult(TypedDict):
     mapped_bytes: int
 
 
+class Latencies(TypedDict):
+    """How long calls took: percentiles are upper edges of `buckets`, whose N-th ends at 2**N ms."""
+
+    calls: int
+    p50_ms: float
+    p99_ms: float
+    longest_ms: float
+    over_1s: int
+    buckets: list[int]
+
+
 class CardResult(TypedDict):
     """`result` of a write task that is done: what was read back from the card itself."""
 
@@ -65,3 +76,9 @@ class CardResult(TypedDict):
     write_rate: float
     read_rate: float
     rewritten_ranges: int
+    skipped_bytes: int  # found right on the card already, so not written again
+    stamps: int  # random blocks in free space, read back at the end
+    returns: int  # times that the reader was reset and the same card came back
+    depth: int  # calls at once, at the end
+    write_latency: Latencies
+    read_latency: Latencies

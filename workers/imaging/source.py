@@ -46,6 +46,10 @@ class Source(Protocol):
         """The range's bytes; JobError `bad_image` if they do not have their digest."""
         ...
 
+    def read_into(self, wanted: Range, buffer: memoryview) -> None:
+        """The same into a buffer of the range's length."""
+        ...
+
     def close(self) -> None: ...
 
 
@@ -172,6 +176,9 @@ class _ContainerSource:
             _prove(part, wanted, self._reader.path)
         return part
 
+    def read_into(self, wanted: Range, buffer: memoryview) -> None:
+        buffer[:] = self.read(wanted)
+
     def close(self) -> None:
         self._reader.close()
 
@@ -203,12 +210,15 @@ class _PlainSource:
             if not _within_grid(each) and hashed(self._fd, each) != each:
                 raise _wrong(each, self._path)
 
-    def read(self, wanted: Range) -> bytes:
-        data = os.pread(self._fd, wanted.length, wanted.offset)
-        if len(data) != wanted.length:
+    def read(self, wanted: Range) -> memoryview:
+        data = bytearray(wanted.length)
+        self.read_into(wanted, memoryview(data))
+        return memoryview(data)
+
+    def read_into(self, wanted: Range, buffer: memoryview) -> None:
+        if os.preadv(self._fd, [buffer], wanted.offset) != wanted.length:
             raise JobError("bad_image", f"{self._path.name} ends before byte {wanted.end}; fetch it again.")
-        _prove(data, wanted, self._path)
-        return data
+        _prove(buffer, wanted, self._path)
 
     def close(self) -> None:
         os.close(self._fd)

@@ -2,114 +2,75 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from functools import partial
+from typing import Final, Protocol, TypeVar
 
-from workers.contract import CardResult, Step
-from workers.errors import CardError, WorkError
+from workers.contract import Step
+from workers.errors import WorkError
 from workers.imaging.ranges import GRID, Range, total
 from workers.report import Report
+from workers.writer import stamps
 from workers.writer.card import Card, aligned
-from workers.writer.compare import Comparison, Digests, compare, digests_of
+from workers.writer.compare import Comparison, compare
+from workers.writer.conditions import Conditions
 from workers.writer.guards import must_hold
-from workers.writer.identity import Identity
-from workers.writer.pipeline import ahead
 from workers.writer.plan import Piece, make_plan
 from workers.writer.probe import prove_writable
+from workers.writer.result import BurnResult
+from workers.writer.traffic import Digests, Traffic, digests_of
 from workers.writer.transfer import BadSpot, settle, write_fully
+from workers.writer.verdicts import BadBlocks, addresses, digest_of_digests, forged, too_slow
 
 HOPELESS: Final = 32  # so many bad ranges are no accident; writing them again would only take hours
+JUDGED: Final = 16 * 1024 * 1024  # bytes that must have been moved before a card is called slow
 _BOOT_SECTORS: Final = 64 * 1024
-_SHOWN: Final = 8
+_FEW: Final = 8  # lost stamps: fewer may be bad blocks, so many are missing capacity
+
+Result = TypeVar("Result")
 
 
 class Source(Protocol):
-    """An open image. `read` gives exactly the range's bytes, verified; `ranges` as in `docs/formats.md`."""
+    """An open image, for one thread at a time; `ranges` as in `docs/formats.md`."""
 
     @property
     def image_size(self) -> int: ...
     @property
     def ranges(self) -> Sequence[Range]: ...
-    def read(self, wanted: Range, /) -> bytes | bytearray | memoryview: ...
+    def read(self, wanted: Range, /) -> bytes | bytearray | memoryview:
+        """Exactly the range's bytes, verified."""
+
+    def read_into(self, wanted: Range, buffer: memoryview, /) -> None:
+        """The same into a buffer of the range's length."""
 
 
-class BadBlocks(CardError):
-    """The card does not keep these ranges, however often they are written."""
-
-    def __init__(self, card: Card, ranges: Sequence[Range], *, tries: int) -> None:
-        self.ranges = tuple(ranges)
-        super().__init__(
-            "bad_blocks",
-            f"The card in {card.name} does not keep what is written at {addresses(ranges)} "
-            f"({tries} tries); take another card and throw this one away.",
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class BurnResult:
-    """What was proved. `read_back_sha256`: SHA-256 over the binary digests of all mapped ranges, ascending,
-    each as it was read from the card. `written_bytes` counts mapped bytes once; rates are bytes per second.
-    """
-
-    identity: Identity
-    written_bytes: int
-    read_back_sha256: str
-    write_rate: float
-    read_rate: float
-    rewritten_ranges: int
-
-    def as_result(self, slot: str) -> CardResult:
-        """In the shape that a report carries."""
-        device: dict[str, Any] = self.identity.facts()
-        return {
-            "slot": slot,
-            "diskseq": self.identity.diskseq,
-            "card_bytes": self.identity.size,
-            "device": device,
-            "written_bytes": self.written_bytes,
-            "read_back_sha256": self.read_back_sha256,
-            "write_rate": self.write_rate,
-            "read_rate": self.read_rate,
-            "rewritten_ranges": self.rewritten_ranges,
-        }
-
-
-def burn(source: Source, card: Card, report: Report, *, rewrites: int = 2) -> BurnResult:
+def burn(source: Source, card: Card, report: Report, conditions: Conditions | None = None) -> BurnResult:
     """Write all ranges of `source` to `card`, which must be open and held exclusively, and read them back.
 
-    Raises CardError (the card), JobError (the image), HostError, or `Canceled`. Whatever goes wrong, the
-    first 4 MiB are left empty where the card still allows it, so that nobody takes the card for a good one.
+    Raises CardError (the card), SlotError (its reader), JobError (the image), HostError, or `Canceled`.
+    Whatever goes wrong, the first 4 MiB are left empty where the card still allows it, so that nobody
+    takes the card for a good one.
     """
     must_hold(card.size(), source.image_size, card.name)
     for first in source.ranges[:1]:
         source.read(first)  # a block map of another image shows here, before a byte of the card changes
-    return _Burn(source, card, report, rewrites).run()
-
-
-def addresses(ranges: Sequence[Range]) -> str:
-    """`bytes 4194304-8388607, 12582912-12587007 and 3 more places`."""
-    words = [f"{each.offset}-{each.end - 1}" for each in ranges[:_SHOWN]]
-    more = f" and {len(ranges) - _SHOWN} more places" if len(ranges) > _SHOWN else ""
-    return f"bytes {', '.join(words)}{more}"
-
-
-def digest_of_digests(digests: Iterable[str]) -> str:
-    """One digest for a whole card: over the ranges' digests (32 bytes each) in the order of the block map."""
-    return hashlib.sha256(b"".join(bytes.fromhex(each) for each in digests)).hexdigest()
+    return _Burn(source, card, report, conditions or Conditions()).run()
 
 
 class _Burn:
-    def __init__(self, source: Source, card: Card, report: Report, rewrites: int) -> None:
+    def __init__(self, source: Source, card: Card, report: Report, conditions: Conditions) -> None:
         self._source = source
-        self._card = card
         self._report = report
-        self._rewrites = rewrites
+        self._conditions = conditions
+        self._traffic = Traffic(card, report, patience=conditions.patience, depth=conditions.depth)
+        self._card = self._traffic.card
         self._plan = make_plan(
             source.ranges, image_size=source.image_size, card_size=card.size(), block=card.block
+        )
+        self._stamps = stamps.choose(
+            self._plan, card_size=card.size(), image=_image_of(source), count=conditions.stamps
         )
         self._expected: Digests = {}
         self._read: Digests = {}
@@ -121,11 +82,14 @@ class _Burn:
         try:
             self._wipe()
             write_rate = self._write(self._plan.body, self._plan.head)
+            self._judge("writes", write_rate, self._conditions.min_write_rate)
             read_rate = self._prove()
+            self._judge("reads", read_rate, self._conditions.min_read_rate)
             proved = True
         finally:
             if not proved and self._bootable:
                 self._make_unbootable()
+        watch = self._traffic.watch
         return BurnResult(
             identity=self._card.identity(),
             written_bytes=total(self._source.ranges),
@@ -133,22 +97,41 @@ class _Burn:
             write_rate=write_rate,
             read_rate=read_rate,
             rewritten_ranges=self._rewritten,
+            skipped_bytes=0,
+            stamps=len(self._stamps.places),
+            returns=0,
+            depth=watch.depth,
+            write_latency=watch.written.facts(),
+            read_latency=watch.read.facts(),
         )
 
     def _wipe(self) -> None:
         blanked = self._plan.blanked
         self._report.step(Step.WIPING, total(blanked))
-        prove_writable(self._card)
+        self._twice(lambda: prove_writable(self._card))
         done = 0
         for each in blanked:
             self._report.check()
-            write_fully(self._card, aligned(each.length), each.offset)
+            self._twice(partial(_blank, self._card, each))
             done += each.length
             self._report.progress(done)
-        settle(self._card)
+        self._twice(lambda: self._stamps.write(self._card))
+        self._settle()
         self._expected.update(
             (each, each.sha256 or "") for piece in self._plan.zeros for each in piece.ranges
         )
+
+    def _twice(self, call: Callable[[], None]) -> None:
+        """An error of the card may pass; twice the same is no accident."""
+        try:
+            self._traffic.alone(call)
+        except BadSpot as trouble:
+            self._report.log(f"{trouble.message} Trying it again.")
+            try:
+                self._traffic.alone(call)
+            except BadSpot as again:
+                place = Range(again.offset, self._card.block)
+                raise BadBlocks(self._card.name, [place], tries=2) from again
 
     def _write(self, body: Sequence[Piece], head: Sequence[Piece]) -> float:
         """Body, then head, each flushed; bytes per second. What the card refuses is left to the read-back."""
@@ -156,28 +139,34 @@ class _Burn:
         self._report.step(Step.WRITING, size)
         began = time.perf_counter()
         done = self._write_pieces(body, 0)
-        settle(self._card)
+        self._settle()
         if head:
             self._bootable = True
             self._write_pieces(head, done)
-            settle(self._card)
+            self._settle()
         return _rate(size, began)
 
     def _write_pieces(self, pieces: Sequence[Piece], done: int) -> int:
         refused: list[Range] = []
-        with closing(ahead(pieces, self._fill)) as filled:
-            for piece, digests, buffer in filled:
+        with closing(self._traffic.write(pieces, self._fill)) as written:
+            for piece, (digests, trouble) in written:
                 self._report.check()
                 self._expected.update(digests)
-                try:
-                    write_fully(self._card, buffer[: piece.length], piece.offset)
-                except BadSpot as trouble:
+                if trouble:
                     self._report.log(trouble.message)
                     refused += piece.ranges
                     self._condemn_if_hopeless(refused, 1)
                 done += piece.length
                 self._report.progress(done)
         return done
+
+    def _judge(self, verb: str, rate: float, limit: float) -> None:
+        """Over the whole image, so that neither a cache nor a hiccup decides."""
+        if limit > rate and total(self._source.ranges) >= JUDGED:
+            raise too_slow(self._card.name, verb, rate, limit)
+
+    def _settle(self) -> None:
+        self._traffic.alone(lambda: settle(self._card))
 
     def _fill(self, piece: Piece, buffer: memoryview) -> Digests:
         """Put a piece's bytes into the buffer; runs ahead of the card, in a thread of its own."""
@@ -186,7 +175,10 @@ class _Burn:
             start = each.offset - piece.offset
             buffer[end:start] = bytes(start - end)
             end = start + each.length
-            buffer[start:end] = bytes(each.length) if piece.blank else self._source.read(each)
+            if piece.blank:
+                buffer[start:end] = bytes(each.length)
+            else:
+                self._source.read_into(each, buffer[start:end])
         buffer[end : piece.length] = bytes(piece.length - end)
         if all(each.sha256 for each in piece.ranges):
             return {each: each.sha256 or "" for each in piece.ranges}
@@ -203,13 +195,14 @@ class _Burn:
         found = self._read_back(pieces)
         rate = _rate(sum(piece.length for piece in pieces), began)
         tries = 1
-        while found.bad_ranges and tries <= self._rewrites:
+        while found.bad_ranges and tries <= self._conditions.rewrites:
             found = self._mend(found, pieces, tries)
             tries += 1
         if tries > 1 and not found.bad_ranges:
             found = self._read_back(pieces)
         if found.bad_ranges:
-            raise BadBlocks(self._card, found.bad_ranges, tries=tries)
+            raise BadBlocks(self._card.name, found.bad_ranges, tries=tries)
+        self._find_stamps()
         return rate
 
     def _mend(self, found: Comparison, pieces: Sequence[Piece], tries: int) -> Comparison:
@@ -226,13 +219,22 @@ class _Burn:
 
     def _read_back(self, pieces: Sequence[Piece]) -> Comparison:
         self._report.step(Step.READING_BACK, sum(piece.length for piece in pieces))
-        found = compare(self._card, pieces, self._expected, self._report, give_up_at=HOPELESS)
+        found = compare(self._traffic, pieces, self._expected, self._report, give_up_at=HOPELESS)
         self._read.update(found.digests)
         return found
 
+    def _find_stamps(self) -> None:
+        """Free space is as large as the card says, even now that everything else was written."""
+        lost = self._traffic.alone(lambda: self._stamps.lost(self._card))
+        if len(lost) >= min(_FEW, len(self._stamps.places)) > 0:
+            raise forged(self._card.name, self._card.size(), lost)
+        if lost:
+            places = [Range(each, stamps.STAMP) for each in lost]
+            raise BadBlocks(self._card.name, places, tries=1)
+
     def _condemn_if_hopeless(self, bad: Sequence[Range], tries: int) -> None:
         if len(bad) >= HOPELESS:
-            raise BadBlocks(self._card, bad, tries=tries)
+            raise BadBlocks(self._card.name, bad, tries=tries)
 
     def _make_unbootable(self) -> None:
         """Empty the first cell again, its beginning at once: whoever asked us to stop may not wait long.
@@ -242,10 +244,25 @@ class _Burn:
         head = self._plan.blanked[0].length
         try:
             for length in (min(_BOOT_SECTORS, head), head):
-                write_fully(self._card, aligned(length), 0)
-                settle(self._card)
+                self._traffic.alone(partial(_empty, self._card, Range(0, length)), heeds_cancel=False)
         except WorkError as trouble:
             self._report.log(f"The beginning of the card could not be emptied again: {trouble.message}")
+
+
+def _blank(card: Card, place: Range) -> None:
+    write_fully(card, aligned(place.length), place.offset)
+
+
+def _empty(card: Card, place: Range) -> None:
+    _blank(card, place)
+    settle(card)
+
+
+def _image_of(source: Source) -> str:
+    """What the stamps call this image."""
+    if all(each.sha256 for each in source.ranges):
+        return digest_of_digests(each.sha256 or "" for each in source.ranges)
+    return stamps.UNKNOWN_IMAGE
 
 
 def _rate(size: int, began: float) -> float:

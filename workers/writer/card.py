@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import mmap
@@ -21,6 +22,7 @@ FILE_BLOCK: Final = 4096
 _FLAGS: Final = os.O_NOFOLLOW | os.O_CLOEXEC
 _UDEV_PATIENCE: Final = 5.0  # seconds; udev holds its own lock while it probes a fresh card
 _SAMPLES: Final = 64
+_HUGE: Final = 2 * 1024 * 1024
 
 
 class Card(Protocol):
@@ -50,8 +52,23 @@ class Card(Protocol):
 
 
 def aligned(size: int) -> memoryview:
-    """A zeroed buffer that direct I/O accepts."""
-    return memoryview(mmap.mmap(-1, size))
+    """A zeroed buffer that direct I/O accepts; a large one in huge pages, which the kernel pins faster."""
+    buffer = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    if size >= _HUGE:
+        with contextlib.suppress(OSError):  # a kernel without huge pages
+            buffer.madvise(mmap.MADV_HUGEPAGE)
+    return memoryview(buffer)
+
+
+class Stalled(SlotError):
+    """A call to the card does not come back. Card and locks stay taken: it may still reach the card."""
+
+    def __init__(self, name: str, seconds: float) -> None:
+        super().__init__(
+            "stalled",
+            f"The reader of {name} has not answered for {seconds:.0f} s; unplug the reader, plug it in again "
+            "and try another card. If that one stalls as well, replace the reader.",
+        )
 
 
 class _Opened:
@@ -95,8 +112,9 @@ class _Opened:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_exception: object) -> None:
-        self.close()
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if not isinstance(error, Stalled):
+            self.close()
 
     def _refuse_cached(self) -> None:
         """Without direct I/O a read-back proves nothing unless the pages are really gone."""

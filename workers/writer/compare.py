@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections import deque
 from collections.abc import Iterable
-from concurrent.futures import Future
+from contextlib import closing
 from dataclasses import dataclass, field
 
 from workers.imaging.ranges import Range
 from workers.report import Report
-from workers.writer.card import Card
-from workers.writer.pipeline import DEPTH, Behind
 from workers.writer.plan import Piece
-from workers.writer.transfer import BadSpot, read_fully
-
-Digests = dict[Range, str]
+from workers.writer.traffic import Digests, Traffic
 
 
 @dataclass
@@ -25,6 +19,7 @@ class Comparison:
     digests: Digests = field(default_factory=dict)
     differing: list[Range] = field(default_factory=list)
     unreadable: list[Piece] = field(default_factory=list)
+    seen: set[Piece] = field(default_factory=set)
 
     @property
     def bad_ranges(self) -> list[Range]:
@@ -37,56 +32,38 @@ class Comparison:
         bad = set(self.bad_ranges)
         return [piece for piece in pieces if not bad.isdisjoint(piece.ranges)]
 
-
-def digests_of(piece: Piece, buffer: memoryview) -> Digests:
-    """SHA-256 of each range of a piece, in hex."""
-    found = {}
-    for each in piece.ranges:
-        start = each.offset - piece.offset
-        found[each] = hashlib.sha256(buffer[start : start + each.length]).hexdigest()
-    return found
+    def take(self, piece: Piece, digests: Digests | None, expected: Digests) -> None:
+        """What reading a piece gave; None: nothing."""
+        self.seen.add(piece)
+        if digests is None:
+            self.unreadable.append(piece)
+            return
+        self.digests.update(digests)
+        self.differing += [each for each, digest in digests.items() if digest != expected[each]]
 
 
 def compare(
-    card: Card, pieces: Iterable[Piece], expected: Digests, report: Report, *, give_up_at: int | None = None
+    traffic: Traffic,
+    pieces: Iterable[Piece],
+    expected: Digests,
+    report: Report,
+    *,
+    found: Comparison | None = None,
+    give_up_at: int | None = None,
 ) -> Comparison:
-    """Read all pieces; hashing runs beside reading. `give_up_at`: so many bad ranges are enough to know."""
-    found = Comparison()
-    jobs: deque[Future[Digests]] = deque()
-    behind = Behind()
-    done = 0
-    try:
-        for piece in pieces:
-            report.check()
-            if job := _read(card, piece, behind):
-                jobs.append(job)
-            else:
-                found.unreadable.append(piece)
-            while len(jobs) > DEPTH:
-                _collect(jobs.popleft(), expected, found)
+    """Read all pieces that `found` has not seen yet; hashing runs beside reading.
+
+    `give_up_at`: so many bad ranges are enough to know.
+    """
+    found = found if found is not None else Comparison()
+    done = sum(piece.length for piece in found.seen)
+    unseen = [piece for piece in pieces if piece not in found.seen]
+    with closing(traffic.read(unseen)) as readings:
+        for piece, digests in readings:
+            found.take(piece, digests, expected)
             done += piece.length
+            report.check()
             report.progress(done)
-            if give_up_at is not None and len(found.bad_ranges) >= give_up_at:
+            if give_up_at is not None and len(found.differing) + len(found.unreadable) >= give_up_at:
                 break
-        for job in jobs:
-            _collect(job, expected, found)
-    finally:
-        behind.close()
     return found
-
-
-def _read(card: Card, piece: Piece, behind: Behind) -> Future[Digests] | None:
-    buffer = behind.buffer()
-    try:
-        read_fully(card, buffer[: piece.length], piece.offset)
-    except BadSpot:
-        behind.free(buffer)
-        return None
-    return behind.submit(digests_of, piece, buffer)
-
-
-def _collect(job: Future[Digests], expected: Digests, found: Comparison) -> None:
-    for each, digest in job.result().items():
-        found.digests[each] = digest
-        if digest != expected[each]:
-            found.differing.append(each)

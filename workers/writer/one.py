@@ -22,9 +22,10 @@ from workers.imaging.source import open_source
 from workers.pipe import PipeReport
 from workers.report import Report
 from workers.writer import guards
-from workers.writer.burn import BurnResult, burn
+from workers.writer.burn import burn
 from workers.writer.identity import Identity
 from workers.writer.opening import check, look, open_candidate
+from workers.writer.result import BurnResult
 from workers.writer.terms import host_error
 
 

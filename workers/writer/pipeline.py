@@ -1,72 +1,59 @@
-"""Work ahead of, or behind, the thread that talks to the card. Reading, hashing and writing free the GIL."""
+"""Buffers on their way between host and card: two stages, several in flight, results in order.
+
+Reading, hashing and writing free the GIL.
+"""
 
 from __future__ import annotations
 
-import queue
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Final, TypeVar
+from concurrent.futures import Future
+from functools import partial
+from typing import TypeVar
 
 from workers.imaging.ranges import GRID
 from workers.writer.card import aligned
-
-DEPTH: Final = 4  # buffers in flight; more gains nothing, at 4 MiB each
+from workers.writer.lanes import Lanes
 
 Item = TypeVar("Item")
+Middle = TypeVar("Middle")
 Result = TypeVar("Result")
+Wait = Callable[[Future[Result]], Result]
 
 
-def ahead(
-    items: Iterable[Item], fill: Callable[[Item, memoryview], Result], *, depth: int = DEPTH
-) -> Generator[tuple[Item, Result, memoryview], None, None]:
-    """Each item with what `fill(item, buffer)` made of it, in order, one thread up to `depth` items ahead.
+def through(
+    items: Iterable[Item],
+    first: tuple[Lanes, Callable[[Item, memoryview], Middle]],
+    second: tuple[Lanes, Callable[[Item, Middle, memoryview], Result]],
+    *,
+    wait: Wait[Result],
+    buffers: int,
+) -> Generator[tuple[Item, Result], None, None]:
+    """Each item with what became of it: `second(item, first(item, buffer), buffer)`, in the items' order.
 
-    A buffer is the caller's until the next item is asked for. A failure of `fill` comes at its item's turn.
-    Close the generator when you leave early.
+    Up to `buffers` items are under way. A failure comes at its item's turn. Items are taken from the
+    iterable as buffers get free, so that whoever feeds it may look at the results of earlier ones.
     """
-    buffers = [aligned(GRID) for _ in range(depth)]
+    free = [aligned(GRID) for _ in range(buffers)]
     waiting: deque[tuple[Item, Future[Result], memoryview]] = deque()
     source = iter(items)
-    pool = ThreadPoolExecutor(1, thread_name_prefix="ahead")
-    try:
-        while True:
-            while buffers and (item := next(source, None)) is not None:
-                buffer = buffers.pop()
-                waiting.append((item, pool.submit(fill, item, buffer), buffer))
-            if not waiting:
-                return
-            first, future, buffer = waiting.popleft()
-            yield first, future.result(), buffer
-            buffers.append(buffer)
-    finally:
-        pool.shutdown(cancel_futures=True)
+    while True:
+        while free and (item := next(source, None)) is not None:
+            buffer = free.pop()
+            middle = first[0].submit(partial(first[1], item, buffer))
+            last = second[0].submit(partial(_continue, second[1], item, middle, buffer))
+            waiting.append((item, last, buffer))
+        if not waiting:
+            return
+        item, future, buffer = waiting.popleft()
+        yield item, wait(future)
+        free.append(buffer)
 
 
-class Behind:
-    """Calls `digest(item, buffer)` in a thread while the next buffer is being read; results in order."""
-
-    def __init__(self, *, depth: int = DEPTH) -> None:
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix="behind")
-        self._free: queue.SimpleQueue[memoryview] = queue.SimpleQueue()
-        for _ in range(depth):
-            self._free.put(aligned(GRID))
-
-    def buffer(self) -> memoryview:
-        """A free buffer; waits until the thread has done with one."""
-        return self._free.get()
-
-    def submit(
-        self, digest: Callable[[Item, memoryview], Result], item: Item, buffer: memoryview
-    ) -> Future[Result]:
-        """Hand over a filled buffer; it is freed when the work on it ends, well or not."""
-        future = self._pool.submit(digest, item, buffer)
-        future.add_done_callback(lambda _: self._free.put(buffer))
-        return future
-
-    def free(self, buffer: memoryview) -> None:
-        """Give back a buffer that nothing was read into."""
-        self._free.put(buffer)
-
-    def close(self) -> None:
-        self._pool.shutdown(cancel_futures=True)
+def _continue(
+    work: Callable[[Item, Middle, memoryview], Result],
+    item: Item,
+    middle: Future[Middle],
+    buffer: memoryview,
+) -> Result:
+    return work(item, middle.result(), buffer)

@@ -30,7 +30,7 @@ def write(job: Job, report: Report) -> CardResult:
             lock_dir=places.locks_folder(job.config.data),
             image_size=source.image_size,
         )
-        with closing(card):
+        with card:
             report.check()
             serial = _permit(job, slot, card)
             report.log(f"slot {slot.name}: permit for card {serial}, {card.size()} bytes")

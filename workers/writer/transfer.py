@@ -24,8 +24,9 @@ _BROKEN: Final = (
 class BadSpot(CardError):
     """The card is there, but refused these bytes; another try at the same place may succeed."""
 
-    def __init__(self, message: str) -> None:
+    def __init__(self, message: str, offset: int) -> None:
         super().__init__("io_error", message)
+        self.offset = offset
 
 
 def write_fully(card: Card, data: memoryview, offset: int) -> None:
@@ -74,7 +75,7 @@ def named(card: Card, error: OSError, verb: str, offset: int) -> WorkError:
             f"No space left on the disk that holds {card.name}; free some or move the file.",
         )
     if error.errno in _BROKEN:
-        return BadSpot(f"{card.name} could not {verb} at byte {offset} ({error.strerror}).")
+        return BadSpot(f"{card.name} could not {verb} at byte {offset} ({error.strerror}).", offset)
     return WorkError("unexpected_errno", f"{card.name}: {verb} at byte {offset}: {error}")
 
 
@@ -113,7 +114,7 @@ def _whole_blocks(card: Card, count: int, verb: str, offset: int) -> int:
         return whole
     if not card.present():
         raise gone(card)
-    raise BadSpot(f"{card.name} stopped at byte {offset}: it would not {verb} any further.")
+    raise BadSpot(f"{card.name} stopped at byte {offset}: it would not {verb} any further.", offset)
 
 
 def _unsettled(card: Card, error: OSError) -> WorkError:

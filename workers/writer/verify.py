@@ -25,14 +25,16 @@ from workers.imaging.sizes import readable
 from workers.imaging.source import open_source
 from workers.report import Report
 from workers.terminal import TerminalReport
-from workers.writer.burn import Source, addresses, digest_of_digests
+from workers.writer.burn import Source
 from workers.writer.card import Card
-from workers.writer.compare import Digests, compare
+from workers.writer.compare import compare
 from workers.writer.guards import must_hold
 from workers.writer.opening import open_for_reading
 from workers.writer.plan import Piece, make_plan
 from workers.writer.terms import add_image_arguments, host_error, key_of
+from workers.writer.traffic import Digests, Traffic
 from workers.writer.transfer import settle
+from workers.writer.verdicts import addresses, digest_of_digests
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,9 @@ class _MapOnly:
     def read(self, wanted: Range, /) -> bytes:
         raise ValueError(f"{wanted} has no digest and there is no image to compute it from")
 
+    def read_into(self, wanted: Range, _buffer: memoryview, /) -> None:
+        self.read(wanted)
+
     def close(self) -> None:
         """Nothing is open."""
 
@@ -88,10 +93,11 @@ def verify(source: Source, card: Card, report: Report) -> Verdict:
     must_hold(card.size(), source.image_size, card.name)
     plan = make_plan(source.ranges, image_size=source.image_size, card_size=card.size(), block=card.block)
     expected = _expected(source, plan.mapped, report)
-    settle(card)
+    traffic = Traffic(card, report)
+    traffic.alone(lambda: settle(traffic.card))
     report.step(Step.READING_BACK, sum(piece.length for piece in plan.mapped))
     began = time.perf_counter()
-    found = compare(card, plan.mapped, expected, report)
+    found = compare(traffic, plan.mapped, expected, report)
     seconds = time.perf_counter() - began
     bad = found.bad_ranges
     return Verdict(

@@ -21,6 +21,7 @@ from workers.writer import card as card_module
 from workers.writer import ioctls
 from workers.writer.burn import burn
 from workers.writer.card import BlockCard, aligned
+from workers.writer.conditions import Conditions
 from workers.writer.faulty import FaultyCard
 from workers.writer.opening import check, look, open_candidate, open_for_reading
 from workers.writer.slots import SlotConfig, find, open_card
@@ -73,7 +74,7 @@ def test_an_image_is_written_and_proved(backing: Path, node: str) -> None:
         assert card.size() == 96 * MIB
         assert card.block == 512
         assert card.present()
-        burn(source, card, Recorder())
+        burn(source, card, Recorder(), Conditions(stamps=0))
         assert verify(source, card, Recorder()).good
     assert_holds(backing, source)
     assert bytes_at(backing, 40 * MIB, MIB) == b"\xa5" * MIB, "a hole stays as it was"

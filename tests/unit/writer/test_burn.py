@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import json
 import os
 from pathlib import Path
 
@@ -12,10 +13,12 @@ from workers.contract import CardResult, Step
 from workers.errors import Canceled, CardError, JobError, WorkError
 from workers.imaging.ranges import GRID, Range, total
 from workers.report import Recorder
-from workers.writer.burn import HOPELESS, BadBlocks, burn
+from workers.writer.burn import HOPELESS, burn
 from workers.writer.card import FileCard
+from workers.writer.conditions import Conditions
 from workers.writer.faulty import FOREVER, FaultyCard, Spot
 from workers.writer.plan import SMALL_GAP
+from workers.writer.verdicts import BadBlocks
 
 OLD = 0xA5
 # Head, a small gap, a body with holes, something in the last 4 MiB.
@@ -27,9 +30,11 @@ def source() -> MemorySource:
     return image(31 * MIB, MAPPED)
 
 
-def failed(source: MemorySource, card: FaultyCard | FileCard, report: Recorder) -> WorkError:
+def failed(
+    source: MemorySource, card: FaultyCard | FileCard, report: Recorder, conditions: Conditions | None = None
+) -> WorkError:
     with pytest.raises(WorkError) as caught:
-        burn(source, card, report)
+        burn(source, card, report, conditions)
     return caught.value
 
 
@@ -50,7 +55,7 @@ def test_all_mapped_ranges_are_on_the_card_and_proved(
 def test_holes_stay_as_they_were_but_head_and_tail_are_zeroed(
     path: Path, card: FileCard, source: MemorySource, report: Recorder
 ) -> None:
-    burn(source, card, report)
+    burn(source, card, report, Conditions(stamps=0))
     data = path.read_bytes()
     assert data[24_576:GRID] == bytes(GRID - 24_576), "the head beside its ranges"
     assert data[GRID : 6 * MIB] == bytes([OLD]) * (2 * MIB), "a hole"
@@ -215,7 +220,7 @@ def test_the_number_of_rewrites(
     card: FileCard, source: MemorySource, report: Recorder, rewrites: int
 ) -> None:
     with pytest.raises(BadBlocks):
-        burn(source, FaultyCard(card, flips=[Spot(17 * MIB)]), report, rewrites=rewrites)
+        burn(source, FaultyCard(card, flips=[Spot(17 * MIB)]), report, Conditions(rewrites=rewrites))
     assert report.steps.count(Step.READING_BACK) == 1 + rewrites
 
 
@@ -263,16 +268,20 @@ def test_a_card_full_of_bad_blocks_is_given_up_at_once(tmp_path: Path, report: R
     assert "more places" in error.message
 
 
-def test_a_card_that_refuses_all_writes_is_given_up_while_writing(tmp_path: Path, report: Recorder) -> None:
+@pytest.mark.parametrize(("stamps", "step"), [(64, Step.WIPING), (0, Step.WRITING)])
+def test_a_card_that_refuses_all_writes_is_given_up_at_once(
+    tmp_path: Path, report: Recorder, stamps: int, step: Step
+) -> None:
     size = 2 * HOPELESS * MIB
     path = tmp_path / "big"
     path.touch()
     os.truncate(path, size)
     source = image(size, [(start, 4096) for start in range(GRID, size, MIB)])
     with FileCard.open(str(path)) as card:
-        error = failed(source, FaultyCard(card, write_errors=[Spot(GRID, size - 3 * GRID)]), report)
+        faulty = FaultyCard(card, write_errors=[Spot(GRID, size - 3 * GRID)])
+        error = failed(source, faulty, report, Conditions(stamps=stamps))
     assert error.code == "bad_blocks"
-    assert report.steps == [Step.WIPING, Step.WRITING]
+    assert report.steps[-1] == step
 
 
 def test_a_card_that_ignores_writes_is_found_before_anything_is_written(
@@ -477,3 +486,52 @@ def test_nothing_is_read_before_it_was_flushed_and_forgotten(
 
     burn(source, Strict(card, flips=[Spot(17 * MIB, times=1)]), report)
     assert_holds(path, source)
+
+
+def test_speed_and_latencies_are_kept(card: FileCard, source: MemorySource, report: Recorder) -> None:
+    told = burn(source, card, report).as_result("left")
+    assert told["write_latency"]["calls"] > len(source.ranges)
+    assert told["read_latency"]["calls"] > len(source.ranges)
+    assert sum(told["write_latency"]["buckets"]) == told["write_latency"]["calls"]
+    assert told["depth"] == 4
+    assert len(json.dumps(told)) < 4096
+
+
+@pytest.mark.parametrize(
+    ("conditions", "verb", "steps"),
+    [
+        (Conditions(min_write_rate=1e15), "writes", 2),
+        (Conditions(min_read_rate=1e15), "reads", 3),
+    ],
+)
+def test_a_card_slower_than_asked_is_refused_with_limit_and_figure(
+    path: Path, card: FileCard, report: Recorder, conditions: Conditions, verb: str, steps: int
+) -> None:
+    error = failed(image(24 * MIB), card, report, conditions)
+    assert isinstance(error, CardError)
+    assert error.code == "too_slow"
+    assert verb in error.message
+    assert "1000 TB" in error.message
+    assert "MB a second" in error.message or "GB a second" in error.message
+    assert len(report.steps) == steps
+    assert bytes_at(path, 0, GRID) == bytes(GRID)
+
+
+def test_a_small_image_says_nothing_about_speed(card: FileCard, report: Recorder) -> None:
+    burn(image(9 * MIB), card, report, Conditions(min_write_rate=1e15, min_read_rate=1e15))
+
+
+@pytest.mark.parametrize("place", [0, 28 * MIB])
+def test_an_error_while_wiping_that_passes_does_no_harm(
+    path: Path, card: FileCard, source: MemorySource, report: Recorder, place: int
+) -> None:
+    burn(source, FaultyCard(card, write_errors=[Spot(place, times=1)]), report)
+    assert_holds(path, source)
+
+
+def test_an_error_while_wiping_that_stays_names_the_place(
+    card: FileCard, source: MemorySource, report: Recorder
+) -> None:
+    error = failed(source, FaultyCard(card, write_errors=[Spot(28 * MIB)]), report)
+    assert error.code == "bad_blocks"
+    assert f"bytes {28 * MIB}-" in error.message

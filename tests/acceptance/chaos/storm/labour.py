@@ -24,8 +24,9 @@ from workers.job import Job
 from workers.report import Report
 from workers.writer import burn as burning
 from workers.writer import steps as writing
-from workers.writer.burn import BurnResult, Source
+from workers.writer.burn import Source
 from workers.writer.card import Card
+from workers.writer.result import BurnResult
 
 IMAGE_BYTES = 96 * 1024
 CARD_BYTES = 9 * 1024 * 1024

@@ -1,0 +1,38 @@
+"""Under which conditions a card is written: what its order asks for, and how long it may hesitate."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+from workers.writer.watch import Patience
+
+STAMPS: Final = 64
+
+
+class Returning(Protocol):
+    """How to get a card back that went away with its reader."""
+
+    def reopen(self) -> bool:
+        """Open what is at the same place now, in place of what is lost; False if nothing is there yet."""
+
+    def permitted(self) -> None:
+        """Raise unless whoever allowed this writing allows it on; called before the first byte."""
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """Rates are bytes per second, 0 for none asked; `depth` None: as many calls at once as fit the reader.
+
+    `stamps`: random blocks in free space that must still be there in the end.
+    `differential`: write only what differs, if the card carries our stamps and holds most of the image.
+    """
+
+    rewrites: int = 2
+    patience: Patience = field(default_factory=Patience)
+    depth: int | None = None
+    stamps: int = STAMPS
+    min_write_rate: float = 0
+    min_read_rate: float = 0
+    differential: bool = False
+    returning: Returning | None = None
