@@ -132,7 +132,7 @@ def main(name: str, port: str, ca: str, email: str, configuration: str, quantity
     if [card["verdict"] for card in cards] != ["accepted"] * int(quantity):
         raise Failed(f"{quantity} accepted cards were expected, not {cards}")
     for card in cards:
-        print(f"card {card['serial']} in slot {card['slot']} was written and read back")
+        print(f"card {card['serial']} was written and read back")
 
 
 if __name__ == "__main__":

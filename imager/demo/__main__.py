@@ -80,6 +80,7 @@ def stop(console: Console, line: Line | None) -> None:
 def run(console: Console, line: Line, seeds: Seeds) -> Proof:
     """Order, watch, prove."""
     member = Member(line.url, MEMBER, seeds.passwords[MEMBER])
+    staff = Member(line.url, STAFF, seeds.passwords[STAFF])
     operator = Operator(line.url, STAFF, seeds.passwords[STAFF])
     console.print(Rule("the line at work"))
     cards = member.place(order_body(seeds, "physical", member.media("physical"), quantity=2))
@@ -92,7 +93,7 @@ def run(console: Console, line: Line, seeds: Seeds) -> Proof:
         for slot in operator.confirm_cards(WRITER):
             console.print(f"[green]✔[/green] {STAFF} confirmed the card in slot {slot}")
 
-    seen = watch(console, {"cards": cards["id"], "download": download["id"]}, member.order, tick)
+    seen = watch(console, {"cards": cards["id"], "download": download["id"]}, staff.order, tick)
     console.print(Rule("proof"))
     proof = prove(console, line, seeds, seen)
     operator.ship(cards["id"], "DHL 00340434161094000000")

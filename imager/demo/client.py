@@ -1,4 +1,4 @@
-"""The demo's people, over HTTP: a member orders by API, an operator confirms cards on the station page."""
+"""The demo's people, over HTTP: those who use the API, and an operator who confirms cards on his page."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _checked(answer: requests.Response) -> requests.Response:
 
 
 class Member:
-    """An API client with a JWT."""
+    """An API client with a JWT: the member who orders, or staff who see where it is made."""
 
     def __init__(self, url: str, email: str, password: str) -> None:
         self.api = f"{url}/api/v1/"

@@ -14,6 +14,7 @@ from rest_framework import serializers
 from imager import clock
 from imager.accounts.models import Organization, Role, User
 from orders import notices, sizes
+from orders.api.audience import for_members
 from orders.api.fields import ContentsField
 from orders.models import Configuration, Content, Media, Order, OrderMove
 from orders.queries import downloadable, visible_configurations
@@ -233,7 +234,10 @@ class OrderedContentSerializer(serializers.Serializer[dict[str, Any]]):
 
 
 class OrderDetailSerializer(OrderSerializer):
-    """An order with everything that people may know about it."""
+    """An order with everything that people may know about it.
+
+    Hosts and slots, who moved it, and faults that are being mended are for staff: members find them empty.
+    """
 
     contents = OrderedContentSerializer(many=True, read_only=True)
     stages = serializers.SerializerMethodField()
@@ -255,13 +259,20 @@ class OrderDetailSerializer(OrderSerializer):
         ]
         read_only_fields = fields
 
+    def to_representation(self, instance: Order) -> dict[str, Any]:
+        told = super().to_representation(instance)
+        return told if self._is_staff() else {**told, **for_members(told)}
+
+    def _is_staff(self) -> bool:
+        request = self.context.get("request")
+        return request is not None and getattr(request.user, "role", "") == Role.STAFF
+
     def get_stages(self, order: Order) -> list[dict[str, Any]]:
         return [dict(StageSerializer(stage).data) for stage in tasks.progress(order)]
 
     @extend_schema_field(ReasonSerializer(many=True))
     def get_waiting(self, order: Order) -> list[dict[str, Any]]:
-        request = self.context.get("request")
-        staff = request is not None and getattr(request.user, "role", "") == Role.STAFF
+        staff = self._is_staff()
         return [
             {
                 "code": reason.code,

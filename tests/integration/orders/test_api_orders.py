@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import threading
 
 import pytest
@@ -11,7 +12,7 @@ from rest_framework.test import APIClient
 
 from orders import services
 from orders.models import Order
-from tasks_app.models import Outbox, Task
+from tasks_app.models import Host, Outbox, Slot, Task
 from workers.contract import Kind
 
 URL = "/api/v1/orders/"
@@ -164,9 +165,52 @@ def test_progress_cards_and_history(school, api, line):
     ]
     stage = data["stages"][3]
     assert (stage["step"], stage["done"], stage["rate"], stage["eta"]) == ("writing", 25, 5.0, 15.0)
-    assert stage["host"] == line.writer.name
     assert [(card["unit"], card["verdict"]) for card in data["cards"]] == [(2, "writing"), (1, "accepted")]
     assert [move["went_to"] for move in data["history"]] == ["placed", "creating", "downloading", "writing"]
+
+
+def test_members_are_told_of_no_hosts_and_slots(school, api, line):
+    """As on the pages: staff need to know where it is made and who did what, members do not."""
+    Host.objects.filter(pk=line.writer.pk).update(name="canary-writer")
+    Host.objects.filter(pk=line.creator.pk).update(name="canary-creator")
+    for host in (line.writer, line.creator):
+        host.refresh_from_db()
+    order = school.place(quantity=2)
+    line.build(order)
+    line.download(order)
+    line.write(order, 1)
+    running = line.insert(order, 2)
+    Slot.objects.filter(pk=running.slot_id).update(name="canary-slot")
+    Task.objects.filter(pk=running.pk).update(
+        trouble={"fault": "card", "code": "bad", "message": "canary-bad"}
+    )
+    Order.objects.get(pk=order.pk).moves.update(by="canary-person")
+
+    told = [api(school.member).get(f"{URL}{order.pk}/").data, api(school.staff).get(f"{URL}{order.pk}/").data]
+    told.append(api(school.member).post(f"{URL}{order.pk}/cancel/").data)
+
+    for members in (told[0], told[2]):
+        assert "canary" not in json.dumps(members, default=str)
+        assert {(stage["host"], stage["slot"]) for stage in members["stages"]} == {("", "")}
+        assert {(card["host"], card["slot"], card["serial"] != "") for card in members["cards"]} == {
+            ("", "", True)
+        }
+        assert {move["by"] for move in members["history"]} == {""}
+    stage = told[1]["stages"][3]
+    assert (stage["host"], stage["slot"], stage["trouble"]["message"]) == (
+        "canary-writer",
+        "canary-slot",
+        "canary-bad",
+    )
+    assert {card["host"] for card in told[1]["cards"]} == {"canary-writer"}
+    assert {move["by"] for move in told[1]["history"]} == {"canary-person"}
+
+
+def test_members_are_told_why_a_task_has_failed(school, api, line):
+    order = school.place()
+    line.fail(line.claim(line.task(order, Kind.CREATE)), "The base image is missing.")
+    [stage] = api(school.member).get(f"{URL}{order.pk}/").data["stages"]
+    assert stage["trouble"]["message"] == "The base image is missing."
 
 
 def test_a_finished_download_has_its_link(school, api, line):
@@ -198,7 +242,7 @@ def test_cancel(school, api):
     again = api(school.member).post(f"{URL}{order.pk}/cancel/")
 
     assert (answer.status_code, answer.data["status"]) == (200, "canceled")
-    assert answer.data["history"][-1]["by"] == "amina@example.org"
+    assert order.moves.last().by == "amina@example.org"
     assert (again.status_code, again.data["code"]) == (409, "conflict")
 
 
