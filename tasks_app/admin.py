@@ -16,7 +16,18 @@ from django.utils.translation import gettext_lazy as _
 from imager import clock
 from tasks_app import outbox, services
 from tasks_app.asking import Question, after_asking, person
-from tasks_app.models import Attempt, Card, Host, Outbox, RefusedReport, Slot, Stumble, Task, TaskMove
+from tasks_app.models import (
+    Attempt,
+    Card,
+    Host,
+    Outbox,
+    RefusedReport,
+    Slot,
+    SlotEvent,
+    Stumble,
+    Task,
+    TaskMove,
+)
 from tasks_app.presence import presence
 
 
@@ -142,8 +153,18 @@ class AttemptAdmin(LogLink, ReadOnly, admin.ModelAdmin):  # type: ignore[type-ar
 class SlotInline(admin.TabularInline):  # type: ignore[type-arg]  # not generic at run time
     model = Slot
     extra = 0
-    fields = ["name", "disabled", "present", "card_bytes", "model", "contents", "problem", "seen_at"]
-    readonly_fields = ["name", "present", "card_bytes", "model", "contents", "problem", "seen_at"]
+    readonly_fields = [
+        "name",
+        "present",
+        "card_bytes",
+        "model",
+        "contents",
+        "problem",
+        "quarantined_at",
+        "quarantine_note",
+        "seen_at",
+    ]
+    fields = ["name", "disabled", *readonly_fields[1:]]
 
     def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
@@ -233,6 +254,13 @@ class CardAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # not ge
     list_filter = ["verdict", "host"]
     search_fields = ["serial", "order__id", "=order__number"]
     list_select_related = ["order", "host", "slot__host"]
+
+
+@admin.register(SlotEvent)
+class SlotEventAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
+    list_display = ["at", "slot", "what", "by", "note"]
+    list_filter = ["what", "slot__host"]
+    list_select_related = ["slot__host"]
 
 
 @admin.register(RefusedReport)

@@ -105,7 +105,8 @@ class Tile:
     """A slot as the operator sees it.
 
     `state` is one of: empty, confirm, queued, working, remove (written before), discard (bad card), idle,
-    problem, disabled. `card` is what was made of the insertion that is in the slot, if anything was.
+    problem, quarantined, disabled. `card` is what was made of the insertion that is in the slot, if anything
+    was.
     """
 
     slot: Slot
@@ -172,6 +173,8 @@ def _tile(slot: Slot, busy: Task | None, waiting: list[Task], card: Card | None)
         return Tile(slot, state, progress_of(busy), busy.order, "", card)
     if slot.disabled:
         return Tile(slot, "disabled", None, None, "")
+    if slot.quarantined_at:
+        return Tile(slot, "quarantined", None, None, slot.quarantine_note, card)
     if slot.used:
         return _used(slot, card)
     if slot.present and slot.problem:

@@ -10,6 +10,7 @@ pages = [
     path("station/", station.stations, name="stations"),
     path("station/<slug:name>/", station.station, name="station"),
     path("station/<slug:name>/<str:slot>/confirm/", station.confirm, name="station_confirm"),
+    path("station/<slug:name>/<str:slot>/release/", station.release, name="station_release"),
     path("staff/hosts/", hosts.hosts, name="hosts"),
     path("staff/tasks/<uuid:task>/attempts/<int:attempt>/log/", logs.attempt_log, name="attempt_log"),
 ]

@@ -149,7 +149,9 @@ def _slots(hosts: Iterable[Host]) -> list[Slot]:
     if not hosts:
         return []
     active = Task.objects.filter(slot=OuterRef("pk"), status__in=[TaskStatus.QUEUED, TaskStatus.RUNNING])
-    usable = Slot.objects.filter(host__in=hosts, disabled=False, problem="").exclude(Exists(active))
+    usable = Slot.objects.filter(host__in=hosts, disabled=False, quarantined_at=None, problem="").exclude(
+        Exists(active)
+    )
     return list(usable.select_related("host"))
 
 

@@ -141,6 +141,8 @@ class PermitSerializer(Strict):
     diskseq = serializers.IntegerField(allow_null=True, min_value=-BIGGEST, max_value=BIGGEST)
     boot_id = serializers.CharField(max_length=64)
     card_bytes = Size()
+    card = serializers.RegexField(r"\A((cid|stamp):[0-9a-f]{8,64})?\Z", required=False, allow_blank=True)
+    stamp = serializers.RegexField(r"\A([0-9a-f]{32})?\Z", required=False, allow_blank=True)
 
 
 class SlotSerializer(Strict):

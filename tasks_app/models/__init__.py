@@ -9,7 +9,7 @@ from tasks_app.models.log import LogPiece
 from tasks_app.models.outbox import Outbox
 from tasks_app.models.report import RefusedReport, TaskEvent
 from tasks_app.models.scheduler import Chore, Pulse, Stumble
-from tasks_app.models.slot import Slot
+from tasks_app.models.slot import Slot, SlotEvent
 from tasks_app.models.task import Task, TaskMove
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "Pulse",
     "RefusedReport",
     "Slot",
+    "SlotEvent",
     "Stumble",
     "Task",
     "TaskEvent",

@@ -30,6 +30,8 @@ class Card(models.Model):
     slot = models.ForeignKey(Slot, models.PROTECT, related_name="cards", verbose_name=_("slot"))
     diskseq = models.BigIntegerField(null=True)
     boot_id = models.CharField(max_length=64, blank=True)
+    identity = models.CharField(_("identity"), max_length=100, blank=True)  # see services.suspicion.identify
+    stamp = models.CharField(_("stamp"), max_length=32, blank=True)  # what this writing left on the card
     card_bytes = models.PositiveBigIntegerField(_("size of the card"), default=0)
     facts = models.JSONField(default=dict)  # contract.CardResult
     trouble = models.JSONField(null=True)
@@ -51,6 +53,11 @@ class Card(models.Model):
                 name="card_insertion_once",
             ),
             models.CheckConstraint(condition=Q(unit__gte=1), name="card_unit"),
+        ]
+        indexes = [
+            models.Index(fields=["identity"], name="card_identity"),
+            models.Index(fields=["stamp"], condition=~Q(stamp=""), name="card_stamp"),
+            models.Index(fields=["slot", "-ended_at"], name="card_slot_ended"),
         ]
 
     def __str__(self) -> str:

@@ -26,6 +26,10 @@ class Slot(models.Model):
     )  # the insertion that was last written: occupied until it is removed
     used_boot_id = models.CharField(max_length=64, blank=True)
     seen_at = models.DateTimeField(_("last seen"), null=True)
+    quarantined_at = models.DateTimeField(_("quarantined since"), null=True)
+    quarantine_note = models.CharField(
+        _("why it is quarantined"), max_length=500, blank=True, default="", db_default=""
+    )  # beats insert slots without it
 
     class Meta:
         ordering = ["host", "name"]
@@ -44,3 +48,25 @@ class Slot(models.Model):
             and self.diskseq is not None
             and (self.diskseq, self.boot_id) == (self.used_diskseq, self.used_boot_id)
         )
+
+
+class SlotEvent(models.Model):
+    """A slot was taken out of service for its failures, or somebody let it serve again."""
+
+    class What(models.TextChoices):
+        QUARANTINED = "quarantined", _("quarantined")
+        RELEASED = "released", _("released")
+
+    slot = models.ForeignKey(Slot, models.CASCADE, related_name="events", verbose_name=_("slot"))
+    at = models.DateTimeField(_("at"), auto_now_add=True)
+    what = models.CharField(_("what"), max_length=12, choices=What.choices)
+    by = models.CharField(_("by"), max_length=254)
+    note = models.CharField(_("note"), max_length=500, blank=True)
+
+    class Meta:
+        ordering = ["-at"]
+        verbose_name = _("event of a slot")
+        verbose_name_plural = _("events of slots")
+
+    def __str__(self) -> str:
+        return f"{self.slot} {self.what}"

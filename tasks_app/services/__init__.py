@@ -8,6 +8,7 @@ from tasks_app.services.hosts import enrol
 from tasks_app.services.moving import cancel_tasks, create_task, find_hosts, retry_task
 from tasks_app.services.publishing import ended, publish, published, ticket
 from tasks_app.services.relocating import relocate, unconfirm
+from tasks_app.services.suspicion import release_slot
 
 __all__ = [
     "beat",
@@ -25,6 +26,7 @@ __all__ = [
     "publish",
     "published",
     "release",
+    "release_slot",
     "relocate",
     "report",
     "resume",

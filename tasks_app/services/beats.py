@@ -56,7 +56,7 @@ def _confirm_all(host: int) -> bool:
     """Confirm whatever may be written. Whether anything was."""
     confirmed = False
     busy = Task.objects.filter(slot=OuterRef("pk"), status__in=[TaskStatus.QUEUED, TaskStatus.RUNNING])
-    present = Slot.objects.filter(host=host, present=True, disabled=False, problem="")
+    present = Slot.objects.filter(host=host, present=True, disabled=False, quarantined_at=None, problem="")
     for slot in present.exclude(Exists(busy)).select_related("host"):
         if slot.used:
             continue

@@ -11,6 +11,7 @@ from imager import clock
 from imager.api import Problem
 from tasks_app.lifecycle import TaskStatus
 from tasks_app.models import Card, Host, Slot, Task
+from tasks_app.services import suspicion
 from tasks_app.services.moving import lock, move_task
 from workers.contract import Fault, Kind, PermitRequest, Trouble
 
@@ -91,6 +92,12 @@ def refuse_slot(slot: Slot, task: Task, *, diskseq: int | None, boot_id: str) ->
     name = {"slot": slot.name}
     if slot.disabled:
         raise Problem(409, "slot_disabled", _("Slot %(slot)s is out of service.") % name)
+    if slot.quarantined_at:
+        raise Problem(
+            409,
+            "slot_quarantined",
+            _("Slot %(slot)s is quarantined: look at its reader, then release it at the station.") % name,
+        )
     if not slot.present:
         raise Problem(409, "no_card", _("There is no card in slot %(slot)s. Insert one.") % name)
     if (slot.diskseq, slot.boot_id) != (diskseq, boot_id):
@@ -137,10 +144,15 @@ def open_card(task: Task, body: PermitRequest) -> Card:
         raise Problem(409, "card_changed", _("That is not the card that was confirmed. Confirm the new one."))
     if body["card_bytes"] < task.spec.get("image_size", 0):
         raise Problem(409, "too_small", _("The card is smaller than the image."))
+    serial = serial_of(task)
+    identity = suspicion.identify(body, serial)
+    suspicion.refuse_condemned(identity)
     try:
         with transaction.atomic():
             card = Card.objects.create(
-                serial=serial_of(task),
+                serial=serial,
+                identity=identity,
+                stamp=body.get("stamp", ""),
                 task=task,
                 attempt=task.attempt,
                 order=task.order,
@@ -177,8 +189,13 @@ def accept(task: Task, result: dict[str, Any]) -> None:
 
 def blame(task: Task, trouble: Trouble) -> None:
     """The attempt failed: its card is bad if it was the card's fault, else merely half-written."""
-    verdict = Card.Verdict.BAD if trouble["fault"] == Fault.CARD else Card.Verdict.ABANDONED
-    _end(task, verdict, trouble)
+    if trouble["fault"] != Fault.CARD:
+        return _end(task, Card.Verdict.ABANDONED, trouble)
+    _end(task, Card.Verdict.BAD, trouble)
+    bad = Card.objects.filter(task=task, attempt=task.attempt, verdict=Card.Verdict.BAD)
+    for card in bad.select_related("slot"):
+        suspicion.weigh(card)
+    return None
 
 
 def abandon(task: Task) -> None:

@@ -61,3 +61,21 @@ def confirm(request: HttpRequest, name: str, slot: str) -> HttpResponse:
     else:
         messages.success(request, _("The card in slot %(slot)s will be wiped and written.") % {"slot": slot})
     return redirect("station", name=name)
+
+
+@login_required
+@require_POST
+def release(request: HttpRequest, name: str, slot: str) -> HttpResponse:
+    """Somebody looked at a quarantined reader, says so, and lets it serve again."""
+    operators_only(request)
+    found = get_object_or_404(Slot.objects.select_related("host"), host__name=name, name=slot)
+    if request.POST.get("checked") != "yes":
+        messages.error(request, _("Say first that you have looked at the reader of slot %s.") % slot)
+        return redirect("station", name=name)
+    try:
+        services.release_slot(found, by=str(request.user))
+    except Problem as problem:
+        messages.error(request, str(problem.detail))
+    else:
+        messages.success(request, _("Slot %(slot)s serves again.") % {"slot": slot})
+    return redirect("station", name=name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 
 class Ticket(TypedDict):
@@ -18,7 +18,11 @@ class Ticket(TypedDict):
 
 
 class PermitRequest(TypedDict):
-    """Body of `POST tasks/<id>/permit`: the insertion that is about to be wiped and written."""
+    """Body of `POST tasks/<id>/permit`: the insertion that is about to be wiped and written.
+
+    `card`: what tells the physical card from all others, in any reader: `cid:HEX`, its own number where the
+    reader passes it on, or `stamp:HEX`, left on it by an earlier writing. `stamp`: what this writing leaves.
+    """
 
     event_id: str
     attempt: int
@@ -26,3 +30,5 @@ class PermitRequest(TypedDict):
     diskseq: int | None
     boot_id: str
     card_bytes: int
+    card: NotRequired[str]
+    stamp: NotRequired[str]

@@ -77,6 +77,8 @@ def _named(refusal: ServerRefused, slot: SlotConfig) -> Exception:
         return Canceled()
     if refusal.code == "too_small":
         return CardError("too_small", f"The card in slot {slot.name} is too small: {refusal.detail}")
+    if refusal.code == "card_condemned":
+        return CardError("card_condemned", f"The card in slot {slot.name}: {refusal.detail}")
     if refusal.code in ("insertion_used", "wrong_slot", "card_changed"):
         return SlotError(refusal.code, f"The card in slot {slot.name} may not be written: {refusal.detail}")
     return refusal

@@ -10,6 +10,7 @@ from django.utils import timezone
 from tasks_app import services as tasks
 from tasks_app.lifecycle import TaskStatus
 from tasks_app.models import Host, Slot
+from tasks_app.services import suspicion
 from tests import factories as make
 from tests.integration.pages.conftest import HTMX, Page
 from workers.contract import Kind, Step
@@ -190,3 +191,33 @@ def test_query_counts_do_not_grow_with_slots(staff, line, order, django_assert_n
     line.write(order, 1)
     with django_assert_num_queries(8):
         staff.get(url)
+
+
+def test_a_quarantined_slot_says_what_to_do_and_is_released_only_after_a_look(look, line, order, staff):
+    slot = make.slot(line.writer, "A")
+    suspicion.quarantine(slot, note="2 different cards failed here.")
+    page = look()
+    assert "Quarantined 2 different cards failed here. So the reader is to blame" in tile(page, "A")
+    (form,) = page.all("form", method="post", action=f"/station/{line.writer.name}/A/release/")
+
+    answer = staff.post(form["action"], follow=True)
+    assert "Say first that you have looked at the reader of slot A." in Page(answer.text).words
+    slot.refresh_from_db()
+    assert slot.quarantined_at
+
+    answer = staff.post(form["action"], {"checked": "yes"}, follow=True)
+    assert "Slot A serves again." in Page(answer.text).words
+    assert "Erase this card?" in tile(look(), "A")
+    answer = staff.post(form["action"], {"checked": "yes"}, follow=True)
+    assert "not quarantined" in Page(answer.text).words
+
+
+def test_only_staff_release_and_only_by_post(line, order, staff, client):
+    slot = make.slot(line.writer, "A")
+    suspicion.quarantine(slot, note="x")
+    place = f"/station/{line.writer.name}/A/release/"
+    assert staff.get(place).status_code == 405
+    client.force_login(make.user())
+    assert client.post(place, {"checked": "yes"}).status_code == 403
+    slot.refresh_from_db()
+    assert slot.quarantined_at
