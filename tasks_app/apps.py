@@ -12,11 +12,15 @@ class TasksConfig(AppConfig):
 
     def ready(self) -> None:
         """What is tidied up now and then."""
+        from imager.accounts import mail
+        from imager.accounts.expiry import expire_accounts
         from imager.accounts.services import prune_tokens
         from tasks_app import followers, outbox, pulse
         from tasks_app.services import logs
 
+        mail.deliver_by(outbox.post)
         followers.every("hour", prune_tokens)
+        followers.every("day", expire_accounts)
         followers.every("day", outbox.prune)
         followers.every("day", pulse.forget)
         followers.every("day", logs.prune)

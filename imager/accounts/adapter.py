@@ -1,26 +1,35 @@
-"""How allauth's pages behave here: accounts are made by staff, and hosts have no business on pages."""
+"""How allauth's pages behave here: accounts come by invitation, and hosts have no business on pages."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
-from django.http import HttpRequest
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 
 from imager.accounts.models import User
 
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # the library has no types
-    """Closed sign-up; a host's e-mail and password open no page."""
+    """Sign-up is closed unless OPEN_SIGNUP; a host's e-mail and password open no page."""
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:  # noqa: ARG002  # allauth's signature
-        """Never: staff make the accounts."""
-        return False
+        """Whether anybody may make an account; else staff invite people."""
+        return bool(settings.OPEN_SIGNUP)
 
     def authenticate(self, request: HttpRequest, **credentials: Any) -> User | None:
         """The person with these credentials; for a host the same answer as for a wrong password."""
         user = super().authenticate(request, **credentials)
         return user if isinstance(user, User) and not user.is_host else None
+
+    def pre_login(self, request: HttpRequest, user: User, **kwargs: Any) -> HttpResponse | None:
+        """Whoever is kept out learns why, once the password was right."""
+        if user.bar:
+            return redirect("account_barred", user.bar)
+        answer: HttpResponse | None = super().pre_login(request, user, **kwargs)
+        return answer
 
     def send_password_reset_mail(self, user: User, email: str, context: dict[str, Any]) -> None:
         """To people. A host's password is set by `manage.py create_host` alone."""

@@ -9,7 +9,7 @@ from rest_framework_simplejwt.exceptions import TokenError
 from rest_framework_simplejwt.tokens import Token
 
 from imager.accounts import services
-from imager.accounts.models import User
+from imager.accounts.models import Bar, User
 from imager.accounts.tokens import AccessToken, decoded
 
 
@@ -35,4 +35,6 @@ def refusal(code: str) -> AuthenticationFailed:
     """The 401 of a refused login or token, in words."""
     if code == "no_active_account":
         return AuthenticationFailed(_("No active account has this e-mail and password. Check both."), code)
+    if code in Bar.values:
+        return AuthenticationFailed(Bar(code).label, code)
     return AuthenticationFailed(_("The token is invalid, expired or no longer accepted. Log in again."), code)

@@ -6,9 +6,12 @@ from collections.abc import Callable
 
 from django.contrib.auth import logout
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.utils import translation
 
-from imager.accounts.models import User
+from imager.accounts.models import Bar, User
+
+API = "/api/"
 
 
 class PersonMiddleware:
@@ -20,8 +23,11 @@ class PersonMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         user = request.user
         if isinstance(user, User):
-            if user.is_host or not user.is_active:
+            bar = user.bar
+            if bar or user.is_host:
                 logout(request)
+                if bar in {Bar.EXPIRED, Bar.ORGANIZATION} and not request.path.startswith(API):
+                    return redirect("account_barred", bar)
             elif language := user.preferred_language:
                 translation.activate(language)
                 request.LANGUAGE_CODE = translation.get_language()

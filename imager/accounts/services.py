@@ -55,6 +55,8 @@ def log_in(request: HttpRequest | None = None, *, email: str, password: str) -> 
     user = ModelBackend().authenticate(request, username=email, password=password)
     if not isinstance(user, User):
         raise Refused("no_active_account")
+    if user.bar:
+        raise Refused(user.bar)
     until = timezone.now() + settings.REFRESH_FAMILY_LIFETIME
     return _pair(user, _issue(user, family=uuid.uuid4(), until=until, jti=uuid.uuid4().hex))
 
@@ -67,7 +69,7 @@ def refresh(text: str) -> Pair:
     """
     token = _decoded(tokens.RefreshToken, text)
     jti_hash = hashed(token["jti"])
-    row = models.RefreshToken.objects.select_related("user").filter(pk=jti_hash).first()
+    row = models.RefreshToken.objects.select_related("user__organization").filter(pk=jti_hash).first()
     if row is None or not _current(row.user, token) or row.epoch != row.user.token_epoch:
         raise Refused("token_not_valid")
     successor = _exchange(row) or _successor_again(jti_hash)
@@ -188,4 +190,4 @@ def _decoded(token_class: type[T], text: str) -> T:
 
 
 def _current(user: User, token: stock.Token) -> bool:
-    return user.is_active and token["sub"] == str(user.pk) and token["epoch"] == user.token_epoch
+    return not user.bar and token["sub"] == str(user.pk) and token["epoch"] == user.token_epoch

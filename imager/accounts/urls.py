@@ -5,13 +5,15 @@ from rest_framework.routers import SimpleRouter
 
 from imager.accounts.api import tokens
 from imager.accounts.api.units import UnitViewSet
-from imager.accounts.views import units
+from imager.accounts.views import doors, units
 
 router = SimpleRouter(use_regex_path=False)
 router.register("units", UnitViewSet, basename="api-unit")
 
 pages = [
     path(".well-known/jwks.json", tokens.jwks, name="jwks"),
+    path("accounts/barred/<slug:why>/", doors.barred, name="account_barred"),
+    path("invitation/<str:token>/", doors.invitation, name="invitation"),
     path("units/", units.units, name="units"),
 ]
 

@@ -165,7 +165,9 @@ LOGIN_REDIRECT_URL = "/"
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
-ACCOUNT_EMAIL_VERIFICATION = "none"  # accounts are made by staff; there is no open sign-up
+OPEN_SIGNUP = env.bool("OPEN_SIGNUP", default=False)  # else people come by invitation
+INVITATION_DAYS = env.int("INVITATION_DAYS", default=7)
+ACCOUNT_EMAIL_VERIFICATION = "mandatory" if OPEN_SIGNUP else "none"  # an invitation proves the address
 ACCOUNT_ADAPTER = "imager.accounts.adapter.AccountAdapter"
 ACCOUNT_PREVENT_ENUMERATION = True
 ACCOUNT_LOGOUT_ON_GET = False

@@ -1,7 +1,8 @@
 """Accounts in Django's admin."""
 
+from imager.accounts.admin.invitations import InvitationAdmin
 from imager.accounts.admin.organizations import ChannelAdmin, OrganizationAdmin
 from imager.accounts.admin.people import UserAdmin
 from imager.accounts.admin.units import UnitEntryAdmin
 
-__all__ = ["ChannelAdmin", "OrganizationAdmin", "UnitEntryAdmin", "UserAdmin"]
+__all__ = ["ChannelAdmin", "InvitationAdmin", "OrganizationAdmin", "UnitEntryAdmin", "UserAdmin"]

@@ -51,7 +51,7 @@ class UserAdmin(_Users):
 
     form = UserForm
     add_form = NewUserForm
-    list_display = ("email", "name", "role", "organization", "is_active", "last_login")
+    list_display = ("email", "name", "role", "organization", "is_active", "expires_at", "last_login")
     list_filter = ("role", "is_active", "is_superuser", "organization")
     list_select_related = ("organization",)
     search_fields = ("email", "name", "organization__name", "organization__slug")
@@ -62,7 +62,7 @@ class UserAdmin(_Users):
     fieldsets = (
         (None, {"fields": ("email", "password")}),
         (_("Person or host"), {"fields": ("name", "role", "organization", "language")}),
-        (_("Permissions"), {"fields": ("is_active", *POWERS)}),
+        (_("Permissions"), {"fields": ("is_active", "expires_at", *POWERS)}),
         (_("Dates"), {"fields": ("last_login", "date_joined")}),
     )
     add_fieldsets = (

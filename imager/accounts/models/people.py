@@ -25,6 +25,17 @@ class Role(models.TextChoices):
     WRITER = "writer", _("writer host")
 
 
+class Bar(models.TextChoices):
+    """Why an account may do nothing at present."""
+
+    DISABLED = "disabled", _("This account is disabled. Ask the people who run this service to enable it.")
+    EXPIRED = "expired", _("This account has expired. Ask the people who run this service to extend it.")
+    ORGANIZATION = (
+        "organization_inactive",
+        _("Your organization is not active at present. Ask the people who run this service why."),
+    )
+
+
 class UserManager(BaseUserManager["User"]):
     """Creates users by e-mail."""
 
@@ -64,6 +75,12 @@ class User(AbstractBaseUser, PermissionsMixin):
     )
     language = models.CharField(_("language"), max_length=5, choices=Language.choices, blank=True)
     is_active = models.BooleanField(_("active"), default=True)
+    expires_at = models.DateTimeField(
+        _("account ends"),
+        null=True,
+        blank=True,
+        help_text=_("From then on nobody can log in with it. Two mails warn before. Empty: never."),
+    )
     token_epoch = models.PositiveIntegerField(default=0, editable=False)
     date_joined = models.DateTimeField(_("joined"), default=timezone.now, editable=False)
 
@@ -94,6 +111,17 @@ class User(AbstractBaseUser, PermissionsMixin):
     def is_host(self) -> bool:
         """Whether a machine, not a person, uses this account."""
         return self.role in {Role.CREATOR, Role.WRITER}
+
+    @property
+    def bar(self) -> Bar | None:
+        """What keeps the account out at this moment, be it with a password, a session or a token."""
+        if not self.is_active:
+            return Bar.DISABLED
+        if self.expires_at and self.expires_at <= timezone.now():
+            return Bar.EXPIRED
+        if self.role == Role.MEMBER and self.organization and not self.organization.active:
+            return Bar.ORGANIZATION
+        return None
 
     @property
     def preferred_language(self) -> str:

@@ -1,0 +1,44 @@
+"""Forms of the accounts' own pages."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
+
+from imager.accounts import invitations
+from imager.accounts.models import User
+
+MAX_PASSWORD = 4096
+
+
+def _new_password(label: str) -> forms.CharField:
+    widget = forms.PasswordInput(attrs={"autocomplete": "new-password"})
+    return forms.CharField(label=label, max_length=MAX_PASSWORD, strip=False, widget=widget)
+
+
+class AcceptForm(forms.Form):
+    """Name and password of a new member."""
+
+    name = forms.CharField(label=_("your name"), max_length=150)
+    password1 = _new_password(_("password"))  # type: ignore[arg-type]  # translated when shown
+    password2 = _new_password(_("password, once more"))  # type: ignore[arg-type]
+
+    def clean(self) -> dict[str, Any]:
+        """Both passwords are the same."""
+        data = super().clean() or self.cleaned_data
+        if "password1" in data and "password2" in data and data["password1"] != data["password2"]:
+            self.add_error("password2", _("The two passwords differ. Type the same twice."))
+        return data
+
+    def accept(self, token: str) -> User | None:
+        """The new member; None with the refusal beside its field. Raises Gone."""
+        try:
+            return invitations.accept(
+                token, name=self.cleaned_data["name"], password=self.cleaned_data["password1"]
+            )
+        except ValidationError as error:
+            self.add_error(None, error)
+        return None
