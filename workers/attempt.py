@@ -128,6 +128,9 @@ class Attempt:
             if self._verdict:
                 child.stop()
                 return CANCELED if self._verdict is Answer.CANCEL else STALE
+            if child.lingers():
+                child.stop()
+                return self._ending(child)
             if forced := self._forced(child):
                 child.stop()
                 return forced if child.result is None else self._ending(child)
@@ -149,6 +152,9 @@ class Attempt:
         if child.trouble is not None:
             words = child.trouble
             return failed(Fault(words["fault"]), words["code"], self._host.scrub(words["message"]))
+        if child.stuck:
+            fault = Fault.SLOT if self._host.kind is Kind.WRITE else Fault.HOST
+            return failed(fault, "stalled", child.sudden_death())
         fault, code = (Fault.HOST, "killed") if child.killed else (Fault.BUG, "died")
         return failed(fault, code, child.sudden_death())
 

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -19,7 +20,10 @@ from workers.errors import HostError
 from workers.transcript import Transcript
 
 GRACE = 0.7  # seconds between the wish to stop and the end
+LAST_WORDS = 5.0  # seconds between a process's last word and its end
+HANGING = 10.0  # seconds between SIGKILL and the end; longer only hangs what hangs in the kernel
 MARK = "IMAGER_CLAIM"  # in the environment of a child and of everything that it starts
+_UNSTICK = "unplug the device that it works on, and restart the host if that does not help."
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,8 @@ class Child:
         self.result: dict[str, Any] | None = None
         self.trouble: Trouble | None = None
         self.canceled = False
+        self.stuck = False  # hangs in the kernel: not even SIGKILL ends it before the device answers
+        self._last_word: float | None = None
         self.changed = threading.Event()
         self._transcript = transcript
         events, theirs = os.pipe()
@@ -68,6 +74,10 @@ class Child:
             return True
         return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
+    def lingers(self) -> bool:
+        """Has it said its last word, and yet does not end?"""
+        return self._last_word is not None and time.monotonic() - self._last_word > LAST_WORDS
+
     def stop(self) -> None:
         """Ask the group to stop, and end it after a grace."""
         self._signal(signal.SIGTERM)
@@ -75,13 +85,20 @@ class Child:
         self.reap()
 
     def reap(self) -> None:
-        """Kill what is left of the group and take in the last words. Harmless when repeated."""
-        if self._process.returncode is not None:
+        """Kill what is left of the group and take in the last words. Harmless when repeated.
+
+        A process that hangs in the kernel is left behind, `stuck`; its locks stay taken until it ends.
+        """
+        if self._process.returncode is not None or self.stuck:
             return
         if not self.ended():
             self._events.join(GRACE / 5)  # between the pipe's end and the exit code
         self._signal(signal.SIGKILL)
-        self._process.wait()
+        try:
+            self._process.wait(HANGING)
+        except subprocess.TimeoutExpired:
+            self.stuck = True
+            return
         self._events.join()
         self._output.join()
         with contextlib.suppress(BrokenPipeError):
@@ -95,6 +112,8 @@ class Child:
     def sudden_death(self) -> str:
         """How a process ended that left neither result nor trouble, for people."""
         code = self._process.returncode
+        if code is None:
+            return f"The process of this attempt hangs in the kernel in step {self.state.step}; {_UNSTICK}"
         how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
         last = self._transcript.tail() or "none"
         return f"The process of this attempt {how} in step {self.state.step}. Its last words: {last}"
@@ -135,6 +154,8 @@ class Child:
             words = event["trouble"]
             self.trouble = {"fault": words["fault"], "code": words["code"], "message": words["message"]}
         self.canceled = self.canceled or "canceled" in event
+        if self.canceled or self.trouble or self.result is not None:
+            self._last_word = time.monotonic()
 
     def _read_output(self) -> None:
         with _there(self._process.stdout) as output:

@@ -93,7 +93,27 @@ class _Opened:
         return self._identity
 
     def read_into(self, buffer: memoryview, offset: int) -> int:
-        return os.preadv(self._handle, [buffer], offset)
+        try:
+            return os.preadv(self._handle, [buffer], offset)
+        except OSError as error:
+            self._do_without_direct(error)
+            return os.preadv(self._handle, [buffer], offset)
+
+    def _write(self, data: memoryview, offset: int) -> int:
+        if self._direct:
+            try:
+                return os.pwrite(self._handle, data, offset)
+            except OSError as error:
+                self._do_without_direct(error)
+        return os.pwritev(self._handle, [data], offset, os.RWF_DSYNC)
+
+    def _do_without_direct(self, refusal: OSError) -> None:
+        """Some devices accept O_DIRECT when they are opened, and refuse it with the first transfer."""
+        if refusal.errno != errno.EINVAL or not self._direct:
+            raise refusal
+        flags = fcntl.fcntl(self._handle, fcntl.F_GETFL)
+        fcntl.fcntl(self._handle, fcntl.F_SETFL, flags & ~os.O_DIRECT)
+        self._direct = False
 
     def flush(self) -> None:
         os.fsync(self._handle)
@@ -161,7 +181,7 @@ class BlockCard(_Opened):
         return ioctls.is_read_only(self._handle)
 
     def write(self, data: memoryview, offset: int) -> int:
-        return os.pwrite(self._handle, data, offset)
+        return self._write(data, offset)
 
     def drop_caches(self) -> None:
         ioctls.flush_buffers(self._handle)
@@ -198,7 +218,7 @@ class FileCard(_Opened):
             raise OSError(errno.ENODEV, "the file was removed or replaced")
         if offset + len(data) > self.size():
             raise OSError(errno.ENOSPC, "beyond the end of the file")
-        return os.pwrite(self._handle, data, offset)
+        return self._write(data, offset)
 
     def drop_caches(self) -> None:
         os.posix_fadvise(self._handle, 0, 0, os.POSIX_FADV_DONTNEED)

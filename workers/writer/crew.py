@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import signal
 import subprocess
 import sys
 import threading
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from workers.contract import Fault, Trouble
-from workers.errors import Canceled, WorkError
+from workers.errors import Canceled, SlotError, WorkError
 from workers.writer.display import Display
 from workers.writer.one import CardOrder
 
@@ -58,6 +60,7 @@ class _Member:
         self._display = display
         self._process: subprocess.Popen[bytes] | None = None
         self._reader: threading.Thread | None = None
+        self._give_up_at = math.inf  # once it was killed: what hangs in the kernel does not even die
 
     def start(self) -> None:
         events, theirs = os.pipe()
@@ -78,8 +81,12 @@ class _Member:
     def join(self) -> None:
         if self._process is None or self._reader is None:
             return
-        self._reader.join()
-        self.outcome.exit_code = self._process.wait()
+        while self._reader.is_alive() and time.monotonic() < self._give_up_at:
+            self._reader.join(1)
+        try:
+            self.outcome.exit_code = self._process.wait(_PATIENCE)
+        except subprocess.TimeoutExpired:  # hangs in the kernel; it keeps its locks, and we go on without it
+            self.outcome.exit_code = SlotError.exit_code
         if self._process.stdin:
             with contextlib.suppress(BrokenPipeError):
                 self._process.stdin.close()
@@ -93,6 +100,7 @@ class _Member:
         watchdog = threading.Timer(_PATIENCE, self._process.kill)
         watchdog.daemon = True
         watchdog.start()
+        self._give_up_at = time.monotonic() + 2 * _PATIENCE
 
     def _follow(self, events: int) -> None:
         with open(events, encoding="utf-8") as lines:

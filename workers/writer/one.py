@@ -73,6 +73,13 @@ def main(arguments: list[str]) -> int:
     order = CardOrder.from_json(sys.stdin.buffer.readline())
     threading.Thread(target=_cancel_with_stdin, args=(report,), daemon=True).start()
     try:
+        return _tell(order, report)
+    finally:
+        os.close(events)  # the last word is said, even if a call that hangs in the kernel keeps us
+
+
+def _tell(order: CardOrder, report: PipeReport) -> int:
+    try:
         report.result(dict(write_one(order, report).as_result(order.device)))
     except Canceled:
         report.canceled()

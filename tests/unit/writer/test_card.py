@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 from pathlib import Path
 
@@ -206,3 +207,44 @@ def test_a_link_in_a_nodes_place_is_not_followed(tmp_path: Path, path: Path) -> 
     (tmp_path / "link").symlink_to(path)
     with pytest.raises(OSError, match="symbolic links"):
         BlockCard.open(disk_at(tmp_path / "link"))
+
+
+@pytest.mark.parametrize("kind", ["pwrite", "preadv"])
+def test_direct_io_that_is_refused_with_the_first_transfer(
+    path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """Opening succeeds; the transfer says EINVAL as long as the descriptor is direct."""
+    real = getattr(os, kind)
+
+    def picky(handle: int, *rest: object) -> int:
+        if fcntl.fcntl(handle, fcntl.F_GETFL) & os.O_DIRECT:
+            raise OSError(errno.EINVAL, "no direct I/O here")
+        return int(real(handle, *rest))
+
+    with FileCard.open(str(path)) as card:
+        monkeypatch.setattr(card_module.os, kind, picky)
+        if kind == "preadv":
+            card.read_into(aligned(4096), 0)
+        card.write(buffer_of(b"z" * 4096), 8192)
+        assert not fcntl.fcntl(card._handle, fcntl.F_GETFL) & os.O_DIRECT
+        card.flush()
+        card.drop_caches()
+        monkeypatch.setattr(card_module.os, "posix_fadvise", lambda *_: None)
+        card.read_into(aligned(MIB), 0)
+        with pytest.raises(HostError) as caught:
+            card.drop_caches()
+    assert caught.value.code == "cache_not_dropped", "from now on it is proved that nothing stays cached"
+    assert bytes_at(path, 8192, 4096) == b"z" * 4096
+
+
+def test_an_invalid_transfer_is_not_taken_for_missing_direct_io_twice(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> int:
+        raise OSError(errno.EINVAL, "never")
+
+    with FileCard.open(str(path)) as card:
+        for kind in ("pwrite", "pwritev"):
+            monkeypatch.setattr(card_module.os, kind, refuse)
+        with pytest.raises(OSError, match="never"):
+            card.write(aligned(4096), 0)
