@@ -32,7 +32,10 @@ class SlotFacts(TypedDict):
 
 
 class WriteSpec(TypedDict):
-    """What a writer needs: image (downloaded before), slot, unit and the card's serial number."""
+    """What a writer needs: image (downloaded before), slot, unit and the card's serial number.
+
+    A card that is slower than the least rates (bytes per second) is refused.
+    """
 
     name: str
     files: list[FileFacts]
@@ -40,3 +43,5 @@ class WriteSpec(TypedDict):
     unit: int
     serial: str
     slot: SlotFacts
+    min_write_rate: NotRequired[float]
+    min_read_rate: NotRequired[float]

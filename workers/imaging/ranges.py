@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 GRID: Final = 4 * 1024 * 1024  # no range crosses a multiple of this; also the container's frame
 BLOCK: Final = 4096  # ranges begin and end on blocks, but for the image's own end
@@ -23,8 +23,15 @@ class Range:
         return self.offset + self.length
 
 
-def total(ranges: Iterable[Range]) -> int:
-    """Bytes in all ranges together."""
+class Long(Protocol):
+    """Something of so many bytes."""
+
+    @property
+    def length(self) -> int: ...
+
+
+def total(ranges: Iterable[Long]) -> int:
+    """Bytes in all of them together."""
     return sum(each.length for each in ranges)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from functools import partial
 from typing import Final, Protocol, TypeVar
@@ -13,20 +13,22 @@ from workers.errors import WorkError
 from workers.imaging.ranges import GRID, Range, total
 from workers.report import Report
 from workers.writer import stamps
-from workers.writer.card import Card, aligned
+from workers.writer.card import Card
 from workers.writer.compare import Comparison, compare
 from workers.writer.conditions import Conditions
 from workers.writer.guards import must_hold
 from workers.writer.plan import Piece, make_plan
-from workers.writer.probe import prove_writable
 from workers.writer.result import BurnResult
+from workers.writer.returning import Returns
 from workers.writer.traffic import Digests, Traffic, digests_of
-from workers.writer.transfer import BadSpot, settle, write_fully
+from workers.writer.transfer import Gone, settle
 from workers.writer.verdicts import BadBlocks, addresses, digest_of_digests, forged, too_slow
+from workers.writer.wiping import empty, wipe
 
 HOPELESS: Final = 32  # so many bad ranges are no accident; writing them again would only take hours
 JUDGED: Final = 16 * 1024 * 1024  # bytes that must have been moved before a card is called slow
 _BOOT_SECTORS: Final = 64 * 1024
+RECENT: Final = 16  # pieces that may still have been in the reader's memory when it was reset
 _FEW: Final = 8  # lost stamps: fewer may be bad blocks, so many are missing capacity
 
 Result = TypeVar("Result")
@@ -72,7 +74,9 @@ class _Burn:
         self._stamps = stamps.choose(
             self._plan, card_size=card.size(), image=_image_of(source), count=conditions.stamps
         )
-        self._expected: Digests = {}
+        self._returns = Returns(self._traffic, self._stamps, report, conditions)
+        self._expected: Digests = {each: each.sha256 or "" for each in _ranges(self._plan.zeros)}
+        self._written: dict[Piece, None] = {}  # the journal: in the order in which they went to the card
         self._read: Digests = {}
         self._bootable = False
         self._rewritten = 0
@@ -80,7 +84,7 @@ class _Burn:
     def run(self) -> BurnResult:
         proved = False
         try:
-            self._wipe()
+            wipe(self._traffic, self._plan, self._stamps, self._report)
             write_rate = self._write(self._plan.body, self._plan.head)
             self._judge("writes", write_rate, self._conditions.min_write_rate)
             read_rate = self._prove()
@@ -99,74 +103,69 @@ class _Burn:
             rewritten_ranges=self._rewritten,
             skipped_bytes=0,
             stamps=len(self._stamps.places),
-            returns=0,
+            returns=self._returns.count,
             depth=watch.depth,
             write_latency=watch.written.facts(),
             read_latency=watch.read.facts(),
         )
 
-    def _wipe(self) -> None:
-        blanked = self._plan.blanked
-        self._report.step(Step.WIPING, total(blanked))
-        self._twice(lambda: prove_writable(self._card))
-        done = 0
-        for each in blanked:
-            self._report.check()
-            self._twice(partial(_blank, self._card, each))
-            done += each.length
-            self._report.progress(done)
-        self._twice(lambda: self._stamps.write(self._card))
-        self._settle()
-        self._expected.update(
-            (each, each.sha256 or "") for piece in self._plan.zeros for each in piece.ranges
-        )
-
-    def _twice(self, call: Callable[[], None]) -> None:
-        """An error of the card may pass; twice the same is no accident."""
-        try:
-            self._traffic.alone(call)
-        except BadSpot as trouble:
-            self._report.log(f"{trouble.message} Trying it again.")
-            try:
-                self._traffic.alone(call)
-            except BadSpot as again:
-                place = Range(again.offset, self._card.block)
-                raise BadBlocks(self._card.name, [place], tries=2) from again
-
     def _write(self, body: Sequence[Piece], head: Sequence[Piece]) -> float:
         """Body, then head, each flushed; bytes per second. What the card refuses is left to the read-back."""
-        size = sum(piece.length for piece in (*body, *head))
+        size = total((*body, *head))
         self._report.step(Step.WRITING, size)
         began = time.perf_counter()
-        done = self._write_pieces(body, 0)
-        self._settle()
+        self._steadily(lambda: self._write_pieces(body, 0))
         if head:
             self._bootable = True
-            self._write_pieces(head, done)
-            self._settle()
+            self._steadily(lambda: self._write_pieces(head, total(body)))
         return _rate(size, began)
 
-    def _write_pieces(self, pieces: Sequence[Piece], done: int) -> int:
+    def _write_pieces(self, pieces: Sequence[Piece], before: int) -> None:
+        """Those that the journal lacks, then a flush. `before`: bytes of this step that are behind us."""
+        left = [piece for piece in pieces if piece not in self._written]
+        done = before + total(pieces) - total(left)
         refused: list[Range] = []
-        with closing(self._traffic.write(pieces, self._fill)) as written:
+        with closing(self._traffic.write(left, self._fill)) as written:
             for piece, (digests, trouble) in written:
                 self._report.check()
                 self._expected.update(digests)
+                self._written[piece] = None
                 if trouble:
                     self._report.log(trouble.message)
                     refused += piece.ranges
                     self._condemn_if_hopeless(refused, 1)
                 done += piece.length
                 self._report.progress(done)
-        return done
+        self._traffic.alone(lambda: settle(self._card))
+
+    def _steadily(self, work: Callable[[], Result]) -> Result:
+        """Through resets of the reader: from the journal on, as often as the same card comes back."""
+        while True:
+            try:
+                return work()
+            except Gone as loss:
+                self._recover(loss)
+
+    def _recover(self, loss: Gone) -> None:
+        try:
+            self._returns.wait(loss)
+            self._forget_lost()
+        except Gone as again:
+            if again is loss:
+                raise
+            self._recover(again)
+
+    def _forget_lost(self) -> None:
+        """What was written last and is not on the card leaves the journal."""
+        last = list(self._written)[-RECENT:]
+        found = compare(self._traffic, last, self._expected, _Quiet(self._report))
+        for piece in found.bad_pieces(last):
+            del self._written[piece]
 
     def _judge(self, verb: str, rate: float, limit: float) -> None:
         """Over the whole image, so that neither a cache nor a hiccup decides."""
         if limit > rate and total(self._source.ranges) >= JUDGED:
             raise too_slow(self._card.name, verb, rate, limit)
-
-    def _settle(self) -> None:
-        self._traffic.alone(lambda: settle(self._card))
 
     def _fill(self, piece: Piece, buffer: memoryview) -> Digests:
         """Put a piece's bytes into the buffer; runs ahead of the card, in a thread of its own."""
@@ -193,7 +192,7 @@ class _Burn:
         pieces = sorted((*self._plan.mapped, *self._plan.zeros), key=lambda piece: piece.offset)
         began = time.perf_counter()
         found = self._read_back(pieces)
-        rate = _rate(sum(piece.length for piece in pieces), began)
+        rate = _rate(total(pieces), began)
         tries = 1
         while found.bad_ranges and tries <= self._conditions.rewrites:
             found = self._mend(found, pieces, tries)
@@ -211,6 +210,8 @@ class _Burn:
         self._report.log(f"{self._card.name} differs at {addresses(bad)}; writing it again.")
         self._rewritten += len(bad)
         again = found.bad_pieces(pieces)
+        for piece in again:
+            self._written.pop(piece, None)
         self._write(
             [piece for piece in again if piece.offset >= GRID],
             [piece for piece in again if piece.offset < GRID],
@@ -218,14 +219,16 @@ class _Burn:
         return self._read_back(again)
 
     def _read_back(self, pieces: Sequence[Piece]) -> Comparison:
-        self._report.step(Step.READING_BACK, sum(piece.length for piece in pieces))
-        found = compare(self._traffic, pieces, self._expected, self._report, give_up_at=HOPELESS)
+        self._report.step(Step.READING_BACK, total(pieces))
+        found = self._steadily(
+            lambda: compare(self._traffic, pieces, self._expected, self._report, give_up_at=HOPELESS)
+        )
         self._read.update(found.digests)
         return found
 
     def _find_stamps(self) -> None:
         """Free space is as large as the card says, even now that everything else was written."""
-        lost = self._traffic.alone(lambda: self._stamps.lost(self._card))
+        lost = self._steadily(lambda: self._traffic.alone(lambda: self._stamps.lost(self._card)))
         if len(lost) >= min(_FEW, len(self._stamps.places)) > 0:
             raise forged(self._card.name, self._card.size(), lost)
         if lost:
@@ -244,18 +247,27 @@ class _Burn:
         head = self._plan.blanked[0].length
         try:
             for length in (min(_BOOT_SECTORS, head), head):
-                self._traffic.alone(partial(_empty, self._card, Range(0, length)), heeds_cancel=False)
+                self._traffic.alone(partial(empty, self._card, Range(0, length)), heeds_cancel=False)
         except WorkError as trouble:
             self._report.log(f"The beginning of the card could not be emptied again: {trouble.message}")
 
 
-def _blank(card: Card, place: Range) -> None:
-    write_fully(card, aligned(place.length), place.offset)
+class _Quiet:
+    """A report that hears the cancel and says nothing: what runs within another step."""
+
+    def __init__(self, report: Report) -> None:
+        self.check = report.check
+        self.log = report.log
+
+    def step(self, step: Step, total: int | None = None) -> None:
+        """Not a step of its own."""
+
+    def progress(self, done: int) -> None:
+        """Not to be mixed with the other step's."""
 
 
-def _empty(card: Card, place: Range) -> None:
-    _blank(card, place)
-    settle(card)
+def _ranges(pieces: Iterable[Piece]) -> Iterator[Range]:
+    return (each for piece in pieces for each in piece.ranges)
 
 
 def _image_of(source: Source) -> str:

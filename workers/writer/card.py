@@ -9,6 +9,7 @@ import mmap
 import os
 import stat
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Protocol, Self
 
@@ -117,6 +118,20 @@ class _Opened:
 
     def flush(self) -> None:
         os.fsync(self._handle)
+
+    def reopen(self, opening: Callable[[], _Opened]) -> None:
+        """Let the device go and take what `opening` gives; our locks stay. No call may be under way."""
+        if self._handle >= 0:
+            os.close(self._handle)
+            self._handle = -1
+        other = opening()
+        self._handle, self._identity, self._direct, self.block = other.surrender()
+
+    def surrender(self) -> tuple[int, Identity, bool, int]:
+        """Descriptor, identity, whether it is direct, block size; we are closed."""
+        handle, self._handle = self._handle, -1
+        self.close()
+        return handle, self._identity, self._direct, self.block
 
     def close_with(self, lock: int) -> None:
         """Free this lock when the card is closed, not earlier."""

@@ -19,7 +19,6 @@ class Comparison:
     digests: Digests = field(default_factory=dict)
     differing: list[Range] = field(default_factory=list)
     unreadable: list[Piece] = field(default_factory=list)
-    seen: set[Piece] = field(default_factory=set)
 
     @property
     def bad_ranges(self) -> list[Range]:
@@ -34,7 +33,6 @@ class Comparison:
 
     def take(self, piece: Piece, digests: Digests | None, expected: Digests) -> None:
         """What reading a piece gave; None: nothing."""
-        self.seen.add(piece)
         if digests is None:
             self.unreadable.append(piece)
             return
@@ -48,17 +46,12 @@ def compare(
     expected: Digests,
     report: Report,
     *,
-    found: Comparison | None = None,
     give_up_at: int | None = None,
 ) -> Comparison:
-    """Read all pieces that `found` has not seen yet; hashing runs beside reading.
-
-    `give_up_at`: so many bad ranges are enough to know.
-    """
-    found = found if found is not None else Comparison()
-    done = sum(piece.length for piece in found.seen)
-    unseen = [piece for piece in pieces if piece not in found.seen]
-    with closing(traffic.read(unseen)) as readings:
+    """Read all pieces; hashing runs beside reading. `give_up_at`: so many bad ranges are enough to know."""
+    found = Comparison()
+    done = 0
+    with closing(traffic.read(pieces)) as readings:
         for piece, digests in readings:
             found.take(piece, digests, expected)
             done += piece.length

@@ -24,6 +24,7 @@ class Returning(Protocol):
 class Conditions:
     """Rates are bytes per second, 0 for none asked; `depth` None: as many calls at once as fit the reader.
 
+    `away`: seconds within which a card that went away with its reader may come back.
     `stamps`: random blocks in free space that must still be there in the end.
     `differential`: write only what differs, if the card carries our stamps and holds most of the image.
     """
@@ -35,4 +36,5 @@ class Conditions:
     min_write_rate: float = 0
     min_read_rate: float = 0
     differential: bool = False
+    away: float = 60.0
     returning: Returning | None = None

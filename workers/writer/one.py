@@ -14,6 +14,7 @@ import threading
 import traceback
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Final
 
 from workers.contract import Fault
 from workers.errors import Canceled, WorkError
@@ -23,10 +24,15 @@ from workers.pipe import PipeReport
 from workers.report import Report
 from workers.writer import guards
 from workers.writer.burn import burn
+from workers.writer.card import BlockCard, FileCard
+from workers.writer.conditions import Conditions
 from workers.writer.identity import Identity
-from workers.writer.opening import check, look, open_candidate
+from workers.writer.opening import Candidate, check, look, open_candidate
 from workers.writer.result import BurnResult
+from workers.writer.slots import SlotConfig, reopen
 from workers.writer.terms import host_error
+
+_NAME: Final = "card"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +45,8 @@ class CardOrder:
     device: str
     identity: Identity
     allow_non_removable: bool
+    min_write_rate: float = 0
+    min_read_rate: float = 0
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))
@@ -59,9 +67,36 @@ def write_one(order: CardOrder, report: Report) -> BurnResult:
         guards.must_be_the_same(candidate.identity, order.identity)
         check(candidate, devices, allow_non_removable=order.allow_non_removable)
         with open_candidate(candidate, devices) as card:
-            return burn(source, card, report)
+            conditions = Conditions(
+                min_write_rate=order.min_write_rate,
+                min_read_rate=order.min_read_rate,
+                returning=_Return(_slot_of(candidate), card),
+            )
+            return burn(source, card, report, conditions)
     finally:
         source.close()
+
+
+class _Return:
+    """The person at the terminal has agreed to overwrite this card, and it is this card that comes back."""
+
+    def __init__(self, slot: SlotConfig, card: BlockCard | FileCard) -> None:
+        self._slot = slot
+        self._card = card
+
+    def reopen(self) -> bool:
+        return reopen(self._slot, self._card)
+
+    def permitted(self) -> None:
+        """Nobody else is asked."""
+
+
+def _slot_of(candidate: Candidate) -> SlotConfig:
+    """Where it comes back: at the same USB port, whatever it is called then."""
+    port, disk = candidate.identity.port, candidate.disk
+    if port and disk:
+        return SlotConfig(_NAME, port=f"{port}#{disk.lun}")
+    return SlotConfig(_NAME, device=candidate.path)
 
 
 def main(arguments: list[str]) -> int:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from workers.contract import MAX_SLOT_NAME, SlotState
-from workers.errors import HostError, SlotError, WorkError
+from workers.errors import CardError, HostError, SlotError, WorkError
 from workers.imaging.devices import Devices
 from workers.imaging.sysfs import Disk
 from workers.writer import guards
@@ -100,6 +100,20 @@ def open_card(
         raise
     card.close_with(lock)
     return card
+
+
+def reopen(slot: SlotConfig, card: BlockCard | FileCard, devices: Devices | None = None) -> bool:
+    """Put what is in the slot now, all guards passed, in place of a card that is gone; False if it cannot be.
+
+    Whether it is the same card is for the caller to prove, before anything is written.
+    """
+    devices = devices or Devices()
+    try:
+        candidate = _checked(slot, devices)
+        card.reopen(lambda: open_candidate(candidate, devices))
+    except (SlotError, CardError):  # not back yet, not readable yet, being looked at by udev
+        return False
+    return True
 
 
 def _checked(slot: SlotConfig, devices: Devices) -> Candidate:

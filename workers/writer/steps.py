@@ -15,8 +15,9 @@ from workers.imaging.source import Source, open_source
 from workers.job import Job
 from workers.report import Report
 from workers.writer.burn import burn
-from workers.writer.card import Card
-from workers.writer.slots import SlotConfig, open_card
+from workers.writer.card import BlockCard, Card, FileCard
+from workers.writer.conditions import Conditions
+from workers.writer.slots import SlotConfig, open_card, reopen
 
 
 def write(job: Job, report: Report) -> CardResult:
@@ -34,7 +35,31 @@ def write(job: Job, report: Report) -> CardResult:
             report.check()
             serial = _permit(job, slot, card)
             report.log(f"slot {slot.name}: permit for card {serial}, {card.size()} bytes")
-            return burn(source, card, report).as_result(slot.name)
+            conditions = Conditions(
+                min_write_rate=spec.get("min_write_rate", 0),
+                min_read_rate=spec.get("min_read_rate", 0),
+                returning=_Return(job, slot, card),
+            )
+            return burn(source, card, report, conditions=conditions).as_result(slot.name)
+
+
+class _Return:
+    """How this slot's card comes back; a new insertion needs the server's word."""
+
+    def __init__(self, job: Job, slot: SlotConfig, card: BlockCard | FileCard) -> None:
+        self._job = job
+        self._slot = slot
+        self._card = card
+        self._permitted = card.identity().diskseq
+
+    def reopen(self) -> bool:
+        return reopen(self._slot, self._card)
+
+    def permitted(self) -> None:
+        now = self._card.identity().diskseq
+        if now != self._permitted:
+            _permit(self._job, self._slot, self._card, follows=self._permitted)
+            self._permitted = now
 
 
 def slot_named(config: Config, name: str) -> SlotConfig:
@@ -56,7 +81,7 @@ def _image(job: Job, spec: WriteSpec) -> Source:
     return open_source(path, signing_key=spec["signing_key"])
 
 
-def _permit(job: Job, slot: SlotConfig, card: Card) -> str:
+def _permit(job: Job, slot: SlotConfig, card: Card, *, follows: int | None = None) -> str:
     request: PermitRequest = {
         "event_id": str(uuid.uuid4()),
         "attempt": job.attempt,
@@ -65,6 +90,8 @@ def _permit(job: Job, slot: SlotConfig, card: Card) -> str:
         "boot_id": job.boot_id,
         "card_bytes": card.size(),
     }
+    if follows is not None:
+        request["follows"] = follows
     try:
         return job.api.permit(job.task, request)
     except ServerRefused as refusal:

@@ -29,6 +29,10 @@ class BadSpot(CardError):
         self.offset = offset
 
 
+class Gone(CardError):
+    """The card is not there any more. It may come back."""
+
+
 def write_fully(card: Card, data: memoryview, offset: int) -> None:
     """Write all of `data`; a short write is continued, one that moves nothing is an error."""
     done = 0
@@ -79,8 +83,8 @@ def named(card: Card, error: OSError, verb: str, offset: int) -> WorkError:
     return WorkError("unexpected_errno", f"{card.name}: {verb} at byte {offset}: {error}")
 
 
-def gone(card: Card) -> CardError:
-    return CardError(
+def gone(card: Card) -> Gone:
+    return Gone(
         "card_gone",
         f"The card in {card.name} was removed or its reader was reset; insert it and start again.",
     )

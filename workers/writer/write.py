@@ -67,6 +67,10 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="also loop devices, fixed disks, and files that stand for a card; the system's disk never",
     )
+    for verb in ("write", "read"):
+        parser.add_argument(
+            f"--min-{verb}-rate", type=float, default=0, metavar="MB", help=f"refuse cards that {verb} slower"
+        )
     parser.add_argument("--json", action="store_true", help="the outcome as JSON on standard output")
     return parser
 
@@ -117,6 +121,8 @@ def _run(options: argparse.Namespace, candidates: list[Candidate]) -> list[Outco
             device=path,
             identity=candidate.identity,
             allow_non_removable=options.allow_non_removable,
+            min_write_rate=options.min_write_rate * 1e6,
+            min_read_rate=options.min_read_rate * 1e6,
         )
         for path, candidate in zip(options.devices, candidates, strict=True)
     ]
