@@ -143,6 +143,7 @@ class PermitSerializer(Strict):
     card_bytes = Size()
     card = serializers.RegexField(r"\A((cid|stamp):[0-9a-f]{8,64})?\Z", required=False, allow_blank=True)
     stamp = serializers.RegexField(r"\A([0-9a-f]{32})?\Z", required=False, allow_blank=True)
+    follows = serializers.IntegerField(required=False, min_value=-BIGGEST, max_value=BIGGEST)
 
 
 class SlotSerializer(Strict):

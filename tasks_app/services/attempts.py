@@ -266,7 +266,7 @@ def _permit(task: Task, body: PermitRequest) -> str:
         if (known.task_id, known.attempt, known.what) != (task.pk, task.attempt, "permit"):
             raise Problem(409, "event_used", _("That event id was used before. Ask with a new one."))
         return str(known.answer["serial"])
-    card = cards.open_card(task, body)
+    card = cards.follow(task, body) if "follows" in body else cards.open_card(task, body)
     TaskEvent.objects.create(
         event_id=body["event_id"],
         task=task,

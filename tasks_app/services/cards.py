@@ -169,6 +169,30 @@ def open_card(task: Task, body: PermitRequest) -> Card:
     return card
 
 
+def follow(task: Task, body: PermitRequest) -> Card:
+    """The reader of the card that is being written was reset: the same card now goes by another insertion.
+
+    That it is the same card, the host has proved by the stamps of this very writing; that it was permitted
+    to this attempt, and that the new insertion was given to nobody else, is proved here.
+    """
+    card = Card.objects.filter(task=task, attempt=task.attempt, verdict=Card.Verdict.WRITING).first()
+    told = (body["slot"], body["boot_id"], body["follows"], body["card_bytes"])
+    if not card or told != (card.slot.name, card.boot_id, card.diskseq, card.card_bytes):
+        raise Problem(409, "card_changed", _("That is not the card that is being written. Confirm it anew."))
+    if body["diskseq"] is None:
+        raise Problem(409, "card_changed", _("An insertion without a number cannot be permitted."))
+    try:
+        with transaction.atomic():
+            card.diskseq = body["diskseq"]
+            card.save(update_fields=["diskseq"])
+    except IntegrityError:
+        raise Problem(409, "insertion_used", _("This card was written already. Take it out.")) from None
+    task.confirmed_diskseq = body["diskseq"]
+    task.save(update_fields=["confirmed_diskseq"])
+    occupy(task)
+    return card
+
+
 def occupy(task: Task) -> None:
     """The confirmed insertion is spent: its card must be taken out before the slot serves again."""
     Slot.objects.filter(tasks=task.pk).update(

@@ -22,6 +22,7 @@ class PermitRequest(TypedDict):
 
     `card`: what tells the physical card from all others, in any reader: `cid:HEX`, its own number where the
     reader passes it on, or `stamp:HEX`, left on it by an earlier writing. `stamp`: what this writing leaves.
+
     `follows`: the `diskseq` that this attempt was permitted before. The reader was reset, and the host has
     proved that the same card came back.
     """

@@ -72,7 +72,11 @@ class _Burn:
             source.ranges, image_size=source.image_size, card_size=card.size(), block=card.block
         )
         self._stamps = stamps.choose(
-            self._plan, card_size=card.size(), image=_image_of(source), count=conditions.stamps
+            self._plan,
+            card_size=card.size(),
+            image=_image_of(source),
+            count=conditions.stamps,
+            number=conditions.number,
         )
         self._returns = Returns(self._traffic, self._stamps, report, conditions)
         self._expected: Digests = {each: each.sha256 or "" for each in _ranges(self._plan.zeros)}

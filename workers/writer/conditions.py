@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from workers.writer.watch import Patience
 
 STAMPS: Final = 64
+NUMBER: Final = 16  # bytes
 
 
 class Returning(Protocol):
@@ -25,6 +27,7 @@ class Conditions:
     """Rates are bytes per second, 0 for none asked; `depth` None: as many calls at once as fit the reader.
 
     `away`: seconds within which a card that went away with its reader may come back.
+    `number`: drawn for this one writing, and never again; its stamps carry it.
     `stamps`: random blocks in free space that must still be there in the end.
     `differential`: write only what differs, if the card carries our stamps and holds most of the image.
     """
@@ -36,5 +39,6 @@ class Conditions:
     min_write_rate: float = 0
     min_read_rate: float = 0
     differential: bool = False
+    number: bytes = field(default_factory=lambda: os.urandom(NUMBER))
     away: float = 60.0
     returning: Returning | None = None

@@ -20,7 +20,6 @@ before its wiped end.
 from __future__ import annotations
 
 import hashlib
-import os
 import random
 import struct
 from collections.abc import Iterator, Sequence
@@ -72,14 +71,22 @@ class Stamps:
         return _read(card, place) == self.block(place)
 
 
-def choose(plan: Plan, *, card_size: int, image: str, count: int) -> Stamps:
+def choose(plan: Plan, *, card_size: int, image: str, count: int, number: bytes) -> Stamps:
     """Places for `count` stamps, fewer where there is little room, spread over all free space."""
     free = _free(plan, card_size)
-    number = os.urandom(16)
     fixed = [each for each in _known_places(card_size) if _fits(free, each)]
     dice = random.Random(number)  # noqa: S311 - places need not be secret
     places = {*fixed[:count], *_spread(free, max(0, count - len(fixed)), dice)}
     return Stamps(number, image, tuple(sorted(places)))
+
+
+def left_on(card: Card) -> str:
+    """The number, in hex, of the writing that left a stamp on the card; empty if none is found."""
+    for place in _known_places(card.size()):
+        found = _parse(_read(card, place), place)
+        if found is not None:
+            return found.number.hex()
+    return ""
 
 
 def recognized(card: Card) -> Stamps | None:

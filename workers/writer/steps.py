@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from contextlib import closing
-from typing import cast
+from typing import TypedDict, cast
 
 from workers import places
 from workers.api import ServerRefused
@@ -18,6 +18,16 @@ from workers.writer.burn import burn
 from workers.writer.card import BlockCard, Card, FileCard
 from workers.writer.conditions import Conditions
 from workers.writer.slots import SlotConfig, open_card, reopen
+from workers.writer.stamps import left_on
+from workers.writer.traffic import Traffic
+
+
+class _Marks(TypedDict, total=False):
+    """What a request for a permit may carry beside the insertion."""
+
+    card: str
+    stamp: str
+    follows: int
 
 
 def write(job: Job, report: Report) -> CardResult:
@@ -33,13 +43,13 @@ def write(job: Job, report: Report) -> CardResult:
         )
         with card:
             report.check()
-            serial = _permit(job, slot, card)
-            report.log(f"slot {slot.name}: permit for card {serial}, {card.size()} bytes")
             conditions = Conditions(
                 min_write_rate=spec.get("min_write_rate", 0),
                 min_read_rate=spec.get("min_read_rate", 0),
                 returning=_Return(job, slot, card),
             )
+            serial = _permit(job, slot, card, _marks(card, conditions, report))
+            report.log(f"slot {slot.name}: permit for card {serial}, {card.size()} bytes")
             return burn(source, card, report, conditions=conditions).as_result(slot.name)
 
 
@@ -58,7 +68,7 @@ class _Return:
     def permitted(self) -> None:
         now = self._card.identity().diskseq
         if now != self._permitted:
-            _permit(self._job, self._slot, self._card, follows=self._permitted)
+            _permit(self._job, self._slot, self._card, {"follows": self._permitted or 0})
             self._permitted = now
 
 
@@ -81,19 +91,27 @@ def _image(job: Job, spec: WriteSpec) -> Source:
     return open_source(path, signing_key=spec["signing_key"])
 
 
-def _permit(job: Job, slot: SlotConfig, card: Card, *, follows: int | None = None) -> str:
-    request: PermitRequest = {
+def _marks(card: Card, conditions: Conditions, report: Report) -> _Marks:
+    """What an earlier writing left on the card, and what this one will."""
+    traffic = Traffic(card, report, patience=conditions.patience)
+    marks: _Marks = {"stamp": conditions.number.hex()}
+    if found := traffic.alone(lambda: left_on(traffic.card)):
+        marks["card"] = f"stamp:{found}"
+    return marks
+
+
+def _permit(job: Job, slot: SlotConfig, card: Card, more: _Marks) -> str:
+    asked = {
         "event_id": str(uuid.uuid4()),
         "attempt": job.attempt,
         "slot": slot.name,
         "diskseq": card.identity().diskseq,
         "boot_id": job.boot_id,
         "card_bytes": card.size(),
+        **more,
     }
-    if follows is not None:
-        request["follows"] = follows
     try:
-        return job.api.permit(job.task, request)
+        return job.api.permit(job.task, cast("PermitRequest", asked))
     except ServerRefused as refusal:
         raise _named(refusal, slot) from refusal
 

@@ -436,3 +436,70 @@ def test_a_card_that_fails_before_its_permit_is_not_tried_for_ever(unit, writer,
     assert services.beat(writer, {**body, "slots": [state]})["ring"] == []
     assert [tile.state for tile in queries.station(writer)["tiles"]] == ["remove"]
     assert services.beat(writer, {**body, "slots": [{**state, "diskseq": 8}]})["ring"] == [str(unit.pk)]
+
+
+def followed(unit, slot_, **fields):
+    return permit(unit, slot_, **{"diskseq": slot_.diskseq + 1, "follows": slot_.diskseq, **fields})
+
+
+def test_a_reader_that_was_reset_gets_a_permit_for_the_new_insertion(unit, writer):
+    slot = make.slot(writer)
+    serial = begin(unit, slot)
+    assert followed(unit, slot) == serial
+    unit.refresh_from_db()
+    slot.refresh_from_db()
+    card = Card.objects.get(serial=serial)
+    assert unit.confirmed_diskseq == card.diskseq == slot.used_diskseq == slot.diskseq + 1
+    assert followed(unit, slot, follows=slot.diskseq + 1, diskseq=slot.diskseq + 2) == serial, "and again"
+    end(unit, writer, outcome="done", result={"slot": "A", "read_back_sha256": "ee" * 32})
+    assert unit.status == TaskStatus.DONE
+
+
+@pytest.mark.parametrize(
+    ("fields", "code"),
+    [
+        ({"follows": 1}, "card_changed"),
+        ({"diskseq": None}, "card_changed"),
+        ({"boot_id": "later"}, "card_changed"),
+        ({"card_bytes": 5}, "card_changed"),
+        ({"slot": "elsewhere"}, "card_changed"),
+    ],
+)
+def test_only_the_card_that_is_being_written_may_follow_itself(unit, writer, fields, code):
+    slot = make.slot(writer)
+    begin(unit, slot)
+    with pytest.raises(Problem) as refusal:
+        followed(unit, slot, **fields)
+    assert refusal.value.detail.code == code
+
+
+def test_an_insertion_that_was_written_by_another_attempt_cannot_be_followed_to(unit, writer):
+    slot = make.slot(writer)
+    serial = begin(unit, slot)
+    card = Card.objects.get(serial=serial)
+    other = make.task(unit.order, Kind.WRITE, host=writer, unit=2)
+    Card.objects.create(
+        serial="other",
+        task=other,
+        attempt=1,
+        order=unit.order,
+        unit=2,
+        host=writer,
+        slot=slot,
+        diskseq=slot.diskseq + 1,
+        boot_id=card.boot_id,
+        card_bytes=1,
+        verdict=Card.Verdict.ACCEPTED,
+    )
+    with pytest.raises(Problem) as refusal:
+        followed(unit, slot)
+    assert refusal.value.detail.code == "insertion_used"
+
+
+def test_nothing_follows_without_a_permit_before(unit, writer):
+    slot = make.slot(writer)
+    confirm(slot)
+    services.claim(unit.pk, slot.host, make.claim_body())
+    with pytest.raises(Problem) as refusal:
+        followed(unit, slot)
+    assert refusal.value.detail.code == "card_changed"

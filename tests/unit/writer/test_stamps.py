@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from workers.writer.card import FileCard, aligned
 from workers.writer.conditions import Conditions
 from workers.writer.faulty import FaultyCard, Spot
 from workers.writer.plan import BLANKED, make_plan
-from workers.writer.stamps import STAMP, Stamps, recognized
+from workers.writer.stamps import STAMP, Stamps, left_on, recognized
 from workers.writer.transfer import settle
 from workers.writer.verdicts import BadBlocks, digest_of_digests
 
@@ -29,7 +30,8 @@ def source() -> MemorySource:
 def chosen(spans: list[tuple[int, int]], card: int, count: int = 64) -> Stamps:
     ranges = tidy([Range(*span) for span in spans], card)
     plan = make_plan(ranges, image_size=card, card_size=card, block=512)
-    return stamps.choose(plan, card_size=card, image=stamps.UNKNOWN_IMAGE, count=count)
+    number = os.urandom(16)
+    return stamps.choose(plan, card_size=card, image=stamps.UNKNOWN_IMAGE, count=count, number=number)
 
 
 spans = st.lists(st.tuples(st.integers(0, 60 * MIB), st.integers(1, 9 * MIB)), max_size=12)
@@ -41,7 +43,7 @@ def test_stamps_lie_in_space_that_nothing_else_uses(
 ) -> None:
     ranges = tidy([Range(*span) for span in spans], card)
     plan = make_plan(ranges, image_size=card, card_size=card, block=512)
-    found = stamps.choose(plan, card_size=card, image=stamps.UNKNOWN_IMAGE, count=count)
+    found = stamps.choose(plan, card_size=card, image=stamps.UNKNOWN_IMAGE, count=count, number=bytes(16))
     assert len(found.places) <= count
     assert list(found.places) == sorted(set(found.places))
     for place in found.places:
@@ -74,10 +76,12 @@ def test_a_written_card_is_recognized_by_all_its_stamps(
     card: FileCard, source: MemorySource, report: Recorder
 ) -> None:
     assert recognized(card) is None
+    assert left_on(card) == ""
     result = burn(source, card, report)
     found = recognized(card)
     assert found is not None
     assert result.stamps == len(found.places) == 64
+    assert left_on(card) == found.number.hex()
     assert found.image == digest_of_digests(each.sha256 or "" for each in source.ranges)
     card.write(aligned(STAMP), found.places[40])
     assert recognized(card) is None, "one is gone, so this card has been used meanwhile"
