@@ -1,7 +1,8 @@
 """From a task's commit to the start of its work on an idle host, beside bare Celery: out/dispatch.json.
 
 One task at a time: committed, NOTIFY, scheduler, Valkey, the host's Celery worker, journal, claim over HTTP,
-journal. After each, the same for a plain Celery message on the same Valkey: sent, heard.
+journal, and the process of the attempt says that it is at work. After each, the same for a plain Celery
+message on the same Valkey: sent, heard.
 """
 
 from __future__ import annotations
@@ -32,22 +33,25 @@ def main() -> None:
     tasks = options.parse_args().tasks
     with rig.servers() as line:
         sow(line)
-        ours, bare = measure(line, tasks)
-    start, plain = rig.spread(ours), rig.spread(bare)
-    ratio = round(start["p50"] / plain["p50"], 2)
-    rig.keep("dispatch", {"start_ms": start, "bare_celery_ms": plain, "tasks": tasks, "ratio_p50": ratio})
+        claimed, begun, bare = (rig.spread(times) for times in measure(line, tasks))
+    ratio = round(begun["p50"] / bare["p50"], 2)
+    figures = {"start_ms": begun, "claimed_ms": claimed, "bare_celery_ms": bare}
+    rig.keep("dispatch", {**figures, "tasks": tasks, "ratio_p50": ratio})
 
 
-def measure(line: Line, tasks: int) -> tuple[list[float], list[float]]:
-    """Seconds to the start: of our tasks, and of bare messages."""
+def measure(line: Line, tasks: int) -> tuple[list[float], list[float], list[float]]:
+    """Seconds from the commit to the claim and to the start, and of bare messages."""
     environment = enrol(line)
     heard = Heard(start(line, "tasks", environment)), Heard(start(line, "bare", environment))
     orders = Orders()
-    ours, bare = [], []
+    claimed, begun, bare = [], [], []
     for _ in range(WARM_UP + tasks):
-        ours.append(orders.commit(heard[0]))
+        heard[0].wait("ready")
+        at, started = orders.commit(heard[0])
+        claimed.append(at)
+        begun.append(started)
         bare.append(send(heard[1]))
-    return ours[WARM_UP:], bare[WARM_UP:]
+    return claimed[WARM_UP:], begun[WARM_UP:], bare[WARM_UP:]
 
 
 def enrol(line: Line) -> dict[str, str]:
@@ -77,17 +81,20 @@ class Heard:
         self._process = process
         self._log = Path(process.log).open()  # noqa: SIM115  # open as long as the process runs
         self._rest = ""
+        self._lines: list[str] = []
 
-    def wait(self, task: str) -> float:
-        """When it began `task`."""
+    def wait(self, word: str) -> list[float]:
+        """The times behind `word` in the next line that begins with it."""
         end = time.monotonic() + PATIENCE
         while time.monotonic() < end:
             *lines, self._rest = (self._rest + self._log.read()).split("\n")
-            for line in lines:
-                if line.startswith(task):
-                    return float(line.split()[1])
+            self._lines += lines
+            while self._lines:
+                line = self._lines.pop(0)
+                if line.startswith(word):
+                    return [float(field) for field in line.split()[1:]]
             time.sleep(0.002)
-        raise SystemExit(f"{self._process.name} heard nothing of {task}:\n{self._process.tail()}")
+        raise SystemExit(f"{self._process.name} heard nothing of {word}:\n{self._process.tail()}")
 
 
 class Orders:
@@ -105,8 +112,8 @@ class Orders:
             "recipe": "base: {}\n",
         }
 
-    def commit(self, heard: Heard) -> float:
-        """Seconds from the commit of a build to its start."""
+    def commit(self, heard: Heard) -> tuple[float, float]:
+        """Seconds from the commit of a build to its claim, and to its start."""
         from django.db import transaction
 
         from orders.models import Order
@@ -119,7 +126,8 @@ class Orders:
                 order, Kind.CREATE, channel=self._channel, spec={"name": name}, total_bytes=1, by="benchmark"
             )
         committed = time.time()
-        return heard.wait(str(task.pk)) - committed
+        claimed, begun = heard.wait(str(task.pk))
+        return claimed - committed, begun - committed
 
 
 def send(heard: Heard) -> float:
@@ -130,7 +138,7 @@ def send(heard: Heard) -> float:
     sent = time.time()
     message = {"task": task, "protocol": PROTOCOL}
     app.send_task(CELERY_NAMES[Kind.CREATE], kwargs=message, queue=BARE_QUEUE, retry=False)
-    return heard.wait(task) - sent
+    return heard.wait(task)[0] - sent
 
 
 if __name__ == "__main__":

@@ -111,6 +111,7 @@ def _serve(host: Host) -> int:
         bench.close()
 
     threading.excepthook = _end_gracefully
+    host.spare.keep(host.kind)
     with _present(host, bench):
         try:
             arm()  # Celery takes the signals over, seconds from now
@@ -121,6 +122,7 @@ def _serve(host: Host) -> int:
         finally:
             stop()
             bench.wait()
+            host.spare.close()
 
 
 @contextmanager

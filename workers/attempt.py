@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from workers import places
-from workers.child import Child, State
+from workers.child import Child, Started, State
 from workers.contract import (
     MAX_TROUBLE,
     Answer,
@@ -53,11 +53,14 @@ def failed(fault: Fault, code: str, message: str) -> Ending:
 class Attempt:
     """Owns the child of one assignment, from its start to the message that the journal owes to the server."""
 
-    def __init__(self, host: Host, assignment: Assignment, claim_id: str) -> None:
+    def __init__(
+        self, host: Host, assignment: Assignment, claim_id: str, started: Started | None = None
+    ) -> None:
         self.held: Held = {"task": assignment["task"], "attempt": assignment["attempt"]}
         self._host = host
         self._assignment = assignment
         self._claim_id = claim_id
+        self._started = started
         self._transcript = Transcript(host.scrub)
         self._limits = Limits(assignment["deadline"], time.monotonic())
         self._verdict: Answer | None = None  # what ends us, once the server has said so
@@ -95,7 +98,7 @@ class Attempt:
 
     def _work(self) -> Ending:
         try:
-            child = Child(self._job(), self._claim_id, self._transcript)
+            child = Child(self._job(), self._claim_id, self._transcript, self._started)
         except HostError as error:
             return Ending(Outcome.FAILED, error.trouble())
         self._child = child

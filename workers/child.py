@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from workers import machine
-from workers.contract import Step, Trouble
+from workers.contract import Kind, Step, Trouble
 from workers.errors import HostError
 from workers.transcript import Transcript
 
@@ -35,13 +35,53 @@ class State:
     done: int = 0
 
 
+@dataclass(frozen=True)
+class Started:
+    """`python -m workers.job` that waits for its job, and the pipe of its events."""
+
+    claim_id: str
+    process: subprocess.Popen[bytes]
+    events: int
+
+    def alive(self) -> bool:
+        """Whether it still waits."""
+        return self.process.poll() is None
+
+    def discard(self) -> None:
+        """End it: there is no job for it."""
+        if self.alive():
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+        for stream in (self.process.stdin, self.process.stdout):
+            _there(stream).close()
+        os.close(self.events)
+
+
+def start(claim_id: str, kind: Kind | None = None) -> Started:
+    """Start the process of an attempt. With `kind`, it gets ready for such work before it is told of any."""
+    events, theirs = os.pipe()
+    try:
+        process = _spawn(theirs, claim_id, *([kind] if kind else []))
+    except OSError as error:
+        os.close(events)
+        raise HostError(
+            "cannot_start", f"The work could not be started: {error.strerror}. Free memory or processes."
+        ) from error
+    finally:
+        os.close(theirs)
+    return Started(claim_id, process, events)
+
+
 class Child:
-    """`python -m workers.job` in a process group of its own.
+    """The process of an attempt, in a process group of its own: `started` before, or now.
 
     `changed` is set whenever it said something, and at its end.
     """
 
-    def __init__(self, job: dict[str, Any], claim_id: str, transcript: Transcript) -> None:
+    def __init__(
+        self, job: dict[str, Any], claim_id: str, transcript: Transcript, started: Started | None = None
+    ) -> None:
         self.state = State()
         self.result: dict[str, Any] | None = None
         self.trouble: Trouble | None = None
@@ -50,19 +90,11 @@ class Child:
         self._last_word: float | None = None
         self.changed = threading.Event()
         self._transcript = transcript
-        events, theirs = os.pipe()
-        try:
-            self._process = _spawn(theirs, claim_id)
-        except OSError as error:
-            os.close(events)
-            raise HostError(
-                "cannot_start", f"The work could not be started: {error.strerror}. Free memory or processes."
-            ) from error
-        finally:
-            os.close(theirs)
+        started = started or start(claim_id)
+        self._process = started.process
         self.pid = self._process.pid
         self.started = machine.started(self.pid)
-        self._events = threading.Thread(target=self._read_events, args=(events,), daemon=True)
+        self._events = threading.Thread(target=self._read_events, args=(started.events,), daemon=True)
         self._output = threading.Thread(target=self._read_output, daemon=True)
         self._events.start()
         self._output.start()
@@ -164,9 +196,9 @@ class Child:
                 self.changed.set()
 
 
-def _spawn(events: int, claim_id: str) -> subprocess.Popen[bytes]:
+def _spawn(events: int, claim_id: str, *more: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        [sys.executable, "-P", "-m", "workers.job", str(events), str(os.getpid())],
+        [sys.executable, "-P", "-m", "workers.job", str(events), str(os.getpid()), *more],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

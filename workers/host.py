@@ -15,6 +15,7 @@ from workers.contract import Kind
 from workers.journal import Journal
 from workers.live import Live
 from workers.logs import Scrubber
+from workers.spare import Spare
 
 WORKERS = {"creator": Kind.CREATE, "downloader": Kind.DOWNLOAD, "writer": Kind.WRITE}
 
@@ -24,7 +25,7 @@ class Host:
     """One worker process of one host. `stopping` is set when it was asked to end.
 
     `written` brings the names of slots in which an attempt ended: their cards may hold something else now.
-    `live` are the attempts at work.
+    `live` are the attempts at work. `spare` is the process for the next one.
     """
 
     kind: Kind
@@ -36,6 +37,7 @@ class Host:
     stopping: threading.Event = field(default_factory=threading.Event)
     written: SimpleQueue[str] = field(default_factory=SimpleQueue)
     live: Live = field(default_factory=Live)
+    spare: Spare = field(default_factory=Spare)
 
 
 @contextmanager

@@ -1,7 +1,8 @@
 """The process of one attempt: reads its job, works, says how it ended.
 
-Started by `workers.child` as `python -m workers.job EVENTS PARENT`: the job as one JSON line on stdin, events
-to the file descriptor EVENTS. When stdin ends, or PARENT is gone, the process ends with its group.
+Started by `workers.child` as `python -m workers.job EVENTS PARENT [KIND]`: the job as one JSON line on stdin,
+events to the file descriptor EVENTS. When stdin ends, or PARENT is gone, the process ends with its group.
+With KIND it makes itself ready for such work before it is told of any.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import signal
 import sys
 import threading
 import traceback
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,27 +51,37 @@ class Job:
 
 def work(job: Job, report: Report) -> dict[str, Any]:
     """Do the work of `job` with the steps of its kind; the result that its last report carries."""
-    if job.kind is Kind.CREATE:
+    return dict(steps_of(job.kind)(job, report))
+
+
+def steps_of(kind: Kind) -> Callable[[Job, Report], Mapping[str, Any]]:
+    """What does work of this kind. It is imported here: no kind needs what the others do."""
+    if kind is Kind.CREATE:
         from workers.creator.steps import create
 
-        return dict(create(job, report))
-    if job.kind is Kind.DOWNLOAD:
+        return create
+    if kind is Kind.DOWNLOAD:
         from workers.downloader.steps import download
 
-        return dict(download(job, report))
+        return download
     from workers.writer.steps import write
 
-    return dict(write(job, report))
+    return write
 
 
 def main(arguments: list[str]) -> int:
     """Run the job that stdin names; exit code by fault."""
-    events, parent = map(int, arguments)
+    events, parent = map(int, arguments[:2])
     machine.end_with(parent, signal.SIGKILL)
     os.set_inheritable(events, False)
     report = PipeReport(events)
     signal.signal(signal.SIGTERM, lambda *_: report.cancel())
-    told = json.loads(sys.stdin.buffer.readline())
+    for kind in arguments[2:]:
+        steps_of(Kind(kind))
+    line = sys.stdin.buffer.readline()
+    if not line:
+        return 0  # there was no work for us
+    told = json.loads(line)
     threading.Thread(target=_end_with_stdin, daemon=True).start()
     try:
         with Api(config := load(Path(told["config"]))) as api:

@@ -118,12 +118,12 @@ class Journal:
         with self._lock:
             self._db.close()
 
-    def begin(self, task: str, kind: Kind, boot_id: str) -> str:
-        """A claim id for the task: the one of an earlier claim whose answer was lost, or a new one."""
+    def begin(self, task: str, kind: Kind, boot_id: str, fresh: str = "") -> str:
+        """A claim id for the task: of an earlier claim whose answer was lost, else `fresh`, or a new one."""
         self._hold_ballast()
         claim_id = self._unanswered(task, kind)
         if claim_id is None:
-            claim_id = str(uuid.uuid4())
+            claim_id = fresh or str(uuid.uuid4())
             self._write(
                 (
                     "INSERT INTO attempts (claim_id, task, kind, boot_id) VALUES (?, ?, ?, ?)",

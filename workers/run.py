@@ -7,6 +7,7 @@ import structlog
 from workers import __version__, courier
 from workers.api import ServerRefused
 from workers.attempt import Attempt, Ending
+from workers.child import Started
 from workers.contract import PROTOCOL, Assignment, Claim, Fault, Outcome, Trouble
 from workers.errors import HostError
 from workers.host import Host
@@ -31,16 +32,48 @@ def run(task: str, host: Host) -> Ending | None:
 
 def _run(task: str, host: Host) -> Ending | None:
     """Each effect only after the journal has it: no room there, no claim."""
-    claim_id = host.journal.begin(task, host.kind, host.boot_id)
-    assignment = _claim(task, claim_id, host)
-    if assignment is None:
-        return None
-    structlog.contextvars.bind_contextvars(order=assignment["order"])
-    host.journal.claimed(claim_id, assignment["attempt"], assignment["order"])
+    spare = host.spare.take()
+    try:
+        claim_id = host.journal.begin(task, host.kind, host.boot_id, spare.claim_id if spare else "")
+        assignment = _claim(task, claim_id, host)
+        if assignment is None:
+            return None
+        started = spare if spare and spare.claim_id == claim_id else None
+        if started:
+            spare = None  # the server knows its claim id: it works for that, or for nothing
+        if _misdirected(assignment, claim_id, started, host):
+            return None
+        structlog.contextvars.bind_contextvars(order=assignment["order"])
+        host.journal.claimed(claim_id, assignment["attempt"], assignment["order"])
+    finally:
+        if spare:
+            _return(spare, host)
     _log.info("began", attempt=assignment["attempt"])
-    ending = Attempt(host, assignment, claim_id).run()
+    ending = Attempt(host, assignment, claim_id, started).run()
     _log.info("ended", outcome=_word(ending), trouble=ending.trouble)
     return ending
+
+
+def _return(spare: Started, host: Host) -> None:
+    """A process for which there was no work waits on, unless the server may know its claim id."""
+    try:
+        known = any(begun.claim_id == spare.claim_id for begun in host.journal.begun(host.kind))
+    except JournalError:
+        known = True
+    if known:
+        spare.discard()
+    else:
+        host.spare.give_back(spare)
+
+
+def _misdirected(assignment: Assignment, claim_id: str, started: Started | None, host: Host) -> bool:
+    if assignment["kind"] == host.kind:
+        return False
+    _log.error("rung for the wrong kind of work; given back", kind=assignment["kind"])
+    if started:
+        started.discard()
+    host.journal.owe(claim_id, release(assignment["task"], host.kind, assignment["attempt"]))
+    return True
 
 
 def exit_code(ending: Ending | None) -> int:
@@ -60,7 +93,7 @@ def _claim(task: str, claim_id: str, host: Host) -> Assignment | None:
         "version": __version__,
     }
     try:
-        assignment = host.api.claim(task, claim)
+        return host.api.claim(task, claim)
     except ServerRefused as refusal:
         if refusal.status >= _REFUSED:  # else: it was taken, and what we read of the answer is none
             host.journal.forget(claim_id)
@@ -71,11 +104,6 @@ def _claim(task: str, claim_id: str, host: Host) -> Assignment | None:
     ) as error:  # the answer may be lost on its way: the journal keeps the claim id for the next try
         _log.warning("claim not answered", code=error.code, detail=error.message)
         return None
-    if assignment["kind"] != host.kind:
-        _log.error("rung for the wrong kind of work; given back", kind=assignment["kind"])
-        host.journal.owe(claim_id, release(task, host.kind, assignment["attempt"]))
-        return None
-    return assignment
 
 
 def _word(ending: Ending) -> str:

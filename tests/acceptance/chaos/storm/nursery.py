@@ -55,7 +55,7 @@ class Nursery:
         self._socket = ours
         self._lock = threading.Lock()
 
-    def spawn(self, events: int, claim_id: str) -> Forked:
+    def spawn(self, events: int, claim_id: str, *_: str) -> Forked:
         """A process that does what `python -m workers.job EVENTS PARENT` does."""
         their_stdin, stdin = os.pipe()
         stdout, their_stdout = os.pipe()
