@@ -14,7 +14,7 @@ from workers.child import Started, start
 from workers.contract import Kind
 from workers.errors import HostError
 
-LATER = 1.0  # seconds after one was taken that the next is started: the work comes first
+LATER = 1.0  # seconds after the worker's start, or after one was taken: what goes on comes first
 
 _log = structlog.get_logger()
 
@@ -64,12 +64,11 @@ class Spare:
 
     def _start_them(self, kind: Kind) -> None:
         never = threading.Event()
-        while not self._closed:
+        while not never.wait(LATER) and not self._closed:
             self._taken.clear()
             if self.waiting is None:
                 self._start_one(kind)
             self._taken.wait()
-            never.wait(LATER)
         never.wait()  # what it started may be at work still
 
     def _start_one(self, kind: Kind) -> None:
