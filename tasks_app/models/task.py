@@ -75,7 +75,8 @@ class Task(models.Model):
             models.Index(
                 fields=["kind", "priority", "queued_at"], condition=Q(status="queued"), name="task_queue"
             ),
-            models.Index(fields=["reclaim_at"], condition=Q(status="running"), name="task_expiring"),
+            # of nothing that a sign of life changes: those updates touch no index, and stay on their page
+            models.Index(fields=["cancel_requested_at"], condition=Q(status="running"), name="task_running"),
         ]
         constraints = [
             models.UniqueConstraint(fields=["order", "kind", "unit"], name="task_once_per_unit"),
