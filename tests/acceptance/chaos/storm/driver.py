@@ -94,7 +94,7 @@ def _blow(plan: Plan, line: StormLine, gusts: Gusts, people: People, watch: Watc
     due, told = time.monotonic(), time.monotonic()
     while gusts.kills() < plan.aim.kills and time.monotonic() < end:
         _tend(line, gusts)
-        if time.monotonic() >= due and not breath.held():
+        if time.monotonic() >= due and not breath.held(gusts.counts.total()):
             with contextlib.suppress(redis.RedisError):
                 gusts.blow(plan.aim)
             due = max(due + 1 / plan.rate, time.monotonic() - 1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterable
+from typing import Any
 
 import psycopg
 
@@ -12,6 +13,10 @@ from .line import StormLine
 
 BREATH = 3.0  # seconds without a move that the wind bears …
 HELD_ROUNDS, HELD_MOST = 20, 120.0  # … and how long it waits then for one: rounds, and seconds at most
+A_MOVE, AT_FIRST = (
+    3,
+    60,
+)  # faults for each move of a task, and before the first: more would only hit beginners
 STUCK, STUCK_ROUNDS = (
     30.0,
     40,
@@ -23,7 +28,8 @@ MOVED = """
     SELECT (SELECT max(id) FROM tasks_app_taskmove) AS tasks,
         (SELECT max(id) FROM orders_ordermove) AS orders,
         (SELECT count(*) FROM tasks_app_outbox WHERE sent_at IS NOT NULL) AS mails,
-        (SELECT count(*) FROM tasks_app_taskevent) AS events"""
+        (SELECT count(*) FROM tasks_app_taskevent) AS events,
+        (SELECT count(*) FROM tasks_app_taskmove) AS moves"""
 ALIVE = """
     SELECT 'host ' || name AS who, last_seen_at AS at FROM tasks_app_host
     UNION ALL SELECT role, at FROM tasks_app_pulse WHERE role = 'scheduler'"""
@@ -35,9 +41,9 @@ class Watch:
     def __init__(self, line: StormLine) -> None:
         self._line = line
         self._asked = 0.0
-        self._moves: object = None
+        self._seen: dict[str, Any] | None = None
         self._heard: dict[str, object] = {}
-        self.rounds = 0
+        self.rounds, self.moves = 0, 0
         self.moved_at, self.moved_in = time.monotonic(), 0
 
     def look(self) -> None:
@@ -47,14 +53,15 @@ class Watch:
             return
         self._asked = now
         with contextlib.suppress(psycopg.Error), self._line.database() as database:
-            moves = database.execute(MOVED).fetchone()
+            seen = database.execute(MOVED).fetchone() or {}
             alive = {row["who"]: row["at"] for row in database.execute(ALIVE).fetchall()}
-            self.take(moves, alive, now)
+            self.take(seen, alive, now)
 
-    def take(self, moves: object, alive: dict[str, object], now: float) -> None:
+    def take(self, seen: dict[str, Any], alive: dict[str, object], now: float) -> None:
         """What was seen at `now`."""
-        if moves != self._moves:
-            self._moves, self.moved_at, self.moved_in = moves, now, self.rounds
+        if seen != self._seen:
+            self._seen, self.moved_at, self.moved_in = seen, now, self.rounds
+            self.moves = seen["moves"]
         if all(self._heard.get(who) != at for who, at in alive.items()):
             self.rounds += bool(self._heard)
             self._heard = alive
@@ -65,16 +72,17 @@ class Watch:
 
 
 class Breath:
-    """The wind holds its breath when nothing has moved for a while: a line that stands proves nothing."""
+    """The wind holds its breath when little or nothing moves: a line that stands proves nothing."""
 
     def __init__(self, watch: Watch) -> None:
         self._watch = watch
 
-    def held(self) -> bool:
-        """Whether no fault shall happen now."""
+    def held(self, faults: int) -> bool:
+        """Whether no fault shall happen now; `faults` were."""
         self._watch.look()
         seconds, rounds = self._watch.idle()
-        return seconds > BREATH and rounds < HELD_ROUNDS and seconds < HELD_MOST
+        too_many = faults >= AT_FIRST + A_MOVE * self._watch.moves
+        return (seconds > BREATH or too_many) and rounds < HELD_ROUNDS and seconds < HELD_MOST
 
 
 class Patience:

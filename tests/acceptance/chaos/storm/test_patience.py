@@ -19,16 +19,16 @@ class Day:
         self.watch = Watch(SimpleNamespace(database=None))  # type: ignore[arg-type]
         self.watch.look = lambda: None  # type: ignore[method-assign]
         self.moves, self.beats = 0, 0
-        self.watch.take(0, {"host a": 0, "host b": 0}, self.now)
+        self.watch.take({"moves": 0}, {"host a": 0, "host b": 0}, self.now)
 
     def passes(self, seconds: float, *, rounds: int, moves: int = 0) -> None:
         for _ in range(rounds):
             self.beats += 1
             self.now += seconds / rounds
-            self.watch.take(self.moves, {"host a": self.beats, "host b": self.beats}, self.now)
+            self.watch.take({"moves": self.moves}, {"host a": self.beats, "host b": self.beats}, self.now)
         self.now += 0 if rounds else seconds
         self.moves += moves
-        self.watch.take(self.moves, {"host a": self.beats, "host b": self.beats}, self.now)
+        self.watch.take({"moves": self.moves}, {"host a": self.beats, "host b": self.beats}, self.now)
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def day(monkeypatch):
 
 def test_a_round_needs_every_host(day):
     for beats in ((1, 0), (2, 0), (3, 1)):
-        day.watch.take(0, dict(zip(("host a", "host b"), beats, strict=True)), day.now)
+        day.watch.take({"moves": 0}, dict(zip(("host a", "host b"), beats, strict=True)), day.now)
     assert day.watch.rounds == 1
 
 
@@ -75,4 +75,17 @@ def test_a_violation_that_stays_needs_seconds_and_rounds(day, seconds, rounds, s
 def test_the_wind_holds_its_breath_while_nothing_moves(day, seconds, rounds, held):
     day.passes(0, rounds=0, moves=1)
     day.passes(seconds, rounds=rounds)
-    assert Breath(day.watch).held() is held
+    assert Breath(day.watch).held(0) is held
+
+
+def test_the_wind_blows_as_the_line_moves(day):
+    breath, first = Breath(day.watch), patience.AT_FIRST
+    assert not breath.held(first - 1)
+    assert breath.held(first)
+    day.passes(1, rounds=1, moves=2)
+    assert not breath.held(first + 2 * patience.A_MOVE - 1)
+    assert breath.held(first + 2 * patience.A_MOVE)
+    day.passes(60, rounds=patience.HELD_ROUNDS)
+    assert not breath.held(first + 2 * patience.A_MOVE), (
+        "something must happen to a line that stands for ever"
+    )
