@@ -29,6 +29,9 @@ def main() -> int:
     parser.add_argument(
         "--control", default="", help="take down a wall: fence, row lock, slot lock, constraints"
     )
+    parser.add_argument(
+        "--slow", type=float, default=1, help="leases so many times as long: on a busy machine"
+    )
     parser.add_argument("--report", type=Path, default=REPORT)
     parser.add_argument("--var", type=Path, help="keep everything there")
     told = parser.parse_args()
@@ -36,7 +39,7 @@ def main() -> int:
     var.mkdir(exist_ok=True)
     var.chmod(0o711)
     aim = aim_of(told.kills)
-    outcome = storm(Plan(aim, told.seed, told.minutes, told.rate, control=told.control), var)
+    outcome = storm(Plan(aim, told.seed, told.minutes, told.rate, control=told.control, slow=told.slow), var)
     show(outcome)
     told.report.parent.mkdir(parents=True, exist_ok=True)
     told.report.write_text(json.dumps(asdict(outcome), indent=2) + "\n")

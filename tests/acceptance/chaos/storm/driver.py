@@ -37,6 +37,7 @@ class Plan:
     settle: float = 180.0  # seconds without any move, when the wind is gone, that the orders are waited for
     open_orders: int = 8
     control: str = ""
+    slow: float = 1.0  # how much longer than on a calm machine leases are
 
 
 @dataclass
@@ -58,7 +59,7 @@ def storm(plan: Plan, var: Path) -> Outcome:
     chance = random.Random(plan.seed)
     sink = Sink()
     try:
-        line = StormLine(var, seed=plan.seed, mail_port=sink.port, control=plan.control)
+        line = StormLine(var, seed=plan.seed, mail_port=sink.port, control=plan.control, slow=plan.slow)
         try:
             return _run(plan, line, sink, chance, began)
         finally:

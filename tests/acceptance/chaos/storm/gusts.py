@@ -15,7 +15,7 @@ import redis
 from tests.acceptance.chaos.freeze import Freezer
 from tests.acceptance.chaos.processes import command, descendants, kill
 
-from .line import RECLAIM, Part, StormLine
+from .line import Part, StormLine
 from .sowing import CREATORS
 
 HELD = 4  # the exit code of a worker whose data folder another one has
@@ -113,7 +113,7 @@ class Gusts:
         part = self.chance.choice(hosts if self.chance.random() < 0.8 else others)
         if part.name in standing:
             return False
-        seconds = RECLAIM + self.chance.uniform(0.7, 2.5)
+        seconds = self.line.times["TASK_RECLAIM"] + self.chance.uniform(0.7, 2.5)
         children = [pid for _, pid in self._inner(part)] if self.chance.random() < 0.5 else []
         if not self._freezer.freeze(part.pid, *children, seconds=seconds):
             return False
