@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from workers.contract import PROTOCOL
+
 WRITER_SLOTS = ("A", "B")
 
 
@@ -25,7 +27,7 @@ class Simulated:
             "kind": "create" if self.kind == "creator" else "write",
             "boot_id": f"boot-{self.number}",
             "version": "0.1.0",
-            "protocol": 1,
+            "protocol": PROTOCOL,
             "free_bytes": 100_000_000_000,
             "running": [self.task] if self.task else [],
             "attempts": [{"task": self.task, "attempt": 1}] if self.task else [],

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from workers.contract import PROTOCOL
+
 EMAIL, PASSWORD = "writer-1@example.org", "the-host-password"
 
 
@@ -176,7 +178,7 @@ class Server:
         }
 
     def _claim(self, task: Task, body: dict[str, Any]) -> dict[str, Any]:
-        if body["protocol"] != 1:
+        if body["protocol"] != PROTOCOL:
             raise Refuse(426, "protocol")
         if body["claim_id"] != task.claim_id:
             if not task.open:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Final
 
-PROTOCOL: Final = 1
+PROTOCOL: Final = 2  # 2: creators make a torrent where the spec asks for one
 API: Final = "/api/v1"
 TICKET_AUDIENCE: Final = "warehouse"
 

@@ -19,7 +19,7 @@ from tasks_app.models import Host, Task
 from tests import factories as make
 from workers.bench import Bench
 from workers.config import load
-from workers.contract import Kind
+from workers.contract import PROTOCOL, Kind
 from workers.host import Host as Worker
 from workers.host import open_host
 from workers.places import images_folder
@@ -30,7 +30,7 @@ BEAT = {
     "kind": "download",
     "boot_id": "b",
     "version": "0.1.0",
-    "protocol": 1,
+    "protocol": PROTOCOL,
     "free_bytes": 10,
     "running": [],
 }

@@ -21,7 +21,7 @@ from tasks_app.models import Card, Outbox, Slot, Task, TaskEvent
 from tests import factories as make
 from tests.together import alone, together
 from warehouse import services as warehouse
-from workers.contract import Answer, Kind
+from workers.contract import PROTOCOL, Answer, Kind
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -239,7 +239,14 @@ def three(school, line):
 
 
 def kept(line, kind: str = "download") -> list[str]:
-    body = {"kind": kind, "boot_id": "b", "version": "1", "protocol": 1, "free_bytes": 1, "running": []}
+    body = {
+        "kind": kind,
+        "boot_id": "b",
+        "version": "1",
+        "protocol": PROTOCOL,
+        "free_bytes": 1,
+        "running": [],
+    }
     return tasks.beat(line.writer, body)["keep"]  # type: ignore[arg-type]
 
 

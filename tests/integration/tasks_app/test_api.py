@@ -13,7 +13,7 @@ from imager.accounts.models import User
 from tasks_app import logbook
 from tasks_app.models import Task
 from tests import factories as make
-from workers.contract import Kind
+from workers.contract import PROTOCOL, Kind
 
 pytestmark = pytest.mark.django_db
 
@@ -44,7 +44,14 @@ PERMIT = {
     "boot_id": "b",
     "card_bytes": 1,
 }
-BEAT = {"kind": "create", "boot_id": "b", "version": "0.1.0", "protocol": 1, "free_bytes": 10, "running": []}
+BEAT = {
+    "kind": "create",
+    "boot_id": "b",
+    "version": "0.1.0",
+    "protocol": PROTOCOL,
+    "free_bytes": 10,
+    "running": [],
+}
 
 
 def test_a_whole_life_over_http(client, host):
@@ -170,7 +177,7 @@ def test_a_writer_account_gets_no_ticket_for_a_foreign_order(host):
 
 def test_a_beat_of_the_wrong_kind_or_protocol(client):
     assert client.post("/api/v1/hosts/me/beat", {**BEAT, "kind": "write"}).status_code == 403
-    assert client.post("/api/v1/hosts/me/beat", {**BEAT, "protocol": 2}).status_code == 426
+    assert client.post("/api/v1/hosts/me/beat", {**BEAT, "protocol": PROTOCOL + 1}).status_code == 426
 
 
 def test_a_draining_host_is_told_so_and_gets_no_bells(client, host):

@@ -20,7 +20,7 @@ from tasks_app.api.views import BeatView
 from tasks_app.models import Host, RefusedReport, Slot, Task
 from tasks_app.services import pace
 from tests import factories as make
-from workers.contract import Kind
+from workers.contract import PROTOCOL, Kind
 
 pytestmark = pytest.mark.django_db
 
@@ -28,7 +28,14 @@ BEAT = "/api/v1/hosts/me/beat"
 
 
 def beat_of(kind="create", **fields):
-    body = {"kind": kind, "boot_id": "b", "version": "9", "protocol": 1, "free_bytes": 5, "running": []}
+    body = {
+        "kind": kind,
+        "boot_id": "b",
+        "version": "9",
+        "protocol": PROTOCOL,
+        "free_bytes": 5,
+        "running": [],
+    }
     return {**body, **fields}
 
 
@@ -99,6 +106,10 @@ class TestAttempts:
     def test_a_beat_without_attempts_is_answered_as_ever(self, host, task):
         assert services.beat(host, beat_of()) == {"ring": [], "drain": False}
 
+    def test_the_pace_keeps_within_a_short_lease(self, settings):
+        settings.TASK_LEASE = 6
+        assert [pace.at_work(running) for running in (0, 100, 1000)] == [1, 1, 2]
+
     def test_the_pace_is_slower_the_more_are_at_work(self):
         assert [pace.at_work(running) for running in (0, 1, 100, 1000, 10**6)] == [1, 1, 1, 10, 15]
         assert [pace.waiting(hosts) for hosts in (0, 1, 3500, 7000, 10**6)] == [5, 5, 5, 10, 15]
@@ -159,7 +170,7 @@ class TestShortWay:
     @pytest.mark.parametrize(
         ("change", "status", "code"),
         [
-            ({"protocol": 2}, 426, "protocol"),
+            ({"protocol": PROTOCOL + 1}, 426, "protocol"),
             ({"kind": "write"}, 403, "not_yours"),
             ({"kind": "dance"}, 400, "invalid"),
             ({"surprise": 1}, 400, "invalid"),

@@ -13,7 +13,7 @@ from tasks_app.lifecycle import TaskStatus
 from tasks_app.models import Card, Host, RefusedReport, Slot
 from tasks_app.services.cards import check_digit
 from tests import factories as make
-from workers.contract import Kind
+from workers.contract import PROTOCOL, Kind
 
 pytestmark = pytest.mark.django_db
 
@@ -227,7 +227,7 @@ def test_an_automatic_host_confirms_by_itself(unit):
         "kind": "write",
         "boot_id": "b",
         "version": "0.1.0",
-        "protocol": 1,
+        "protocol": PROTOCOL,
         "free_bytes": 1,
         "running": [],
         "slots": [state],
@@ -255,7 +255,7 @@ def test_a_beat_shows_slots_and_forgets_removed_ones(writer):
         "kind": "write",
         "boot_id": "b",
         "version": "0.1.0",
-        "protocol": 1,
+        "protocol": PROTOCOL,
         "free_bytes": 1,
         "running": [],
         "slots": [state],
@@ -361,7 +361,14 @@ def test_a_card_that_does_not_do_keeps_no_other_from_being_written_on_an_automat
         | {"model": "", "contents": "", "problem": ""}
         for name, size in (("A", 999), ("B", 8_000_000_000))
     )
-    body = {"kind": "write", "boot_id": "b", "version": "1", "protocol": 1, "free_bytes": 1, "running": []}
+    body = {
+        "kind": "write",
+        "boot_id": "b",
+        "version": "1",
+        "protocol": PROTOCOL,
+        "free_bytes": 1,
+        "running": [],
+    }
 
     services.beat(writer, {**body, "slots": [small, large]})
 
@@ -427,7 +434,14 @@ def test_a_card_that_fails_before_its_permit_is_not_tried_for_ever(unit, writer,
     writer.refresh_from_db()
     state = {"name": "A", "present": True, "size": 8_000_000_000, "diskseq": 7}
     state |= {"model": "", "contents": "", "problem": ""}
-    body = {"kind": "write", "boot_id": "b", "version": "1", "protocol": 1, "free_bytes": 1, "running": []}
+    body = {
+        "kind": "write",
+        "boot_id": "b",
+        "version": "1",
+        "protocol": PROTOCOL,
+        "free_bytes": 1,
+        "running": [],
+    }
     services.beat(writer, {**body, "slots": [state]})
     services.claim(unit.pk, writer, make.claim_body())
     trouble = {"fault": fault, "code": "unreadable", "message": "This card cannot be opened."}

@@ -15,12 +15,12 @@ from tasks_app.lifecycle import TaskStatus
 from tasks_app.models import Attempt
 from tasks_app.services import sweeping
 from tests import factories as make
-from workers.contract import Answer, Kind
+from workers.contract import PROTOCOL, Answer, Kind
 
 pytestmark = pytest.mark.django_db
 
 DAY = 86_400
-BEAT = {"boot_id": "boot", "version": "0.1.0", "protocol": 1, "free_bytes": 1, "running": []}
+BEAT = {"boot_id": "boot", "version": "0.1.0", "protocol": PROTOCOL, "free_bytes": 1, "running": []}
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ from tasks_app.lifecycle import TaskStatus
 from tasks_app.models import Attempt, Card, RefusedReport, Slot, Task
 from tasks_app.services import sweeping
 from tests import factories as make
-from workers.contract import Answer, Kind
+from workers.contract import PROTOCOL, Answer, Kind
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -275,7 +275,14 @@ def test_beats_confirmations_and_permits_at_once_block_nobody_for_good(claimed, 
         | {"model": "", "contents": "", "problem": ""}
         for one in (slot, other)
     ]
-    body = {"kind": "write", "boot_id": "boot", "version": "1", "protocol": 1, "free_bytes": 1, "running": []}
+    body = {
+        "kind": "write",
+        "boot_id": "boot",
+        "version": "1",
+        "protocol": PROTOCOL,
+        "free_bytes": 1,
+        "running": [],
+    }
 
     errors = together(
         *(lambda: services.beat(writer, {**body, "slots": states}) for _ in range(3)),
@@ -293,7 +300,14 @@ def test_the_first_beats_of_a_host_at_once_make_each_slot_once(writer):
     state = {"name": "A", "present": False, "size": 0, "diskseq": None}
     state |= {"model": "", "contents": "", "problem": ""}
 
-    body = {"kind": "write", "boot_id": "boot", "version": "1", "protocol": 1, "free_bytes": 1, "running": []}
+    body = {
+        "kind": "write",
+        "boot_id": "boot",
+        "version": "1",
+        "protocol": PROTOCOL,
+        "free_bytes": 1,
+        "running": [],
+    }
 
     def see() -> None:
         services.beat(writer, {**body, "slots": [state]})

@@ -17,14 +17,16 @@ from celery import Celery
 from django.core.management import CommandError, call_command
 from django.db import OperationalError, connection, transaction
 from django.utils import timezone
+from psycopg.errors import LockNotAvailable
 
-from tasks_app import chores, dispatch, followers, pulse, services
+from tasks_app import chores, dispatch, followers, pulse, services, stumbles
 from tasks_app.models import Chore, Pulse, Stumble, Task
 from tasks_app.scheduler import Scheduler
 from tasks_app.services import sweeping
 from tasks_app.services.moving import lock
 from tasks_app.stumbles import Footing
 from tests import factories as make
+from workers.contract import PROTOCOL
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -105,7 +107,7 @@ def test_the_message_holds_an_id_and_a_number_and_nothing_else(broker):
     arguments = json.loads(base64.b64decode(message["body"]))
 
     assert message["headers"]["task"] == "workers.create"
-    assert arguments[:2] == [[], {"task": str(task.pk), "protocol": 1}]
+    assert arguments[:2] == [[], {"task": str(task.pk), "protocol": PROTOCOL}]
     assert b"SECRET-CANARY" not in raw
 
 
@@ -250,6 +252,37 @@ def test_a_database_that_is_gone_is_no_fault_of_the_row(lost_build):
     assert not Stumble.objects.exists()
 
 
+def test_work_that_takes_too_long_for_the_database_is_put_off_and_shown():
+    def endless():
+        with connection.cursor() as cursor:
+            cursor.execute("SET statement_timeout = '5ms'")
+            cursor.execute("SELECT pg_sleep(60)")
+
+    try:
+        assert Footing("periodic").step("tidy", endless) is None
+    finally:
+        connection.close()
+    assert "QueryCanceled" in Stumble.objects.get(job="periodic", subject="tidy").error
+
+
+def test_work_that_waited_for_a_lock_is_not_put_off():
+    def held():
+        raise OperationalError("lock timeout") from LockNotAvailable()
+
+    assert Footing("periodic").step("tidy", held) is None
+    assert not Stumble.objects.exists()
+
+
+def test_stumbles_over_what_is_gone_are_forgotten_in_the_end():
+    rests = {"gone": timedelta(days=-2), "lately": timedelta(hours=-20), "rests": timedelta(hours=1)}
+    for subject, left in rests.items():
+        Stumble.objects.create(job="expire", subject=subject, not_before=timezone.now() + left)
+
+    assert stumbles.forget() == 1
+    assert set(Stumble.objects.values_list("subject", flat=True)) == {"lately", "rests"}
+    assert ("day", stumbles.forget) in followers.chores()
+
+
 def test_the_schedulers_say_that_they_live(swept):
     with pytest.raises(CommandError, match="No scheduler has run on"):
         call_command("scheduler", healthy=True)
@@ -259,6 +292,23 @@ def test_the_schedulers_say_that_they_live(swept):
     Pulse.objects.update(at=timezone.now() - timedelta(seconds=100))
     with pytest.raises(CommandError, match=r"is silent for \d+ s"):
         call_command("scheduler", healthy=True)
+
+
+def test_a_ringer_that_stands_still_is_no_sign_of_life(swept, settings, monkeypatch):
+    settings.SWEEP_EVERY = 0.01
+    go = threading.Event()
+    monkeypatch.setattr(Scheduler, "ring", lambda _: go.wait(PATIENCE))
+    with Running(celery_app(os.environ["REDIS_URL"])):
+        assert swept.wait(PATIENCE)
+        Pulse.objects.update(at=timezone.now() - timedelta(seconds=100))
+        for _ in range(2):  # the sweeper lives
+            swept.clear()
+            assert swept.wait(PATIENCE)
+        try:
+            with pytest.raises(CommandError, match=r"The scheduler-ringer on .* is silent"):
+                call_command("scheduler", healthy=True)
+        finally:
+            go.set()
 
 
 def test_a_sign_of_life_of_another_machine_is_none():

@@ -17,7 +17,7 @@ from tasks_app.api.authentication import _account
 from tasks_app.lifecycle import TaskStatus
 from tasks_app.models import Host, Slot, Task
 from tests import factories as make
-from workers.contract import Kind
+from workers.contract import PROTOCOL, Kind
 
 pytestmark = pytest.mark.django_db
 
@@ -28,7 +28,14 @@ def state(name: str, **fields):
 
 
 def beat_of(kind: str, *slots, **fields):
-    body = {"kind": kind, "boot_id": "b", "version": "9", "protocol": 1, "free_bytes": 5, "running": []}
+    body = {
+        "kind": kind,
+        "boot_id": "b",
+        "version": "9",
+        "protocol": PROTOCOL,
+        "free_bytes": 5,
+        "running": [],
+    }
     return {**body, **({"slots": list(slots)} if slots else {}), **fields}
 
 

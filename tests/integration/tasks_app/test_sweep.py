@@ -12,10 +12,10 @@ from django.utils import timezone
 
 from tasks_app import bells, outbox, services
 from tasks_app.lifecycle import TaskStatus
-from tasks_app.models import Attempt, Outbox, Task
-from tasks_app.services import sweeping
+from tasks_app.models import Attempt, Outbox, Stumble, Task
+from tasks_app.services import moving, sweeping
 from tests import factories as make
-from workers.contract import Kind
+from workers.contract import PROTOCOL, Kind
 
 pytestmark = pytest.mark.django_db
 
@@ -98,6 +98,18 @@ def test_a_download_without_host_gets_one_when_there_is_one():
     assert task.host == free != draining
 
 
+def test_a_download_that_breaks_the_search_does_not_hold_up_the_next(monkeypatch):
+    broken = make.task(kind=Kind.DOWNLOAD, channel=make.channel("broken"))
+    fine = make.task(kind=Kind.DOWNLOAD)
+    host = make.host("writer")
+    monkeypatch.setattr(moving, "writer_host_for", lambda channel: {"main": host}[channel.slug])
+
+    assert sweeping.sweep()["placed"] == 1
+    fine.refresh_from_db()
+    assert fine.host == host
+    assert Stumble.objects.get().subject == str(broken.pk)
+
+
 def test_bells_ring_by_name_on_dedicated_queues_once_a_minute():
     writer = make.host("writer", name="mali-1")
     create = make.task()
@@ -109,8 +121,8 @@ def test_bells_ring_by_name_on_dedicated_queues_once_a_minute():
     assert bells.ring_tasks(broker) == 2
     assert bells.ring_tasks(broker) == 0
     assert sorted(broker.bells) == [
-        ("creator.main", "workers.create", {"task": str(create.pk), "protocol": 1}),
-        ("downloader.mali-1", "workers.download", {"task": str(download.pk), "protocol": 1}),
+        ("creator.main", "workers.create", {"task": str(create.pk), "protocol": PROTOCOL}),
+        ("downloader.mali-1", "workers.download", {"task": str(download.pk), "protocol": PROTOCOL}),
     ]
 
     Task.objects.update(rung_at=timezone.now() - timedelta(seconds=61))

@@ -21,11 +21,18 @@ from tests.integration.workers.conftest import HASTE
 from workers import machine
 from workers.api import ONCE, Api, ServerAway, ServerRefused
 from workers.config import Config
-from workers.contract import Answer, Beat, Claim, Report
+from workers.contract import PROTOCOL, Answer, Beat, Claim, Report
 from workers.errors import HostError
 
-CLAIM: Claim = {"claim_id": "c-1", "boot_id": "b", "protocol": 1, "version": "0"}
-BEAT: Beat = {"kind": "create", "boot_id": "b", "version": "0", "protocol": 1, "free_bytes": 1, "running": []}
+CLAIM: Claim = {"claim_id": "c-1", "boot_id": "b", "protocol": PROTOCOL, "version": "0"}
+BEAT: Beat = {
+    "kind": "create",
+    "boot_id": "b",
+    "version": "0",
+    "protocol": PROTOCOL,
+    "free_bytes": 1,
+    "running": [],
+}
 
 
 def report(**more: object) -> Report:
@@ -71,7 +78,7 @@ def test_the_connection_is_kept_between_calls(server: Server, task: Task, api: A
 def test_refusals_keep_their_code(server: Server, task: Task, api: Api, status: int, code: str) -> None:
     task.open = code != "taken"
     target = "00000000-0000-0000-0000-000000000000" if code == "not_found" else task.id
-    claim = {**CLAIM, "protocol": 2 if code == "protocol" else 1}
+    claim = {**CLAIM, "protocol": PROTOCOL + (code == "protocol")}
     task.permit_problem = (403, "not_yours")
     call = api.permit if code == "not_yours" else api.claim
     with pytest.raises(ServerRefused) as refusal:

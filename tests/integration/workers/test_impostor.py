@@ -23,7 +23,7 @@ from tests.doubles.warehouse import Warehouse
 from tests.integration.workers.test_worker_process import Start, end, said, start
 from workers.celery import bell
 from workers.config import Config
-from workers.contract import Kind
+from workers.contract import PROTOCOL, Kind
 
 __all__ = ["start"]
 
@@ -76,7 +76,7 @@ def test_the_right_broker_rings_over_tls(
     worker = start("downloader", **right.env)
     ring = Celery("ring", broker=os.environ["REDIS_URL"], set_as_current=False)
     ring.conf.update(broker_transport_options={"ack_emulation": False, "priority_steps": [0]})
-    message = {"task": task.id, "protocol": 1}
+    message = {"task": task.id, "protocol": PROTOCOL}
     ring.send_task("workers.download", kwargs=message, queue=QUEUE, ignore_result=True)
     ring.close()
     server.wait_for(lambda: task.finals, within=60)

@@ -29,7 +29,7 @@ from workers.attempt import Attempt
 from workers.bench import Bench
 from workers.child import MARK
 from workers.config import Config
-from workers.contract import Kind
+from workers.contract import PROTOCOL, Kind
 from workers.creator import http
 from workers.creator.demo_base import make_demo_base
 from workers.host import Host
@@ -197,7 +197,7 @@ class TestSilentServer:
 def attempt_of(task: Task, host: Host) -> Attempt:
     """The attempt at `task`, claimed."""
     claim_id = host.journal.begin(task.id, host.kind, host.boot_id)
-    claim = {"claim_id": claim_id, "boot_id": host.boot_id, "protocol": 1, "version": "0"}
+    claim = {"claim_id": claim_id, "boot_id": host.boot_id, "protocol": PROTOCOL, "version": "0"}
     assignment = host.api.claim(task.id, claim)
     host.journal.claimed(claim_id, assignment["attempt"], assignment["order"])
     return Attempt(host, assignment, claim_id)

@@ -21,6 +21,7 @@ from tests.doubles.warehouse import Warehouse
 from workers import machine
 from workers.backoff import Backoff
 from workers.config import ConfigError, load
+from workers.contract import PROTOCOL
 from workers.errors import HostError
 from workers.imaging.sysfs import Sysfs
 from workers.whost.__main__ import main
@@ -302,7 +303,7 @@ class TestStatus:
         assert found["server"] == {"url": server.url, "reachable": True, "account": True, "problem": ""}
         assert [(state["name"], state["present"]) for state in found["slots"]] == [("A", False)]
         assert found["workers"] == {"creator": False, "downloader": False, "writer": False}
-        assert found["versions"]["protocol"] == 1
+        assert found["versions"]["protocol"] == PROTOCOL
         assert PASSWORD not in out
         code, out, _ = ready("status")
         assert (code, "account accepted" in out) == (0, True)

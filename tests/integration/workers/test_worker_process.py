@@ -21,6 +21,7 @@ from tests.doubles.image import Image
 from tests.doubles.server import PASSWORD, Server
 from tests.doubles.warehouse import Warehouse
 from workers.config import Config
+from workers.contract import PROTOCOL
 
 Start = Callable[..., subprocess.Popen[str]]
 
@@ -127,7 +128,10 @@ def test_a_bell_in_a_broker_that_allows_ten_commands(
             bell = Celery("bell", broker=broker, set_as_current=False)
             bell.conf.update(broker_transport_options={"ack_emulation": False, "priority_steps": [0]})
             bell.send_task(
-                "workers.download", kwargs={"task": task.id, "protocol": 1}, queue=queue, ignore_result=True
+                "workers.download",
+                kwargs={"task": task.id, "protocol": PROTOCOL},
+                queue=queue,
+                ignore_result=True,
             )
             bell.close()
             server.wait_for(lambda: task.finals)
