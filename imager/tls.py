@@ -25,6 +25,16 @@ def broker_checks(url: str, ca_file: str = "") -> dict[str, Any]:
     return {**checks, "ssl_ca_certs": ca_file} if ca_file else checks
 
 
+def without_options(name: str, url: str) -> str:
+    """The broker's address in the setting `name`. Raises if it has options, which overrule our checks."""
+    if urlsplit(url).query:
+        raise ImproperlyConfigured(
+            f"{name} must not have options behind a “?”: redis would take them over our own, even one that "
+            "turns the check of certificates off. Remove them; REDIS_CA_FILE names an authority of your own."
+        )
+    return url
+
+
 def certificates(ca_file: str) -> str:
     """The PEM of `ca_file` as one line of base64, for an env file; empty for none."""
     if not ca_file:

@@ -14,6 +14,7 @@ from django.utils import translation
 from orders import countries
 from orders.lifecycle import OrderStatus
 from orders.models import Order
+from orders.queries import has_torrent
 from tasks_app import outbox
 from tasks_app.lifecycle import TaskStatus
 from tasks_app.models import Host, Task
@@ -65,7 +66,9 @@ def download_url(order: Order) -> str:
 
 
 def torrent_url(order: Order) -> str:
-    """The public address of its torrent, which leads to the same download."""
+    """The public address of its torrent, which leads to the same download; empty if there is none."""
+    if not has_torrent(order):
+        return ""
     return _address("download", order.download_token, order.image_name + TORRENT_SUFFIX)
 
 
@@ -91,7 +94,7 @@ def _words(order: Order) -> dict[str, Any]:
         "order_url": settings.PUBLIC_URL + order.get_absolute_url(),
         "station_url": _station_url(order),
         "download_url": download_url(order),
-        "torrent_url": torrent_url(order),
+        "torrent_url": torrent_url(order) if order.kind == Order.Kind.VIRTUAL else "",
         "country": countries.name_of(order.recipient_country),
         "support": settings.SUPPORT_EMAIL,
     }

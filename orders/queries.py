@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 
 from imager import clock
 from imager.accounts.models import Role, User
 from orders.lifecycle import OrderStatus
 from orders.models import Configuration, Order
+from warehouse.models import StoredFile
+from workers.contract import TORRENT_SUFFIX
 
 
 def visible_orders(user: User) -> QuerySet[Order]:
-    """Staff see all orders, members those of their organization, others none."""
+    """Staff see all orders, members those of their organization, others none. With `has_torrent()` known."""
     orders = Order.objects.select_related("organization", "media", "created_by")
+    orders = orders.annotate(with_torrent=Exists(_torrents(OuterRef("pk"))))
     if user.role == Role.STAFF:
         return orders
     if user.role == Role.MEMBER and user.organization_id:
@@ -37,3 +41,14 @@ def downloadable(order: Order, at: datetime | None = None) -> bool:
     if order.status != OrderStatus.AVAILABLE or order.expires_at is None:
         return False
     return order.expires_at > (at or clock.now())
+
+
+def has_torrent(order: Order) -> bool:
+    """Whether its image came with a torrent: those built before torrents were made have none."""
+    known: bool | None = getattr(order, "with_torrent", None)
+    return _torrents(order.pk).exists() if known is None else known
+
+
+def _torrents(owner: Any) -> QuerySet[StoredFile]:
+    published = StoredFile.objects.filter(owner=owner, status=StoredFile.Status.PUBLISHED)
+    return published.filter(name__endswith=TORRENT_SUFFIX)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Final
+from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from imager import clock
@@ -18,6 +21,7 @@ from orders.models import Order
 from orders.placing import IdempotencyConflict, place
 from tasks_app import services as tasks
 from tasks_app.lifecycle import TaskStatus
+from tasks_app.stumbles import Footing
 
 __all__ = ["IdempotencyConflict", "Recipient", "cancel", "expire", "expire_due", "place", "retry", "ship"]
 
@@ -77,12 +81,20 @@ def expire(order: Order, *, by: str = flow.SYSTEM) -> Order:
 
 def expire_due() -> int:
     """End the downloads whose time is over. Safe in two schedulers at once. Returns how many."""
-    ended = 0
-    with transaction.atomic():
-        due = Order.objects.select_for_update(skip_locked=True, of=("self",))
-        for order in due.filter(status=OrderStatus.AVAILABLE, expires_at__lte=clock.now()).order_by("pk")[
-            :100
-        ]:
-            expire(order)
-            ended += 1
-    return ended
+    footing = Footing("expire")
+    due = _due().order_by("expires_at").values_list("pk", flat=True)
+    return sum(bool(footing.step(pk, partial(_expire, pk))) for pk in due)
+
+
+def _due() -> QuerySet[Order]:
+    return Order.objects.filter(status=OrderStatus.AVAILABLE, expires_at__lte=clock.now())
+
+
+@transaction.atomic
+def _expire(pk: UUID) -> bool:
+    """Whether it was done now. What somebody holds is left for the next round."""
+    order = _due().select_for_update(skip_locked=True, of=("self",)).filter(pk=pk).first()
+    if order is None:
+        return False
+    expire(order)
+    return True

@@ -15,7 +15,7 @@ class TasksConfig(AppConfig):
         from imager.accounts import mail
         from imager.accounts.expiry import expire_accounts
         from imager.accounts.services import prune_tokens
-        from tasks_app import followers, outbox, pulse
+        from tasks_app import followers, outbox, pulse, stumbles
         from tasks_app.services import logs
 
         mail.deliver_by(outbox.post)
@@ -24,3 +24,4 @@ class TasksConfig(AppConfig):
         followers.every("day", outbox.prune)
         followers.every("day", pulse.forget)
         followers.every("day", logs.prune)
+        followers.every("day", stumbles.forget)

@@ -10,7 +10,7 @@ from django.db.models.functions import Now
 from imager import clock
 from tasks_app.models import Pulse
 
-SCHEDULER, SERVER_WORKER = "scheduler", "server-worker"
+SCHEDULER, RINGER, SERVER_WORKER = "scheduler", "scheduler-ringer", "server-worker"
 EVERY = 10.0  # seconds
 STALE = timedelta(seconds=90)
 FORGOTTEN = timedelta(days=1)

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from django.db import InterfaceError, OperationalError, connection
 from django.db.models.functions import Now
+from psycopg.errors import QueryCanceled
 
 from imager import clock
 from tasks_app.models import Stumble
@@ -19,6 +20,7 @@ log = logging.getLogger(__name__)
 
 FIRST = timedelta(minutes=1)
 MOST = timedelta(hours=1)
+FORGOTTEN = timedelta(days=1)
 
 
 class Footing:
@@ -46,6 +48,12 @@ class Footing:
         except (OperationalError, InterfaceError) as error:
             if not connection.is_usable():
                 raise
+            if isinstance(
+                error.__cause__, QueryCanceled
+            ):  # too much work for one statement: it will be again
+                log.exception("%s %s took too long", self.job, name)
+                self._note(name, error)
+                return None
             log.warning(
                 "%s %s: the database is busy with it, later (%s)", self.job, name, type(error).__name__
             )
@@ -69,3 +77,8 @@ class Footing:
             last_at=Now(),
             not_before=clock.now() + pause,
         )
+
+
+def forget() -> int:
+    """Remove what nobody stumbled over again for a day after its rest: it is gone. Returns how many."""
+    return Stumble.objects.filter(not_before__lt=clock.now() - FORGOTTEN).delete()[0]

@@ -202,6 +202,11 @@ def check_broker_url(url: str) -> None:
             "broker_url must begin with rediss:// and name a host (redis:// is for a broker on this machine "
             "only): run `manage.py create_host` again, or remove it; this host then asks the server for work."
         )
+    if urlsplit(url).query:  # redis would take its word over ours, even "do not look at certificates"
+        raise ConfigError(
+            "broker_url must not have options behind a “?”: they would overrule what this host checks. "
+            "Remove them, or run `manage.py create_host` again."
+        )
 
 
 def broker_ca_of(text: str) -> str:

@@ -51,7 +51,7 @@ class KeyRingBackend(TokenBackend):
             return jwt.decode(token, key, [ALGORITHM], leeway=self.get_leeway(), **expected)
         except jwt.ExpiredSignatureError as error:
             raise TokenBackendExpiredToken("The token has expired.") from error
-        except jwt.InvalidTokenError as error:
+        except (jwt.InvalidTokenError, RecursionError) as error:  # its JSON may be nested without an end
             raise TokenBackendError("The token is invalid.") from error
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 
+from django.core.exceptions import ImproperlyConfigured
+
 from imager.env import env, required
-from imager.tls import broker_checks
+from imager.tls import broker_checks, without_options
 from workers import contract
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -98,7 +100,8 @@ DATABASES = {
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # What remote hosts are told to listen to for bells; empty: they ask the web instead.
-HOST_BROKER_URL = env.str("HOST_BROKER_URL", default=REDIS_URL)
+without_options("REDIS_URL", REDIS_URL)
+HOST_BROKER_URL = without_options("HOST_BROKER_URL", env.str("HOST_BROKER_URL", default=REDIS_URL))
 
 # Whoever signed the broker's certificate (PEM); unset: the authorities of the system. Hosts are given a copy.
 REDIS_CA_FILE = env.str("REDIS_CA_FILE", default="")
@@ -134,8 +137,13 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 
 # --- hosts, in seconds: how long silence is borne (docs/protocol.md). Hosts learn theirs with each claim.
 TASK_LEASE = env.float("TASK_LEASE", default=contract.LEASE)
-TASK_REPORT_EVERY = env.float("TASK_REPORT_EVERY", default=contract.REPORT_EVERY)
-TASK_RECLAIM = env.float("TASK_RECLAIM", default=contract.RECLAIM)
+TASK_REPORT_EVERY = env.float("TASK_REPORT_EVERY", default=min(contract.REPORT_EVERY, TASK_LEASE / 3))
+TASK_RECLAIM = env.float("TASK_RECLAIM", default=max(contract.RECLAIM, TASK_LEASE))
+if not 0 < TASK_REPORT_EVERY * 2 <= TASK_LEASE <= TASK_RECLAIM:
+    raise ImproperlyConfigured(
+        f"TASK_REPORT_EVERY ({TASK_REPORT_EVERY:g} s) must be at most half of TASK_LEASE ({TASK_LEASE:g} s), "
+        f"and that at most TASK_RECLAIM ({TASK_RECLAIM:g} s): or hosts lose work that they are doing."
+    )
 TASK_PAUSE = env.float("TASK_PAUSE", default=30)  # after a lost attempt; doubles with each
 SWEEP_EVERY = env.float("SWEEP_EVERY", default=60)  # at most so late is a lost attempt noticed
 
@@ -204,7 +212,7 @@ REST_FRAMEWORK = {
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["imager.parsers.BoundedJSON"],
     "DEFAULT_PAGINATION_CLASS": "imager.api.Pages",
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",

@@ -168,7 +168,7 @@ class OrderSerializer(serializers.ModelSerializer[Order]):
         return notices.download_url(order) if self._works(order) else None
 
     def get_torrent_url(self, order: Order) -> str | None:
-        return notices.torrent_url(order) if self._works(order) else None
+        return (notices.torrent_url(order) or None) if self._works(order) else None
 
     def _works(self, order: Order) -> bool:
         return order.expires_at is not None and downloadable(order, self._at)

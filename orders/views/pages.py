@@ -141,6 +141,7 @@ def facts(user: User, order: Order) -> dict[str, Any]:
     moves = list(order.moves.all())
     ways = MOVES[order.status]
     is_staff = user.role == Role.STAFF
+    works = queries.downloadable(order)
     cards = list(order.cards.select_related("host", "slot").order_by("unit", "permitted_at"))
     if not is_staff:
         cards = [card for card in cards if card.verdict == Card.Verdict.ACCEPTED]
@@ -158,8 +159,8 @@ def facts(user: User, order: Order) -> dict[str, Any]:
         "can_cancel": OrderStatus.CANCELED in ways,
         "can_retry": order.status == OrderStatus.FAILED,
         "can_ship": is_staff and OrderStatus.SHIPPED in ways,
-        "download_url": notices.download_url(order) if queries.downloadable(order) else "",
-        "torrent_url": notices.torrent_url(order),
+        "download_url": notices.download_url(order) if works else "",
+        "torrent_url": notices.torrent_url(order) if works else "",
     }
 
 

@@ -70,7 +70,7 @@ def _body(request: HttpRequest) -> Beat | None:
         return None
     try:
         body = json.loads(request.body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return cast("Beat", body) if is_beat(body) else None
 

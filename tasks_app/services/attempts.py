@@ -68,7 +68,6 @@ def claim(task_id: UUID, host: Host, body: Claim) -> Assignment:
             _("This host speaks protocol %(theirs)s; needed is %(ours)s. Upgrade the host.")
             % {"theirs": body["protocol"], "ours": PROTOCOL},
         )
-    refuse_version(body["version"])
     task = find(task_id)
     if not belongs(task, host):
         raise Problem(403, "not_yours", _("This task belongs to another host or channel."))
@@ -79,6 +78,7 @@ def claim(task_id: UUID, host: Host, body: Claim) -> Assignment:
             if known.task_id == task.pk and current(task, host, known.attempt):
                 return assignment(task, known.claim_id)
             raise Problem(409, "stale", _("That claim is over."))
+        refuse_version(body["version"])  # new work only: what was taken before is answered as before
         if not belongs(task, host):  # staff moved it while we waited for the lock
             raise Problem(403, "not_yours", _("This task belongs to another host or channel."))
         _refuse_claim(task, host)

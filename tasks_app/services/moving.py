@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, Protocol
 from uuid import UUID
 
 from django.db import models, transaction
+from django.db.models import QuerySet
 
 from imager import clock
 from imager.accounts.models import Channel
@@ -14,6 +16,7 @@ from tasks_app import dispatch, followers
 from tasks_app.choice import writer_host_for
 from tasks_app.lifecycle import MOVES, TaskStatus
 from tasks_app.models import Host, Task
+from tasks_app.stumbles import Footing
 from workers.contract import Kind
 
 
@@ -150,15 +153,25 @@ def unclaimed(task: Task) -> dict[str, Any]:
     return fields
 
 
-@transaction.atomic
 def find_hosts() -> int:
     """Give downloads that found no writer host one, now that there may be one. Returns how many."""
-    placed = 0
-    homeless = Task.objects.select_for_update(skip_locked=True, of=("self",)).select_related("channel")
-    for task in homeless.filter(kind=Kind.DOWNLOAD, host=None, status=TaskStatus.QUEUED):
-        host = writer_host_for(task.channel)
-        if host:
-            Task.objects.filter(pk=task.pk).update(host=host, rung_at=None)
-            dispatch.notify("task")
-            placed += 1
-    return placed
+    footing = Footing("find hosts")
+    homeless = _homeless().values_list("pk", flat=True)
+    return sum(bool(footing.step(pk, partial(_find_host, pk))) for pk in homeless)
+
+
+def _homeless() -> QuerySet[Task]:
+    return Task.objects.filter(kind=Kind.DOWNLOAD, host=None, status=TaskStatus.QUEUED)
+
+
+@transaction.atomic
+def _find_host(pk: UUID) -> bool:
+    """Whether there is one. A task that somebody holds is left to him."""
+    free = _homeless().select_for_update(skip_locked=True, of=("self",)).select_related("channel")
+    task = free.filter(pk=pk).first()
+    host = writer_host_for(task.channel) if task else None
+    if task is None or host is None:
+        return False
+    Task.objects.filter(pk=pk).update(host=host, rung_at=None)
+    dispatch.notify("task")
+    return True

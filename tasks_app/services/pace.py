@@ -6,6 +6,7 @@ import threading
 import time
 from datetime import timedelta
 
+from django.conf import settings
 from django.db.models.functions import Now
 
 from tasks_app.lifecycle import TaskStatus
@@ -47,8 +48,9 @@ def told() -> tuple[float, float]:
 
 
 def at_work(running: int) -> float:
-    """With so many attempts at work."""
-    return round(min(max(running / SIGNS_A_SECOND, REPORT_AT_MOST_EVERY), REPORT_EVERY), 1)
+    """With so many attempts at work. However many: three signs of life fit into a lease."""
+    rarest = min(REPORT_EVERY, settings.TASK_REPORT_EVERY, settings.TASK_LEASE / 3)
+    return round(min(max(running / SIGNS_A_SECOND, REPORT_AT_MOST_EVERY), rarest), 1)
 
 
 def waiting(hosts: int) -> float:

@@ -23,7 +23,7 @@ BY = "scheduler"
 
 def sweep() -> dict[str, int]:
     """One round: lost attempts into the queue, homeless downloads to a host. Returns counts, for the log."""
-    return {"reclaimed": reclaim(), "placed": Footing("find hosts").step("all", find_hosts) or 0}
+    return {"reclaimed": reclaim(), "placed": find_hosts()}
 
 
 def reclaim() -> int:

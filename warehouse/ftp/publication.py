@@ -41,7 +41,7 @@ def parse(argument: str) -> list[FileFacts]:
     """The files of one image out of `SITE PUBLISH`'s hex of JSON. Raises `Refused`."""
     try:
         rows = json.loads(bytes.fromhex(argument))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise _no("is not the hex of JSON") from error
     if not isinstance(rows, list) or not all(_is_facts(row) for row in rows):
         raise _no("must be a list of {name, size, sha256}")

@@ -84,7 +84,7 @@ def _check_times(claims: dict[str, Any], now: float) -> None:
 def _kid(token: str) -> str:
     try:
         header = jwt.get_unverified_header(token)
-    except jwt.PyJWTError as error:
+    except (jwt.PyJWTError, RecursionError) as error:
         raise _no("not in the form of a ticket") from error
     kid = header.get("kid")
     if header.get("alg") not in ALGORITHMS or not isinstance(kid, str):

@@ -22,7 +22,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["healthy"]:
-            if ill := pulse.ill(pulse.SCHEDULER):
+            if ill := pulse.ill(pulse.SCHEDULER) or pulse.ill(pulse.RINGER):
                 raise CommandError(ill)
             return
         self._run()

@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from orders import services
 from orders.models import Order
+from tasks_app.models import Outbox, Task
 from warehouse.models import StoredFile
 from workers.contract import TORRENT_SUFFIX, Kind
 from workers.imaging import bencode, torrent
@@ -227,3 +228,22 @@ def test_a_real_client_fetches_the_image(live_server, finished, settings, tmp_pa
 
     assert done.returncode == 0, done.stdout
     assert (tmp_path / f"{finished.image_name}.img.zst").read_bytes() == DATA
+
+
+def test_what_was_built_before_torrents_offers_none(school, line, api, client):
+    order = school.place(kind="virtual")
+    task = line.task(order, Kind.CREATE)
+    Task.objects.filter(pk=task.pk).update(spec={"name": order.image_name})
+    line.build(order)
+
+    told = api(school.member).get(f"/api/v1/orders/{order.pk}/").json()
+    listed = api(school.member).get("/api/v1/orders/").json()["results"][0]
+    client.force_login(school.member)
+    page = client.get(f"/orders/{order.pk}/").content.decode()
+    mail = Outbox.objects.latest("pk").payload["body"]
+
+    assert told["download_url"] in page
+    assert told["download_url"] in mail
+    assert (told["torrent_url"], listed["torrent_url"]) == (None, None)
+    assert "torrent" not in mail
+    assert "Torrent" not in page

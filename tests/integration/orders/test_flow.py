@@ -15,7 +15,7 @@ from orders.lifecycle import OrderStatus
 from orders.models import Order
 from tasks_app import services as tasks
 from tasks_app.lifecycle import TaskStatus
-from tasks_app.models import Host, Task
+from tasks_app.models import Host, Stumble, Task
 from tasks_app.services import sweeping
 from tests import factories as make
 from warehouse import services as warehouse
@@ -122,6 +122,23 @@ def test_a_download_order_ends_with_a_link_that_expires(school, line, settings):
     assert status(order) == "expired"
     assert warehouse.published_files(owner=order.pk) == []
     assert services.expire_due() == 0
+
+
+def test_a_download_that_cannot_end_does_not_hold_up_the_next(school, line, monkeypatch):
+    broken, fine = school.place(kind="virtual"), school.place(kind="virtual")
+    line.build(broken)
+    line.build(fine)
+    Order.objects.update(expires_at=timezone.now())
+    expire = services.expire
+
+    def fail_for_one(order, **words):
+        return {fine.pk: expire}[order.pk](order, **words)
+
+    monkeypatch.setattr(services, "expire", fail_for_one)
+
+    assert services.expire_due() == 1
+    assert (status(broken), status(fine)) == ("available", "expired")
+    assert Stumble.objects.get().subject == str(broken.pk)
 
 
 def test_a_download_is_not_done_without_its_torrent(school, line):

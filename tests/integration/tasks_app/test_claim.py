@@ -169,3 +169,15 @@ def test_r22_an_older_worker_is_told_to_be_upgraded(settings, needed, has, allow
     assert f"needed is {needed} or newer. Upgrade the host" in str(refusal.value.detail)
     task.refresh_from_db()
     assert (task.status, task.attempt) == (TaskStatus.QUEUED, 0)
+
+
+@pytest.mark.django_db
+def test_a_claim_whose_answer_was_lost_is_answered_again_though_the_worker_is_too_old_by_now(settings):
+    task, host = make.task(), make.host()
+    body = make.claim_body(version="0.1.0")
+    first = services.claim(task.pk, host, body)
+    settings.MIN_HOST_VERSION = "0.2"
+
+    again = services.claim(task.pk, host, body)
+
+    assert (again["attempt"], again["claim_id"]) == (first["attempt"], first["claim_id"])

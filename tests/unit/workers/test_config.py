@@ -211,6 +211,13 @@ def test_brokers_that_would_get_a_password_in_clear_are_refused(file: Path, url:
     assert "bell-secret" not in str(refusal.value)
 
 
+def test_a_broker_whose_address_turns_our_checks_off_is_refused(file: Path) -> None:
+    url = "rediss://w1:bell-secret@broker.example/0?ssl_cert_reqs=none"
+    with pytest.raises(ConfigError, match="must not have options") as refusal:
+        load(file, {"IMAGER_BROKER_URL": url})
+    assert "bell-secret" not in str(refusal.value)
+
+
 def test_the_authority_of_the_broker_in_pem_or_on_one_line(file: Path, tmp_path: Path) -> None:
     authority, _ = make_certificate(tmp_path, "broker.example")
     pem = authority.read_text()

@@ -1,0 +1,45 @@
+"""What bodies the API takes: JSON with a bound to its depth."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from django.utils.translation import gettext as _
+from rest_framework.exceptions import ParseError
+from rest_framework.parsers import JSONParser
+
+DEEPEST: Final = 50  # levels of objects and lists; the deepest body of ours has five
+
+
+class BoundedJSON(JSONParser):
+    """JSON of at most DEEPEST levels: deeper is no body of ours, and breaks whoever walks through it."""
+
+    def parse(
+        self,
+        stream: Any,
+        media_type: str | None = None,
+        parser_context: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """The body, or ParseError."""
+        try:
+            body = super().parse(stream, media_type, parser_context)
+        except RecursionError:
+            raise _too_deep() from None
+        level = list(_nests([body]))
+        for _level in range(DEEPEST):
+            level = [inner for outer in level for inner in _nests(outer)]
+        if level:
+            raise _too_deep()
+        return body
+
+
+def _nests(outer: Any) -> Iterator[Any]:
+    """The objects and lists in an object or a list."""
+    inner = outer.values() if isinstance(outer, dict) else outer
+    return (each for each in inner if isinstance(each, dict | list))
+
+
+def _too_deep() -> ParseError:
+    text = _("The JSON is nested too deeply: at most %(limit)d levels. Send a flatter body.")
+    return ParseError(text % {"limit": DEEPEST})
