@@ -49,7 +49,7 @@ def told() -> tuple[float, float]:
 
 def at_work(running: int) -> float:
     """With so many attempts at work. However many: three signs of life fit into a lease."""
-    rarest = min(REPORT_EVERY, settings.TASK_REPORT_EVERY, settings.TASK_LEASE / 3)
+    rarest: float = min(REPORT_EVERY, settings.TASK_REPORT_EVERY, settings.TASK_LEASE / 3)
     return round(min(max(running / SIGNS_A_SECOND, REPORT_AT_MOST_EVERY), rarest), 1)
 
 
