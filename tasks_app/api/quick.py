@@ -14,6 +14,7 @@ from typing import Any, Final, cast
 
 from django.db import DatabaseError, InterfaceError, connection
 from django.http import HttpRequest, HttpResponse
+from psycopg.errors import LockNotAvailable
 
 from imager.accounts import verified
 from tasks_app.api.serializers import BIGGEST
@@ -39,7 +40,10 @@ def quick_beat(view: View) -> View:
 
     @functools.wraps(view)
     def answered(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        answer = _answer(request)
+        try:
+            answer = _answer(request)
+        except _Busy:
+            return _later()
         if answer is None:
             return view(request, *args, **kwargs)
         return HttpResponse(json.dumps(answer, separators=(",", ":")), content_type="application/json")
@@ -55,10 +59,25 @@ def _answer(request: HttpRequest) -> BeatAnswer | None:
     try:
         return beat_of(Caller(claims.account, claims.epoch), body)
     except (DatabaseError, InterfaceError) as error:  # a connection that was cut while it lay idle
+        if isinstance(error.__cause__, LockNotAvailable):  # the long way would wait as long once more
+            raise _Busy from error
         log.warning("a beat goes the long way: %s", type(error).__name__)
         if not connection.in_atomic_block:
             connection.close()
         return None
+
+
+class _Busy(Exception):
+    """Somebody holds the host's row, and did so for as long as a beat may wait."""
+
+
+def _later() -> HttpResponse:
+    detail = "Somebody works with this host's row now. Beat again in a few seconds."
+    problem = {"type": "about:blank", "status": 503, "title": "busy", "code": "busy", "detail": detail}
+    headers = {"Retry-After": "5"}
+    return HttpResponse(
+        json.dumps(problem), status=503, content_type="application/problem+json", headers=headers
+    )
 
 
 def _body(request: HttpRequest) -> Beat | None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import threading
 
+import psycopg
 import pytest
 from django.db import connection
 from django.utils import timezone
@@ -187,6 +189,24 @@ def test_first_beats_at_once_make_each_slot_once_and_block_nobody():
 
     assert not problems
     assert sorted(host.slots.values_list("name", flat=True)) == ["A", "B", "C"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_host_whose_row_somebody_holds_is_told_to_come_again_after_one_wait():
+    host = make.host()
+    client = calling(host)
+    held = psycopg.connect(**{**connection.get_connection_params(), "cursor_factory": psycopg.Cursor})
+    with held, connection.cursor() as cursor:
+        held.execute("SELECT FROM tasks_app_host WHERE id = %s FOR UPDATE", [host.pk])
+        cursor.execute("SET lock_timeout = '50ms'")
+        try:
+            answer = client.post("/api/v1/hosts/me/beat", beat_of("create"))
+        finally:
+            connection.close()
+
+    assert (answer.status_code, answer["Retry-After"]) == (503, "5")
+    assert answer["Content-Type"] == "application/problem+json"
+    assert json.loads(answer.content)["code"] == "busy"
 
 
 class TestWhoAsks:
