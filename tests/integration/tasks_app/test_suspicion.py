@@ -11,7 +11,7 @@ from tasks_app import queries, services
 from tasks_app.lifecycle import TaskStatus
 from tasks_app.models import Card, Slot, SlotEvent
 from tests import factories as make
-from workers.contract import Kind
+from workers.contract import PROTOCOL, Kind
 
 pytestmark = pytest.mark.django_db
 CID = {name: f"cid:{number:032x}" for number, name in enumerate(["one", "two", "three"], start=1)}
@@ -164,7 +164,7 @@ def test_an_automatic_host_and_the_order_page_pass_it_over(fail, writer, unit):
     fail(slot, CID["two"])
     type(writer).objects.filter(pk=writer.pk).update(automatic=True)
     state = {"name": "A", "present": True, "size": 8 * 10**9, "diskseq": 999, "problem": ""}
-    beat = {"kind": "write", "boot_id": slot.boot_id, "version": "1", "protocol": 1, "free_bytes": 1}
+    beat = {"kind": "write", "boot_id": slot.boot_id, "version": "1", "protocol": PROTOCOL, "free_bytes": 1}
     services.beat(writer, {**beat, "running": [], "slots": [{**state, "model": "", "contents": ""}]})
     unit.refresh_from_db()
     assert unit.status == TaskStatus.WAITING
