@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO, Final
 
 from workers.creator.members import Kind, Member, Members
-from workers.creator.packing import DAMAGED, Bzip2, Decoder, Gzip, Raw, Xz, Zstd, plain
+from workers.creator.packing import DAMAGED, Bzip2, Decoder, Gzip, Raw, Xz, Zstd, pieces_of, plain
 from workers.creator.stamps import tar_attributes, tar_time, zip_time
 
 Content = tuple[Member, Iterator[bytes]]
@@ -37,6 +37,22 @@ _ZIP_DAMAGE: Final = (
     zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, ValueError, OverflowError,
     UnicodeDecodeError,
 )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Arriving:
+    """A tar on its way, of `packed` bytes; see `Archive`. Its members are known when they come."""
+
+    packed: int
+    via: str
+    to: str
+    where: str
+    limit: int
+
+    def contents(self, pieces: Iterator[bytes]) -> Iterator[Content]:
+        """As those of an archive at hand; `pieces` end when the whole is proved to be the right one."""
+        rules = Members(self.where, self.to, packed=self.packed, limit=self.limit)
+        return _taken(_tar(pieces, self.packed, self.via, rules), rules)
 
 
 @dataclass(frozen=True)
@@ -63,23 +79,30 @@ class Archive:
     def contents(self) -> Iterator[Content]:
         """The same members again, each with its bytes, to be read before the next one is asked for."""
         rules = Members(self.where, self.to, packed=self.place.stat().st_size, limit=self.limit)
-        for member, pieces in self._walk(rules):
-            if (taken := rules.take(member)) is not None:
-                yield taken, self._exactly(taken, pieces, rules)
-        rules.finish()
+        return _taken(self._walk(rules), rules)
 
     def _walk(self, rules: Members) -> Iterator[Content]:
-        return _zip(self.place, rules) if self.via == "zip" else _tar(self.place, self.via, rules)
+        if self.via == "zip":
+            return _zip(self.place, rules)
+        return _tar(pieces_of(self.place), self.place.stat().st_size, self.via, rules)
 
-    def _exactly(self, member: Member, pieces: Iterator[bytes], rules: Members) -> Iterator[bytes]:
-        left = member.size
-        for piece in pieces:
-            left -= len(piece)
-            if left < 0:
-                raise rules.bad(f"{member.path!r} holds more than it says", "pack it anew")
-            yield piece
-        if left:
-            raise rules.bad(f"{member.path!r} is cut short", "fetch or pack it anew")
+
+def _taken(walk: Iterator[Content], rules: Members) -> Iterator[Content]:
+    for member, pieces in walk:
+        if (taken := rules.take(member)) is not None:
+            yield taken, _exactly(taken, pieces, rules)
+    rules.finish()
+
+
+def _exactly(member: Member, pieces: Iterator[bytes], rules: Members) -> Iterator[bytes]:
+    left = member.size
+    for piece in pieces:
+        left -= len(piece)
+        if left < 0:
+            raise rules.bad(f"{member.path!r} holds more than it says", "pack it anew")
+        yield piece
+    if left:
+        raise rules.bad(f"{member.path!r} is cut short", "fetch or pack it anew")
 
 
 # Zip.
@@ -178,8 +201,8 @@ class _Info(tarfile.TarInfo):
         return whole
 
 
-def _tar(place: Path, via: str, rules: Members) -> Iterator[Content]:
-    pieces = _counted(plain(place, _DECODERS[via]()), place.stat().st_size, rules)
+def _tar(packed: Iterator[bytes], size: int, via: str, rules: Members) -> Iterator[Content]:
+    pieces = _counted(plain(packed, _DECODERS[via]()), size, rules)
     with _tar_errors(rules, via):
         with tarfile.open(fileobj=_Pull(pieces), mode="r|", errorlevel=2, tarinfo=_Info) as archive:
             for info in archive:

@@ -37,9 +37,11 @@ from workers.creator.plan import (
     decide_sizes,
     list_items,
     load_of,
+    streamed,
 )
 from workers.creator.recipe import Recipe, read_recipe
 from workers.creator.rules import TERMINAL, Rules
+from workers.creator.stream import Unplanned
 from workers.creator.workplace import disk_errors, work_folder
 from workers.errors import JobError
 from workers.imaging import manifest, table
@@ -131,22 +133,46 @@ def _make_image(
     base = depot.all_of(
         [lambda: get_base(recipe.base, work, fetcher, limit=limit, keep=depot.keep, size=checked.base_size)]
     )[0]
-    report.step(Step.FETCHING, sum(item.size for item in checked.items if item.via))
-    items = depot.measure(checked.items)
-    held = [each for item in items for each in item.holds]
-    kept = carry.keep_of(base, {path for path, _ in held})
-    sizes = decide_sizes(
-        recipe, base, load_of(recipe, [*((each.path, each.facts.size) for each in kept[1:]), *held])
-    )
-    depot.check_disk(_bytes_ahead(base, held))
-    report.step(Step.BUILDING, base.data.start)
-    _copy_base(image, base, sizes, report)
-    contents = fill(image, base, kept, items, depot, report)
+    there = carry.content_of(base)
+    items = streamed(recipe, checked.items, {each.path for each in there})
+    try:
+        contents = _fill(image, base, there, items, recipe, depot, report)
+    except Unplanned as why:
+        report.log(f"{why}: the archives are fetched now before they are unpacked")
+        image.unlink()
+        fetcher.go_on()
+        contents = _fill(image, base, there, checked.items, recipe, depot, report)
     report.step(Step.BUILDING)
     check_ext4(image, base.data.start)
     if recipe.offspot is not None:
         with Fat(image, base.boot.start, writable=True) as boot:
             boot.write(CONFIG_NAME, config_page(recipe.offspot), now=EPOCH)
+    return contents
+
+
+def _fill(
+    image: Path,
+    base: BaseImage,
+    there: list[carry.Kept],
+    items: list[Item],
+    recipe: Recipe,
+    depot: Depot,
+    report: Report,
+) -> list[manifest.Content]:
+    """The image with all content. `Unplanned` if that cannot be with archives that are still to come."""
+    report.step(Step.FETCHING, sum(item.size for item in items if item.via and not item.streamed))
+    items = depot.measure(items)
+    held = [each for item in items for each in item.holds]
+    kept = carry.without(there, {path for path, _ in held})
+    before = [(each.path, each.facts.size) for each in kept[1:]]
+    sizes = decide_sizes(recipe, base, load_of(recipe, [*before, *held]))
+    depot.check_disk(_bytes_ahead(base, held))
+    report.step(Step.BUILDING, base.data.start)
+    _copy_base(image, base, sizes, report)
+    contents = fill(image, base, kept, items, depot, report)
+    held = [each for item in items for each in item.holds]  # now that all of it is known
+    if decide_sizes(recipe, base, load_of(recipe, [*before, *held])) != sizes:
+        raise Unplanned("there are more files than it looked like")
     return contents
 
 

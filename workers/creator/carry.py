@@ -27,11 +27,16 @@ class Kept:
     facts: Facts
 
 
-def keep_of(base: BaseImage, replaced: set[str]) -> list[Kept]:
-    """What the base image has on its data partition, but for the files that the recipe brings too."""
+def content_of(base: BaseImage) -> list[Kept]:
+    """What the base image has on its data partition, which must be clean."""
     check_ext4(base.path, base.data.start)
     with open_ext4(base.path, base.data.start) as old:
-        return [kept for kept in _content(old) if kept.path not in replaced or _is_folder(kept)]
+        return list(_content(old))
+
+
+def without(there: list[Kept], replaced: set[str]) -> list[Kept]:
+    """The same but for the files that the recipe brings too."""
+    return [kept for kept in there if kept.path not in replaced or _is_folder(kept)]
 
 
 def carry_over(base: BaseImage, kept: list[Kept], new: Filler, folders: Owner, report: Report) -> None:

@@ -10,12 +10,12 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Self, TypeVar, cast
 
-from workers.creator.archive import Archive
+from workers.creator.archive import Archive, Arriving
 from workers.creator.arrival import Arrival
 from workers.creator.cache.proof import digest_of
-from workers.creator.crew import Sum, all_of
+from workers.creator.crew import Crew, Sum, all_of
 from workers.creator.digest import new_digest
 from workers.creator.disk import check_disk
 from workers.creator.fetch import Fetcher
@@ -54,6 +54,23 @@ class Nowhere:
         """Nothing to forget."""
 
 
+class _Both:
+    """A file, and the place that the same content is meant for. `got`: all of it has come to both."""
+
+    def __init__(self, sink: Sink) -> None:
+        self._sink, self.file, self.begun = sink, cast("FileSink", None), False
+        self.got: Fetched | None = None
+
+    def write(self, data: bytes | memoryview, /) -> None:
+        self.begun = True
+        self.file.write(data)
+        self._sink.write(data)
+
+    def rewind(self) -> None:
+        self.file.rewind()
+        self._sink.rewind()
+
+
 class Depot:
     """One build's content. `store` and `images` may be missing; what `early` brings is gone at the end."""
 
@@ -83,8 +100,21 @@ class Depot:
         width = self._fetcher.rules.parallel
         return all_of(jobs, width=width, report=self._report, cut=self._fetcher.cut)
 
+    def crew(self) -> Crew:
+        """Those who fetch, as many as the host's rules say."""
+        width = self._fetcher.rules.parallel
+        return Crew(width=width, report=self._report, cut=self._fetcher.cut)
+
+    def arriving(self, item: Item) -> Arriving:
+        """A tar that is unpacked while it comes."""
+        limit = self._fetcher.rules.max_file
+        return Arriving(item.size, item.via, item.to, f"the archive of {item.to}", limit)
+
     def measure(self, items: list[Item]) -> list[Item]:
-        """The same items, all with their sizes: archives, and those that hide it, are fetched now."""
+        """The same items, all with their sizes: archives, and those that hide it, are fetched now.
+
+        But for those that are unpacked while they arrive.
+        """
         progress = Sum(self._report)
         jobs = [partial(self._early, item, number, progress.part()) for number, item in enumerate(items)]
         return [self._listed(item) for item in self.all_of(jobs)]
@@ -95,14 +125,20 @@ class Depot:
             return self._inline(item, item.data, sink, tell)
         if item.place is not None:  # its checksum was proved when it arrived
             return self._fetcher.read(item.place, sink, size=item.size, tell=tell)
-        if self._store is not None:
-            with self._store.get(wanted(item), partial(self._to_file, item, tell)) as kept:
-                if kept is not None:
-                    return self._from_store(kept, item, sink, tell)
+        if self._store is None:
+            return self._from_afar(item, sink, tell)
+        both = _Both(sink)
+        with self._store.get(wanted(item), partial(self._to_file, item, tell, both=both)) as kept:
+            if both.got is not None:  # it went to the store and to its place at once
+                return both.got
+            if kept is not None:
+                return self._from_store(kept, item, sink, tell)
+        if both.begun:
+            sink.rewind()
         return self._from_afar(item, sink, tell)
 
     def _early(self, item: Item, number: int, tell: Tell) -> Item:
-        if item.data is not None or (item.size >= 0 and not item.via):
+        if item.data is not None or item.streamed or (item.size >= 0 and not item.via):
             return item
         kept = self._pinned(item, tell)
         if kept is None:
@@ -139,12 +175,16 @@ class Depot:
             item.place, item.via, item.to, f"the archive of {item.to}", self._fetcher.rules.max_file
         )
 
-    def _to_file(self, item: Item, tell: Tell, path: Path) -> Fetched:
-        sink = FileSink(path)
+    def _to_file(self, item: Item, tell: Tell, path: Path, both: _Both | None = None) -> Fetched:
+        file = FileSink(path)
         try:
-            return self._from_afar(item, sink, tell)
+            if both is None:
+                return self._from_afar(item, file, tell)
+            both.file = file
+            both.got = self._from_afar(item, both, tell)
+            return both.got
         finally:
-            sink.close()
+            file.close()
 
     def _from_store(self, kept: Kept, item: Item, sink: Sink, tell: Tell) -> Fetched:
         """HostError `cache_damaged` if that is not what was kept, or unreadable; it is not used again."""

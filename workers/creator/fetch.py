@@ -58,6 +58,10 @@ class Fetcher:
         """End all transfers at once, in all threads."""
         self.http.cut()
 
+    def go_on(self) -> None:
+        """Transfers may begin again after a cut; nothing may be running any more."""
+        self.http.wire.renew()
+
     def check(self) -> None:
         """Raise `Canceled` if somebody asked to stop, or the build has ended otherwise."""
         self._report.check()
@@ -67,11 +71,12 @@ class Fetcher:
         """Size and version of a source before it is fetched, as far as they are told."""
         path = self.local_path(source)
         if path is not None:
-            return Told(_local_size(path))
+            return Told(_local_size(path), resumable=True)
         seen = self.patiently(source, lambda: self.http.look(source))
         route = self._route(source, seen)
         self._routes[source] = route
-        return Told(route.size, seen.told.version)
+        proved = route.checksum is not None
+        return Told(route.size, seen.told.version, seen.told.resumable or proved, proved)
 
     def size(self, source: str) -> int | None:
         """Bytes of a source before it is fetched; None if its server does not tell."""

@@ -267,7 +267,9 @@ def _patience(answer: requests.Response) -> float:
 def _seen(answer: requests.Response, size: int | None) -> Seen:
     every = [*answer.history, answer]
     headers = tuple((key, value) for each in every for key, value in each.headers.items())
-    return Seen(Told(size, _version(answer)), headers)
+    ranges = answer.status_code == 206 or answer.headers.get("Accept-Ranges", "").lower() == "bytes"
+    version = _version(answer)
+    return Seen(Told(size, version, ranges and bool(version)), headers)
 
 
 def _length(answer: requests.Response) -> int | None:

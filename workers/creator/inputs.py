@@ -26,10 +26,15 @@ class What(StrEnum):
 
 @dataclass(frozen=True)
 class Told:
-    """What a server says of a file before it is fetched; `version` is a strong ETag, else Last-Modified."""
+    """What a server says of a file before it is fetched; `version` is a strong ETag, else Last-Modified.
+
+    `resumable`: a transfer that is cut can go on where it was. `proved`: servers tell its digest.
+    """
 
     size: int | None = None
     version: str = ""
+    resumable: bool = False
+    proved: bool = False
 
 
 @dataclass(frozen=True)

@@ -131,10 +131,16 @@ def decoder_of(first: bytes) -> Decoder:
     return Bzip2() if first.startswith(_BZ) else Raw()
 
 
-def plain(path: Path, decoder: Decoder) -> Iterator[bytes]:
-    """The bytes that a packed file stands for; EOFError if it is cut short, `DAMAGED` if it is."""
+def pieces_of(path: Path) -> Iterator[bytes]:
+    """The bytes of a file."""
     with path.open("rb") as file:
         while piece := file.read(_IN):
-            yield from decoder.feed(piece)
+            yield piece
+
+
+def plain(packed: Iterator[bytes], decoder: Decoder) -> Iterator[bytes]:
+    """The bytes that packed ones stand for; EOFError if they are cut short, `DAMAGED` if they are."""
+    for piece in packed:
+        yield from decoder.feed(piece)
     if not decoder.complete():
         raise EOFError("it is cut short")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -44,6 +44,7 @@ class Item:
     place: Path | None = None  # of content that had to be fetched early
     sha256: str = ""  # of that
     members: tuple[Member, ...] = ()
+    streamed: bool = False  # an archive that is unpacked while it arrives
 
     @property
     def holds(self) -> list[tuple[str, int]]:
@@ -98,6 +99,23 @@ def check_at_first_sight(recipe: Recipe, items: list[Item]) -> int:
     if allowed is not None and least > allowed:
         raise _too_large(least, allowed)
     return least
+
+
+def streamed(recipe: Recipe, items: Iterable[Item], there: Collection[str]) -> list[Item]:
+    """The same items; archives that need not be at hand before the image is made say so.
+
+    Tars of a known size, from where a cut transfer can go on, if the recipe gives the image's size and
+    the base image has nothing in their folder (`there`: all its paths, most of which might be replaced).
+    """
+
+    def fits(item: Item) -> bool:
+        known = item.via not in {"", "zip"} and item.size >= 0 and item.told.resumable
+        return known and not any(path == item.path or path.startswith(f"{item.path}/") for path in there)
+
+    return [
+        replace(item, streamed=recipe.output.bytes is not None and not item.members and fits(item))
+        for item in items
+    ]
 
 
 def decide_sizes(recipe: Recipe, base: BaseImage, load: Load) -> Sizes:

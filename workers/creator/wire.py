@@ -60,6 +60,11 @@ class Wire:
             with contextlib.suppress(OSError):  # it has ended by itself
                 sock.shutdown(socket.SHUT_RDWR)
 
+    def renew(self) -> None:
+        """Transfers may begin again."""
+        with self._lock:
+            self._ended = False
+
     def check(self) -> None:
         """Raise `Canceled` once the wire is cut."""
         if self._ended:

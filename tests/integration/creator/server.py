@@ -143,6 +143,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _common(self, page: Page, length: int) -> None:
         self.send_header("ETag", page.etag)
+        if page.ranges:
+            self.send_header("Accept-Ranges", "bytes")
         for name, value in page.headers:
             self.send_header(name, value)
         if page.length:
