@@ -8,6 +8,7 @@ from collections.abc import Collection
 from pathlib import Path
 from uuid import UUID
 
+from workers import mounts
 from workers.contract import ARTIFACT_SUFFIXES
 from workers.errors import HostError, JobError
 
@@ -41,8 +42,14 @@ def artifact(folder: Path, name: str) -> Path:
 
 
 def clear_work(data: Path, task: str, attempt: int) -> None:
-    """Remove the private folder of an attempt, if there is one."""
-    _remove(work_folder(data, task, attempt))
+    """Remove the private folder of an attempt, if there is one.
+
+    What a killed builder has mounted there is let go before: removing the folder would empty that, too.
+    """
+    folder = work_folder(data, task, attempt)
+    mounts.let_go(folder)
+    mounts.check_free(folder)
+    _remove(folder)
 
 
 def clear_images(data: Path, order: str) -> None:

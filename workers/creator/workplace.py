@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import fcntl
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -10,21 +12,74 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from workers import mounts
 from workers.errors import HostError
 
 _NO_ROOM: Final = {errno.ENOSPC, errno.EDQUOT}
 _NO_WAY_IN: Final = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST}
+_SUFFIX: Final = ".work"
 
 
 @contextmanager
 def work_folder(out_dir: Path, name: str) -> Iterator[Path]:
-    """A folder beside the result, so that renaming moves nothing; gone afterwards, however it ends."""
+    """A folder beside the result, so that renaming moves nothing; gone afterwards, however it ends.
+
+    What a killed build has left there goes first: its lock, which the kernel holds for the living, is free.
+    """
     out_dir.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(prefix=f".{name}.", suffix=".work", dir=out_dir.resolve()))
+    place = out_dir.resolve()
+    for left in place.glob(f".*{_SUFFIX}"):
+        _sweep(left)
+    work, lock = _new_folder(place, name)
     try:
         yield work
     finally:
-        shutil.rmtree(work)
+        try:
+            clear(work)
+        finally:
+            os.close(lock)
+
+
+def clear(folder: Path) -> None:
+    """Remove a folder, but nothing that is mounted in it: that is let go, else HostError `not_removed`."""
+    mounts.let_go(folder)
+    mounts.check_free(folder)
+    shutil.rmtree(folder)
+
+
+def _new_folder(place: Path, name: str) -> tuple[Path, int]:
+    """With its lock, a file descriptor. If somebody has swept it away in between, another one."""
+    while True:
+        work = Path(tempfile.mkdtemp(prefix=f".{name}.", suffix=_SUFFIX, dir=place))
+        lock = _lock(work)
+        if lock is not None:
+            return work, lock
+
+
+def _sweep(left: Path) -> None:
+    lock = _lock(left)
+    if lock is None:
+        return
+    try:
+        clear(left)
+    finally:
+        os.close(lock)
+
+
+def _lock(folder: Path) -> int | None:
+    """Hold a folder of ours that nobody else holds; None if there is none."""
+    try:
+        lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        return None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.fstat(lock).st_uid == os.geteuid() and os.path.samestat(os.fstat(lock), folder.lstat()):
+            return lock
+    except (BlockingIOError, FileNotFoundError):
+        pass
+    os.close(lock)
+    return None
 
 
 @contextmanager

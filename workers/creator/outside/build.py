@@ -13,11 +13,12 @@ from urllib.request import getproxies
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from workers import mounts
 from workers.contract import Step
 from workers.creator.build import check_name
 from workers.creator.disk import check_disk
 from workers.creator.emit import BUILDER, Built, Label, emit
-from workers.creator.outside import leash, leftovers, program
+from workers.creator.outside import leash, program
 from workers.creator.outside.listener import Gauge, Listener, check_size
 from workers.creator.outside.secrets import password_of, secrets_of
 from workers.creator.outside.sources import check_sources
@@ -146,7 +147,7 @@ def _run(
     try:
         code = program.run(argv, folder, take=listener.take, tick=gauge.tick)
     finally:
-        leftovers.let_go(image.parent)
+        mounts.let_go(image.parent)
     if failure := failure_of(code, listener.last_words):
         raise failure
     return recipe

@@ -1,4 +1,4 @@
-"""Mounts and loop devices that a killed builder leaves behind: they would keep its folder busy."""
+"""Mounts and loop devices below a folder: what must be let go before the folder can be removed."""
 
 from __future__ import annotations
 
@@ -19,15 +19,28 @@ _ESCAPE: Final = re.compile(r"\\([0-7]{3})")
 
 
 def let_go(folder: Path) -> None:
-    """Unmount what is mounted below `folder` or from a file in it; detach the loop devices of those files."""
+    """Unmount what is mounted below `folder` or from a file in it; detach the loop devices of those files.
+
+    All that can be, whatever cannot; HostError `not_removed` names that afterwards.
+    """
     folder = folder.resolve()
     loops = list(_loops(folder))
     devices = {number for loop in loops for number in _numbers(loop)}
-    for device, target in reversed(list(_mounts())):
-        if device in devices or folder in target.parents:
-            _unmount(target)
-    for loop in loops:
-        _detach(Path("/dev") / loop.name)
+    stuck = [
+        _unmount(target)
+        for device, target in reversed(list(_mounts()))
+        if device in devices or folder in (target, *target.parents)
+    ]
+    stuck += [_detach(Path("/dev") / loop.name) for loop in loops]
+    if found := [each for each in stuck if each]:
+        raise _stuck(", ".join(found))
+
+
+def check_free(folder: Path) -> None:
+    """HostError `not_removed` if anything is mounted below `folder`: removing it would empty that, too."""
+    folder = folder.resolve()
+    if mounted := [str(target) for _, target in _mounts() if folder in (target, *target.parents)]:
+        raise _stuck(", ".join(mounted))
 
 
 def _mounts() -> Iterator[tuple[str, Path]]:
@@ -60,15 +73,16 @@ def _numbers(loop: Path) -> Iterator[str]:
             yield file.read_text().strip()
 
 
-def _unmount(target: Path) -> None:
+def _unmount(target: Path) -> str | None:
+    """What keeps it, if anything does."""
     libc = ctypes.CDLL(None, use_errno=True)
-    if libc.umount2(os.fsencode(target), _MNT_DETACH) != 0:
-        number = ctypes.get_errno()
-        if number not in (errno.EINVAL, errno.ENOENT):  # gone by itself
-            raise _stuck(target, number)
+    if libc.umount2(os.fsencode(target), _MNT_DETACH) == 0:
+        return None
+    number = ctypes.get_errno()
+    return None if number in (errno.EINVAL, errno.ENOENT) else f"{target} ({os.strerror(number)})"
 
 
-def _detach(device: Path) -> None:
+def _detach(device: Path) -> str | None:
     try:
         fd = os.open(device, os.O_RDONLY | os.O_CLOEXEC)
         try:
@@ -77,12 +91,12 @@ def _detach(device: Path) -> None:
             os.close(fd)
     except OSError as error:
         if error.errno != errno.ENXIO:  # nothing is attached any more
-            raise _stuck(device, error.errno or 0) from error
+            return f"{device} ({error.strerror})"
+    return None
 
 
-def _stuck(what: Path, number: int) -> HostError:
+def _stuck(what: str) -> HostError:
     return HostError(
         "not_removed",
-        f"The builder left {what} behind, and it cannot be released: {os.strerror(number)}. "
-        "Release it by hand.",
+        f"A builder left {what} behind, and it cannot be released, so its folder stays. Release it by hand.",
     )
