@@ -144,9 +144,6 @@ def _make_image(
         contents = _fill(image, base, there, checked.items, recipe, depot, report)
     report.step(Step.BUILDING)
     check_ext4(image, base.data.start)
-    if recipe.offspot is not None:
-        with Fat(image, base.boot.start, writable=True) as boot:
-            boot.write(CONFIG_NAME, config_page(recipe.offspot), now=EPOCH)
     return contents
 
 
@@ -169,6 +166,9 @@ def _fill(
     depot.check_disk(_bytes_ahead(base, held))
     report.step(Step.BUILDING, base.data.start)
     _copy_base(image, base, sizes, report)
+    if recipe.offspot is not None:
+        with Fat(image, base.boot.start, writable=True) as boot:
+            boot.write(CONFIG_NAME, config_page(recipe.offspot), now=EPOCH)
     contents = fill(image, base, kept, items, depot, report)
     held = [each for item in items for each in item.holds]  # now that all of it is known
     if decide_sizes(recipe, base, load_of(recipe, [*before, *held])) != sizes:

@@ -16,6 +16,7 @@ from workers.creator.members import Member, is_unwanted
 from workers.creator.recipe import DATA, Checksum, File, OciImage, Recipe
 from workers.creator.remote import zip_sizes
 from workers.errors import JobError
+from workers.imaging.container.format import MAX_IMAGE
 from workers.imaging.ext4_sizes import Load, inodes_for, smallest_size
 from workers.imaging.ext4_tools import BLOCK
 from workers.imaging.ranges import GRID
@@ -96,6 +97,7 @@ def check_at_first_sight(recipe: Recipe, items: list[Item]) -> int:
     """Refuse what cannot fit, whatever the base image holds, before anything is fetched; what it needs."""
     least = smallest_image(recipe, items, recipe.base.rootfs_size or 0)
     allowed = recipe.output.bytes
+    _check_possible(max(least, allowed or 0))
     if allowed is not None and least > allowed:
         raise _too_large(least, allowed)
     return least
@@ -127,6 +129,7 @@ def decide_sizes(recipe: Recipe, base: BaseImage, load: Load) -> Sizes:
         image = -(-(start + smallest_size(load.with_room(ROOM_TO_WORK)) + base.tail) // GRID) * GRID
     else:
         image = wanted // BLOCK * BLOCK
+    _check_possible(image)
     if image < least:
         raise _too_large(least, wanted or image)
     data = (image - base.tail - start) // BLOCK * BLOCK
@@ -150,6 +153,7 @@ def _item(file: File, number: int, fetcher: Fetcher) -> Item:
     told = fetcher.look(file.url)
     checksum = fetcher.resolve(file.checksum)
     if file.is_archive:
+        _check_limit(told.size, fetcher, f"the archive of files[{number}]")
         size = -1 if told.size is None else told.size
         outline = _outline(file, told, fetcher)
         return Item(
@@ -188,6 +192,7 @@ def _image(image: OciImage, fetcher: Fetcher, images: Images | None) -> Item:
         )
     else:
         told, source = images.look(image), image.ident
+    _check_limit(told.size, fetcher, f"the container image {image.ident}")
     size = -1 if told.size is None else told.size
     return Item(image.to, path, size, source, image=image, told=told)
 
@@ -197,6 +202,16 @@ def _check_limit(size: int | None, fetcher: Fetcher, where: str) -> None:
     if size is not None and size > limit:
         raise JobError(
             "too_large", f"{where} has {exact(size)}, this host takes files of up to {exact(limit)}"
+        )
+
+
+def _check_possible(size: int) -> None:
+    """What no container can hold is told before anything is done for it."""
+    if size > MAX_IMAGE:
+        raise JobError(
+            "too_large",
+            f"the image would have {exact(size)}, the largest possible has {exact(MAX_IMAGE)}; "
+            "choose a smaller output.size or less content",
         )
 
 

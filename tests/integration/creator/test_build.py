@@ -297,7 +297,7 @@ def test_bad_input_is_named_and_leaves_nothing(make, recipe, tmp_path, code, cha
     assert left(tmp_path / "out") == []
 
 
-def test_a_full_boot_partition_is_named(make, recipe, demo_base, tmp_path):
+def test_a_full_boot_partition_is_named(make, recipe, server, demo_base, tmp_path):
     base = tmp_path / "own.img"
     shutil.copy(demo_base, base)
     with Fat(base, BOOT.start, writable=True) as fat:
@@ -307,6 +307,7 @@ def test_a_full_boot_partition_is_named(make, recipe, demo_base, tmp_path):
         make(recipe)
     assert caught.value.code == "boot_full"
     assert left(tmp_path / "out") == []
+    assert server.gets("/one.zim") == []  # it was known before any content was fetched
 
 
 def test_a_damaged_base_is_refused(make, recipe, demo_base, tmp_path):
@@ -335,6 +336,16 @@ def test_too_large_is_known_before_anything_is_fetched(make, recipe, server, dem
     with pytest.raises(JobError, match="needs at least"):
         make(recipe)
     assert server.gets("/base.img") == server.gets("/one.zim") == []
+
+
+@pytest.mark.parametrize("size", ["5TiB", "900 TiB"])
+def test_more_than_any_image_can_be_is_refused_at_once(make, recipe, server, tmp_path, report, size):
+    recipe["output"] = {"size": size}
+    with pytest.raises(JobError, match="the largest possible has") as caught:
+        make(recipe, report=report)
+    assert caught.value.code == "too_large"
+    assert report.steps == [Step.CHECKING]
+    assert server.gets("/one.zim") == []
 
 
 class CancelAt(Recorder):

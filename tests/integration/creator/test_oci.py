@@ -25,9 +25,12 @@ from workers.creator.build import build
 from workers.creator.cache.door import open_cache
 from workers.creator.cache.facts import Kind
 from workers.creator.fetch import Fetcher
+from workers.creator.guard import networks_of
 from workers.creator.oci.pull import Puller
 from workers.creator.oci.reference import parse
-from workers.creator.recipe import OciImage
+from workers.creator.plan import list_items
+from workers.creator.recipe import Base, OciImage, Recipe
+from workers.creator.rules import Rules
 from workers.errors import Canceled, HostError, JobError
 
 ONE = layer_tar(one=b"first layer " * 20_000)
@@ -208,6 +211,26 @@ def test_between_the_pieces_of_a_layer_there_is_a_pause(fake, puller, report):
     fake.serve(cuts=[100, 100, 100])
     assert opened(pull(puller, fake.ident))
     assert len([line for line in report.lines if "trying again" in line]) == 3
+
+
+@pytest.mark.parametrize("packing", ["gzip", "zstd"])
+def test_an_image_beyond_the_hosts_limit(registry, report, packing):
+    """Of layers that have to be unpacked, only the pull tells."""
+    registry.image("o/limit", packing, [(ONE, packing), (TWO, "tar")])
+    ident = f"{registry.place}/o/limit:{packing}"
+    rules = Rules(networks=networks_of("127.0.0.0/8"), max_file=len(ONE) + len(TWO))
+    with closing(Fetcher(report, rules=rules)) as fetcher:
+        puller = Puller(fetcher)
+        recipe = Recipe(base=Base(source="x"), oci_images=(image(ident),))
+        if packing == "gzip":
+            rules = Rules(networks=rules.networks, max_file=1000)
+            fetcher.rules = rules
+            with pytest.raises(JobError, match=r"o/limit:gzip has .* files of up to 1,?000") as caught:
+                list_items(recipe, "", fetcher, report, puller)
+        else:
+            with pytest.raises(JobError, match="the limit; use a smaller one") as caught:
+                pull(puller, ident)
+    assert caught.value.code == "too_large"
 
 
 def test_too_busy_for_a_while(fake, puller):

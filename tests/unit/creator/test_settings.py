@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import base64
+import html
 import ipaddress
+import json
+import re
+import shlex
 from pathlib import Path
+from urllib.parse import quote, urlencode
 
 import pytest
+import yaml
 
 from workers.config import ConfigError, load
 from workers.contract import Step
 from workers.creator.outside.build import require_backend
 from workers.creator.outside.listener import Gauge, Listener
-from workers.creator.outside.secrets import password_of, secrets_of
+from workers.creator.outside.secrets import secrets_of, secrets_of_address
 from workers.creator.recipe import read_recipe
 from workers.creator.settings import Backend, settings_of
 from workers.errors import HostError
+from workers.logs import Scrubber
 from workers.report import Recorder
 
 HOST = 'url = "https://imager.example"\nhost = "c1"\nemail = "c1@example.org"\npassword = "hunter2-long"\n'
@@ -129,10 +137,51 @@ offspot:
 
 
 @pytest.mark.parametrize(
-    ("url", "password"), [("http://a:b%40c@h/", "b@c"), ("http://h/", ""), ("http://[", "")]
+    ("url", "secrets"),
+    [
+        ("http://a:b%40c@h/", ["b@c", "a:b@c"]),
+        ("http://h/?token=t-1&file=big.zim&X-Amz-Signature=s-1", ["t-1", "s-1"]),
+        ("http://h/", []),
+        ("http://[", []),
+        ("PROTECTED=a:b@c", []),
+    ],
 )
-def test_passwords_of_addresses(url, password) -> None:
-    assert password_of(url) == password
+def test_secrets_of_addresses(url, secrets) -> None:
+    assert list(secrets_of_address(url)) == secrets
+
+
+SECRET = "p@ss w\u00f6rd/\"'&<x>"
+WAYS = {
+    "as it is": SECRET,
+    "in an address": quote(SECRET, safe=""),
+    "in an address, small": re.sub("%..", lambda found: found[0].lower(), quote(SECRET, safe="")),
+    "in a path": quote(SECRET),
+    "in a form": urlencode({"p": SECRET}),
+    "in JSON": json.dumps({"p": SECRET}),
+    "in JSON, as text": json.dumps({"p": SECRET}, ensure_ascii=False),
+    "in YAML": yaml.safe_dump({"p": SECRET}, width=1000, allow_unicode=True),
+    "in HTML": html.escape(SECRET),
+    "in a shell": shlex.quote(SECRET),
+    "in Python": repr({"p": SECRET}),
+    "in base64": base64.b64encode(SECRET.encode()).decode(),
+    "in base64 for addresses": base64.urlsafe_b64encode(SECRET.encode()).decode(),
+    "in hex": SECRET.encode().hex(),
+    "as a header": base64.b64encode(f"me:{SECRET}".encode()).decode(),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_builder_may_write_secrets_as_it_likes(way) -> None:
+    page = {
+        "base": {"source": f"https://me:{quote(SECRET, safe='')}@example.org/base.img"},
+        "offspot": {"ap": {"passphrase": SECRET}},
+    }
+    scrub = Scrubber(secrets_of(read_recipe(yaml.safe_dump(page))))
+    said = scrub(f"its line: {WAYS[way]} ends")
+    assert said.startswith("its line: ")
+    assert said.endswith(" ends")
+    assert "[secret]" in said
+    assert not any(part in said.lower() for part in ("p@ss", "p%40ss", "rd/", "rd%2f", "cebz"))
 
 
 class TestListener:

@@ -17,6 +17,8 @@ from workers.creator.oci.manifest import Blob, Image, digest_of, read_config, re
 from workers.creator.oci.reference import Reference, parse
 from workers.creator.oci.registry import Registry
 from workers.creator.recipe import OciImage
+from workers.errors import JobError
+from workers.imaging.sizes import exact
 
 _BLOCK: Final = 512
 _END: Final = bytes(2 * _BLOCK)
@@ -39,7 +41,7 @@ class Puller:
     def pour(self, image: OciImage, sink: Sink, tell: Tell) -> Fetched:
         name = parse(image.ident)
         found = self._image(name)
-        tar = _Tar(sink, tell)
+        tar = _Tar(sink, tell, str(name), self._fetcher.rules.max_file)
         tar.file("manifest.json", _index_page(found, name))
         tar.file(f"{found.config_hex}.json", found.config)
         written: set[str] = set()
@@ -89,8 +91,8 @@ class Puller:
 class _Tar:
     """Writes a tar without clock, owner or chance in it."""
 
-    def __init__(self, sink: Sink, tell: Tell) -> None:
-        self._sink, self._tell = sink, tell
+    def __init__(self, sink: Sink, tell: Tell, where: str, limit: int) -> None:
+        self._sink, self._tell, self._where, self._limit = sink, tell, where, limit
         self._sha256, self._done, self._open = hashlib.sha256(), 0, 0
 
     def file(self, name: str, data: bytes) -> None:
@@ -115,6 +117,12 @@ class _Tar:
         return Fetched(self._done, self._sha256.hexdigest())
 
     def _out(self, piece: bytes) -> None:
+        if self._done + len(piece) > self._limit:
+            raise JobError(
+                "too_large",
+                f"the container image {self._where} has more than {exact(self._limit)}, the limit; "
+                "use a smaller one",
+            )
         if piece:
             self._sink.write(piece)
             self._sha256.update(piece)

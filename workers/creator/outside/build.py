@@ -20,7 +20,7 @@ from workers.creator.disk import check_disk
 from workers.creator.emit import BUILDER, Built, Label, emit
 from workers.creator.outside import leash, program
 from workers.creator.outside.listener import Gauge, Listener, check_size
-from workers.creator.outside.secrets import password_of, secrets_of
+from workers.creator.outside.secrets import secrets_of, secrets_of_address, spellings
 from workers.creator.outside.sources import check_sources
 from workers.creator.recipe import Recipe, read_recipe
 from workers.creator.settings import Backend, Settings, settings_of
@@ -141,8 +141,9 @@ def _run(
     _write_private(source, recipe_text)
     places = ["--build-dir", str(folder), "--cache-dir", str(cache_dir)]
     argv = [settings.image_creator, *places, "--max-size", str(limit), *flags, str(source), str(image)]
-    proxies = {password_of(url) for url in getproxies().values()}
-    listener = Listener(Scrubber(secrets_of(recipe) | proxies), report)
+    proxies = (text for url in getproxies().values() for text in secrets_of_address(url))
+    secrets = secrets_of(recipe) | {way for text in proxies for way in spellings(text)}
+    listener = Listener(Scrubber(secrets), report)
     gauge = Gauge(listener, image, folder, limit, report)
     try:
         code = program.run(argv, folder, take=listener.take, tick=gauge.tick)
