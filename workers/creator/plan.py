@@ -201,7 +201,9 @@ def _check_limit(size: int | None, fetcher: Fetcher, where: str) -> None:
     limit = fetcher.rules.max_file
     if size is not None and size > limit:
         raise JobError(
-            "too_large", f"{where} has {exact(size)}, this host takes files of up to {exact(limit)}"
+            "too_large",
+            f"{where} has {exact(size)}, this host takes files of up to {exact(limit)}; "
+            "use a smaller one, or raise max_file of this host",
         )
 
 
