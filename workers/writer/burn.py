@@ -14,8 +14,9 @@ from workers.imaging.ranges import GRID, Range, total
 from workers.report import Report
 from workers.writer import stamps
 from workers.writer.card import Card
-from workers.writer.compare import Comparison, compare
+from workers.writer.compare import Comparison, Quiet, compare
 from workers.writer.conditions import Conditions
+from workers.writer.differing import right_already, worth_comparing
 from workers.writer.guards import must_hold
 from workers.writer.plan import Piece, make_plan
 from workers.writer.result import BurnResult
@@ -84,13 +85,17 @@ class _Burn:
         self._read: Digests = {}
         self._bootable = False
         self._rewritten = 0
+        self._skipped = 0
 
     def run(self) -> BurnResult:
         proved = False
         try:
+            again = self._is_worth_comparing()
             wipe(self._traffic, self._plan, self._stamps, self._report)
+            if again:
+                self._keep_what_is_right()
             write_rate = self._write(self._plan.body, self._plan.head)
-            self._judge("writes", write_rate, self._conditions.min_write_rate)
+            self._judge("writes", write_rate, self._conditions.min_write_rate, besides=self._skipped)
             read_rate = self._prove()
             self._judge("reads", read_rate, self._conditions.min_read_rate)
             proved = True
@@ -105,7 +110,7 @@ class _Burn:
             write_rate=write_rate,
             read_rate=read_rate,
             rewritten_ranges=self._rewritten,
-            skipped_bytes=0,
+            skipped_bytes=self._skipped,
             stamps=len(self._stamps.places),
             returns=self._returns.count,
             depth=watch.depth,
@@ -113,10 +118,23 @@ class _Burn:
             read_latency=watch.read.facts(),
         )
 
+    def _is_worth_comparing(self) -> bool:
+        return self._conditions.differential and worth_comparing(
+            self._traffic, self._plan.body, Quiet(self._report)
+        )
+
+    def _keep_what_is_right(self) -> None:
+        right = self._steadily(lambda: right_already(self._traffic, self._plan.body, self._report))
+        for piece in right:
+            self._written[piece] = None
+        self._expected.update((each, each.sha256 or "") for each in _ranges(right))
+        self._skipped = total(right)
+
     def _write(self, body: Sequence[Piece], head: Sequence[Piece]) -> float:
         """Body, then head, each flushed; bytes per second. What the card refuses is left to the read-back."""
-        size = total((*body, *head))
-        self._report.step(Step.WRITING, size)
+        pieces = (*body, *head)
+        size = total(pieces) - total(piece for piece in pieces if piece in self._written)
+        self._report.step(Step.WRITING, total(pieces))
         began = time.perf_counter()
         self._steadily(lambda: self._write_pieces(body, 0))
         if head:
@@ -162,13 +180,13 @@ class _Burn:
     def _forget_lost(self) -> None:
         """What was written last and is not on the card leaves the journal."""
         last = list(self._written)[-RECENT:]
-        found = compare(self._traffic, last, self._expected, _Quiet(self._report))
+        found = compare(self._traffic, last, self._expected, Quiet(self._report))
         for piece in found.bad_pieces(last):
             del self._written[piece]
 
-    def _judge(self, verb: str, rate: float, limit: float) -> None:
+    def _judge(self, verb: str, rate: float, limit: float, *, besides: int = 0) -> None:
         """Over the whole image, so that neither a cache nor a hiccup decides."""
-        if limit > rate and total(self._source.ranges) >= JUDGED:
+        if limit > rate and total(self._source.ranges) - besides >= JUDGED:
             raise too_slow(self._card.name, verb, rate, limit)
 
     def _fill(self, piece: Piece, buffer: memoryview) -> Digests:
@@ -254,20 +272,6 @@ class _Burn:
                 self._traffic.alone(partial(empty, self._card, Range(0, length)), heeds_cancel=False)
         except WorkError as trouble:
             self._report.log(f"The beginning of the card could not be emptied again: {trouble.message}")
-
-
-class _Quiet:
-    """A report that hears the cancel and says nothing: what runs within another step."""
-
-    def __init__(self, report: Report) -> None:
-        self.check = report.check
-        self.log = report.log
-
-    def step(self, step: Step, total: int | None = None) -> None:
-        """Not a step of its own."""
-
-    def progress(self, done: int) -> None:
-        """Not to be mixed with the other step's."""
 
 
 def _ranges(pieces: Iterable[Piece]) -> Iterator[Range]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import dataclass, field
 
+from workers.contract import Step
 from workers.imaging.ranges import Range
 from workers.report import Report
 from workers.writer.plan import Piece
@@ -38,6 +39,20 @@ class Comparison:
             return
         self.digests.update(digests)
         self.differing += [each for each, digest in digests.items() if digest != expected[each]]
+
+
+class Quiet:
+    """A report that hears the cancel and says nothing: what runs within another step."""
+
+    def __init__(self, report: Report) -> None:
+        self.check = report.check
+        self.log = report.log
+
+    def step(self, step: Step, total: int | None = None) -> None:
+        """Not a step of its own."""
+
+    def progress(self, done: int) -> None:
+        """Not to be mixed with the other step's."""
 
 
 def compare(

@@ -38,7 +38,7 @@ class Conditions:
     stamps: int = STAMPS
     min_write_rate: float = 0
     min_read_rate: float = 0
-    differential: bool = False
+    differential: bool = True
     number: bytes = field(default_factory=lambda: os.urandom(NUMBER))
     away: float = 60.0
     returning: Returning | None = None

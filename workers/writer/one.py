@@ -47,6 +47,7 @@ class CardOrder:
     allow_non_removable: bool
     min_write_rate: float = 0
     min_read_rate: float = 0
+    differential: bool = True
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))
@@ -70,6 +71,7 @@ def write_one(order: CardOrder, report: Report) -> BurnResult:
             conditions = Conditions(
                 min_write_rate=order.min_write_rate,
                 min_read_rate=order.min_read_rate,
+                differential=order.differential,
                 returning=_Return(_slot_of(candidate), card),
             )
             return burn(source, card, report, conditions)

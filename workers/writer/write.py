@@ -71,6 +71,9 @@ def _parser() -> argparse.ArgumentParser:
         parser.add_argument(
             f"--min-{verb}-rate", type=float, default=0, metavar="MB", help=f"refuse cards that {verb} slower"
         )
+    parser.add_argument(
+        "--full", action="store_true", help="write everything, also what a card of ours holds already"
+    )
     parser.add_argument("--json", action="store_true", help="the outcome as JSON on standard output")
     return parser
 
@@ -123,6 +126,7 @@ def _run(options: argparse.Namespace, candidates: list[Candidate]) -> list[Outco
             allow_non_removable=options.allow_non_removable,
             min_write_rate=options.min_write_rate * 1e6,
             min_read_rate=options.min_read_rate * 1e6,
+            differential=not options.full,
         )
         for path, candidate in zip(options.devices, candidates, strict=True)
     ]

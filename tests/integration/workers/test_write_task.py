@@ -18,7 +18,9 @@ from workers.contract import Kind
 from workers.host import Host
 from workers.presence import Presence
 from workers.run import run
+from workers.writer.card import FileCard
 from workers.writer.slots import find
+from workers.writer.stamps import left_on
 
 STALE_BYTES = b"\xa5" * MIB * 16
 
@@ -71,7 +73,10 @@ def test_a_card_from_claim_to_done(
         "diskseq": task.spec["slot"]["diskseq"],
         "boot_id": machine.boot_id(),
         "card_bytes": 16 * MIB,
+        "stamp": permit["stamp"],
     }
+    with FileCard.open(str(card)) as written:
+        assert left_on(written) == permit["stamp"], "by it the card is known again"
     assert "permit for card S-0001" in task.log
 
 

@@ -57,7 +57,8 @@ class Way:
             raise self.refusal
 
     def conditions(self) -> Conditions:
-        return Conditions(returning=self, away=0.01 if self.looks > 9 else 60, depth=1)
+        away = 0.01 if self.looks > 9 else 60
+        return Conditions(returning=self, away=away, depth=1, differential=False)
 
 
 def gone_in(card: FileCard, after: int) -> FaultyCard:
