@@ -262,7 +262,7 @@ def test_work_that_takes_too_long_for_the_database_is_put_off_and_shown():
         assert Footing("periodic").step("tidy", endless) is None
     finally:
         connection.close()
-    assert "QueryCanceled" in Stumble.objects.get(job="periodic", subject="tidy").error
+    assert "statement timeout" in Stumble.objects.get(job="periodic", subject="tidy").error
 
 
 def test_work_that_waited_for_a_lock_is_not_put_off():
