@@ -18,6 +18,7 @@ from pydantic import (
 )
 
 from workers.creator.recipe_targets import check_targets
+from workers.creator.recipe_words import words
 from workers.creator.recipe_yaml import Lines, bad, load, show
 
 DATA: Final = "/data"
@@ -27,13 +28,6 @@ _OFFICIAL_BASE: Final = "https://drive.hotspot.kiwix.org/base/"
 _BASE_NAME: Final = "offspot-base-arm64-{version}.img"
 _VERSION: Final = re.compile(r"\d+\.\d+\.\d+[a-z0-9\-._]*")
 _SHOWN: Final = 10
-_WORDS: Final = {
-    "extra_forbidden": "this key is not known; remove it or correct its spelling",
-    "missing": "it is missing; add it",
-    "string_type": "it must be text; put it in quotes",
-    "greater_than": "it must be more than 0",
-}
-
 _DIGITS: Final = {
     "md5": 32,
     "sha-1": 40,
@@ -229,6 +223,11 @@ class Recipe(_Part):
     offspot: dict[str, Any] | None = None
 
 
+_KEYS: Final = frozenset(
+    key for part in (Recipe, Base, Output, File, OciImage, Checksum) for key in part.model_fields
+)
+
+
 def read_recipe(text: str) -> Recipe:
     """A recipe out of its text. JobError `bad_recipe` names every problem."""
     data, lines = load(text)
@@ -242,9 +241,8 @@ def read_recipe(text: str) -> Recipe:
 
 def _say(error: ValidationError, lines: Lines) -> str:
     problems = []
-    for each in error.errors(include_url=False, include_input=False):
+    for each in error.errors(include_url=False):
         path = tuple(each["loc"])
-        words = _WORDS.get(each["type"], each["msg"].removeprefix("Value error, "))
-        problems.append(f"line {lines.of(path)}, {show(path)}: {words}")
+        problems.append(f"line {lines.of(path)}, {show(path)}: {words(each, _KEYS)}")
     more = f" (and {len(problems) - _SHOWN} more)" if len(problems) > _SHOWN else ""
     return "; ".join(problems[:_SHOWN]) + more + "."

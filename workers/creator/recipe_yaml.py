@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import yaml
 
+from workers.creator.recipe_words import yaml_remedy
 from workers.errors import JobError
 
 MAX_BYTES: Final = 1 << 20
@@ -69,7 +70,8 @@ def load(text: str) -> tuple[Any, Lines]:
             loader.dispose()
     except yaml.MarkedYAMLError as error:
         line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
-        raise bad(f"{line}not valid YAML: {error.problem or error.context}.") from error
+        problem = error.problem or error.context or ""
+        raise bad(f"{line}not valid YAML: {problem}{yaml_remedy(problem)}.") from error
     except (yaml.YAMLError, ValueError) as error:  # a date such as 2024-13-45 is a ValueError
         raise bad(f"not valid YAML: {error}.") from error
 

@@ -1,5 +1,7 @@
 """Recipes: what is right is read, what is wrong is named with key, line and what to do."""
 
+import re
+
 import pytest
 
 from workers.creator.recipe import Checksum, parse_size, read_recipe
@@ -174,6 +176,29 @@ oci_images: [{ident: 'a:1', filesize: 1, fullsize: 1}]""",
     "negative": ("base: {source: x}\noutput: {size: -5}", ["output.size", "more than 0"]),
     "true": ("base: {source: x}\noutput: {size: true}", ["output.size", "not a size"]),
     "a fraction": ("base: {source: x}\noutput: {size: 1.5}", ["output.size", "not a size"]),
+    "tabs": ("base:\n\tsource: x", ["line 2", "not with tabs"]),
+    "a colon in text": ("base: {source: x}\noffspot:\n  a: hello: world", ["line 3", "in quotes"]),
+    "two documents": ("base: {source: x}\n---\nbase: {source: x}", ["remove the line `---`"]),
+    "a list without items": (
+        "base: {source: x}\nfiles:\n  to: /data/a",
+        ["line 2", "files", "must be a list", "`- `"],
+    ),
+    "nothing in a list": ("base: {source: x}\nfiles:", ["line 2, files", "must be a list", "leave the key"]),
+    "a base without its key": ("base: 1.4.2", ["line 1, base", "for example `source: 1.4.2`"]),
+    "an output without its key": ("base: {source: x}\noutput: 8GB", ["line 2, output", "`size: 8GB`"]),
+    "a digest without its keys": (
+        "base: {source: x}\nfiles: [{to: /data/a, url: http://x, checksum: 'sha256:ab'}]",
+        ["files[0].checksum", "`algo: sha-256`"],
+    ),
+    "a digest by its other name": (
+        "base: {source: x}\nfiles: [{to: /data/a, url: http://x, checksum: {algo: SHA256, value: ab}}]",
+        ["files[0].checksum.algo", "(perhaps sha-256?)"],
+    ),
+    "a misspelt key": ("base: {source: x}\noci_image: []", ["line 2, oci_image", "(perhaps oci_images?)"]),
+    "an empty address": ("base: {source: x}\nfiles: [{to: /data/a, url: ''}]", ["files[0].url", "is empty"]),
+    "beyond any size": ("base: {source: x}\noutput: {size: 99999TB}", ["output.size", "at most 1126 TB"]),
+    "one for true": ("base: {source: x}\nwrite_config: 1", ["write_config", "true or false"]),
+    "a list for keys": ("base: {source: x}\noffspot: [a]", ["line 2, offspot", "`key: value`"]),
     "yes as text": ("base: {source: x}\nwrite_config: 'yes'", ["write_config"]),
 }
 
@@ -182,6 +207,7 @@ oci_images: [{ident: 'a:1', filesize: 1, fullsize: 1}]""",
 def test_what_is_wrong_is_named(text, words):
     message = refused(text)
     assert message.startswith("The recipe cannot be used: ")
+    assert not re.search(r"Input should|instance of|valid tuple|String should", message)  # not our words
     assert [word for word in words if word not in message] == []
 
 

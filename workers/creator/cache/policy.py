@@ -19,6 +19,7 @@ from pydantic import (
 
 from workers.creator.cache.facts import Kind
 from workers.creator.recipe import parse_size
+from workers.creator.recipe_words import words
 from workers.creator.recipe_yaml import MAX_BYTES, load, show
 from workers.errors import HostError, JobError
 
@@ -134,6 +135,9 @@ class Policy(Limits):
         return next((each for each in told if each is not None), 0)
 
 
+_KEYS: Final = frozenset(key for part in (Policy, Section, Filter) for key in part.model_fields)
+
+
 def read_policy(path: Path) -> Policy:
     """The policy in a file, the default one where there is no file; HostError `bad_policy`."""
     try:
@@ -162,8 +166,8 @@ def parse_policy(text: str, path: Path) -> Policy:
         problems = []
         for each in error.errors(include_url=False):
             where = tuple(each["loc"])
-            words = each["msg"].removeprefix("Value error, ")
-            problems.append(f"line {lines.of(where)}, {show(where) if where else 'the policy'}: {words}")
+            name = show(where) if where else "the policy"
+            problems.append(f"line {lines.of(where)}, {name}: {words(each, _KEYS)}")
         raise _bad(path, "; ".join(problems[:_SHOWN])) from error
 
 
