@@ -141,7 +141,7 @@ def test_bad_cards_are_for_staff(staff, member, school, line):
     line.download(order)
     task = line.insert(order, 1)
     line.report(task, outcome="failed", trouble={"fault": "card", "code": "bad", "message": "Lost 3 blocks."})
-    assert "Lost 3 blocks." in look(staff, order).words
+    assert "An earlier attempt failed: Lost 3 blocks." in look(staff, order).words
     page = look(member, order)
     assert "Lost 3 blocks." not in page.words
     assert task.cards.get().serial not in page.words
