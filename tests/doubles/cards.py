@@ -35,6 +35,9 @@ class MemorySource:
     def read_into(self, wanted: Range, buffer: memoryview, /) -> None:
         buffer[:] = self.read(wanted)
 
+    def finish(self) -> None:
+        """It is all here."""
+
     def close(self) -> None:
         """Nothing is open."""
 

@@ -50,7 +50,28 @@ class Source(Protocol):
         """The same into a buffer of the range's length."""
         ...
 
+    def finish(self) -> None:
+        """Return once all of the image is here and proved; its beginning is written only then."""
+        ...
+
     def close(self) -> None: ...
+
+
+def open_arriving(path: Path, *, signing_key: str, check: Callable[[], None]) -> Source:
+    """`NAME.img.zst` of which only the papers are here, all three beside it, signed by that key.
+
+    `check` is called while the source waits for more; it raises when there is no more use in waiting.
+    """
+    from workers.imaging.growing import GrowingSource  # it builds on this module
+
+    stem = _stem(path)
+    papers = _papers(
+        path.with_name(stem + BMAP_SUFFIX), None, path.with_name(stem + MANIFEST_SUFFIX), signing_key
+    )
+    if papers.bmap is None or papers.manifest is None:
+        raise AssertionError("signed papers are complete")
+    papers.check_size(papers.bmap.image_size)
+    return GrowingSource(path, papers.bmap, papers.manifest, check)
 
 
 def open_source(
@@ -173,11 +194,14 @@ class _ContainerSource:
         if len(part) != wanted.length:
             raise ValueError(f"{wanted} is not within one frame of the image")
         if len(part) != frame.length or wanted.sha256 != frame.sha256:
-            _prove(part, wanted, self._reader.path)
+            prove(part, wanted, self._reader.path)
         return part
 
     def read_into(self, wanted: Range, buffer: memoryview) -> None:
         buffer[:] = self.read(wanted)
+
+    def finish(self) -> None:
+        """It is all here."""
 
     def close(self) -> None:
         self._reader.close()
@@ -218,7 +242,10 @@ class _PlainSource:
     def read_into(self, wanted: Range, buffer: memoryview) -> None:
         if os.preadv(self._fd, [buffer], wanted.offset) != wanted.length:
             raise JobError("bad_image", f"{self._path.name} ends before byte {wanted.end}; fetch it again.")
-        _prove(buffer, wanted, self._path)
+        prove(buffer, wanted, self._path)
+
+    def finish(self) -> None:
+        """It is all here."""
 
     def close(self) -> None:
         os.close(self._fd)
@@ -242,7 +269,8 @@ def _within_grid(each: Range) -> bool:
     return each.offset // GRID == (each.end - 1) // GRID
 
 
-def _prove(data: bytes | memoryview, wanted: Range, path: Path) -> None:
+def prove(data: bytes | memoryview, wanted: Range, path: Path) -> None:
+    """JobError `bad_image` unless the bytes have the range's digest."""
     if wanted.sha256 is not None and hashlib.sha256(data).hexdigest() != wanted.sha256:
         raise _wrong(wanted, path)
 

@@ -48,6 +48,9 @@ class Source(Protocol):
     def read_into(self, wanted: Range, buffer: memoryview, /) -> None:
         """The same into a buffer of the range's length."""
 
+    def finish(self) -> None:
+        """Return once all of the image is here and proved; its beginning is written only then."""
+
 
 def burn(source: Source, card: Card, report: Report, conditions: Conditions | None = None) -> BurnResult:
     """Write all ranges of `source` to `card`, which must be open and held exclusively, and read them back.
@@ -138,6 +141,7 @@ class _Burn:
         began = time.perf_counter()
         self._steadily(lambda: self._write_pieces(body, 0))
         if head:
+            self._source.finish()
             self._bootable = True
             self._steadily(lambda: self._write_pieces(head, total(body)))
         return _rate(size, began)

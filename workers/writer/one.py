@@ -19,7 +19,7 @@ from typing import Final
 from workers.contract import Fault
 from workers.errors import Canceled, WorkError
 from workers.imaging.devices import Devices
-from workers.imaging.source import open_source
+from workers.imaging.source import open_arriving, open_source
 from workers.pipe import PipeReport
 from workers.report import Report
 from workers.writer import guards
@@ -48,6 +48,7 @@ class CardOrder:
     min_write_rate: float = 0
     min_read_rate: float = 0
     differential: bool = True
+    arriving: bool = False
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))
@@ -62,7 +63,10 @@ def write_one(order: CardOrder, report: Report) -> BurnResult:
     """Open image and card, check everything again, write."""
     devices = Devices()
     bmap = Path(order.bmap) if order.bmap else None
-    source = open_source(Path(order.image), bmap=bmap, signing_key=order.signing_key)
+    if order.arriving and order.signing_key:
+        source = open_arriving(Path(order.image), signing_key=order.signing_key, check=report.check)
+    else:
+        source = open_source(Path(order.image), bmap=bmap, signing_key=order.signing_key)
     try:
         candidate = look(order.device, devices)
         guards.must_be_the_same(candidate.identity, order.identity)

@@ -81,6 +81,9 @@ class _MapOnly:
     def read_into(self, wanted: Range, _buffer: memoryview, /) -> None:
         self.read(wanted)
 
+    def finish(self) -> None:
+        """There is no more than the map."""
+
     def close(self) -> None:
         """Nothing is open."""
 

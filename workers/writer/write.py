@@ -14,11 +14,11 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from workers.contract import Trouble
-from workers.errors import Canceled, WorkError
+from workers.errors import Canceled, JobError, WorkError
 from workers.imaging.devices import Devices
 from workers.imaging.ranges import total
 from workers.imaging.sizes import exact, readable
-from workers.imaging.source import Source, open_source
+from workers.imaging.source import Source, open_arriving, open_source
 from workers.writer import guards
 from workers.writer.crew import Crew, Outcome
 from workers.writer.display import Display
@@ -72,6 +72,11 @@ def _parser() -> argparse.ArgumentParser:
             f"--min-{verb}-rate", type=float, default=0, metavar="MB", help=f"refuse cards that {verb} slower"
         )
     parser.add_argument(
+        "--arriving",
+        action="store_true",
+        help="IMAGE is still being fetched, as IMAGE.part; its papers are here. Needs --signing-key",
+    )
+    parser.add_argument(
         "--full", action="store_true", help="write everything, also what a card of ours holds already"
     )
     parser.add_argument("--json", action="store_true", help="the outcome as JSON on standard output")
@@ -84,7 +89,7 @@ def _candidates(options: argparse.Namespace, parser: argparse.ArgumentParser) ->
     found = [look(path, devices) for path in options.devices]
     if len({candidate.identity.place for candidate in found}) < len(found):
         parser.error("a device is named twice")
-    source = open_source(options.image, bmap=options.bmap, signing_key=options.key)
+    source = _open(options)
     try:
         for candidate in found:
             check(candidate, devices, allow_non_removable=options.allow_non_removable)
@@ -93,6 +98,14 @@ def _candidates(options: argparse.Namespace, parser: argparse.ArgumentParser) ->
     finally:
         source.close()
     return found
+
+
+def _open(options: argparse.Namespace) -> Source:
+    if not options.arriving:
+        return open_source(options.image, bmap=options.bmap, signing_key=options.key)
+    if options.key is None or options.bmap:
+        raise JobError("bad_key", "--arriving needs --signing-key, and the block map beside the image.")
+    return open_arriving(options.image, signing_key=options.key, check=lambda: None)
 
 
 def _show_image(options: argparse.Namespace, source: Source) -> None:
@@ -127,6 +140,7 @@ def _run(options: argparse.Namespace, candidates: list[Candidate]) -> list[Outco
             min_write_rate=options.min_write_rate * 1e6,
             min_read_rate=options.min_read_rate * 1e6,
             differential=not options.full,
+            arriving=options.arriving,
         )
         for path, candidate in zip(options.devices, candidates, strict=True)
     ]
