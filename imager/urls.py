@@ -1,9 +1,7 @@
 """Composition: which room answers where."""
 
-from typing import NoReturn
-
+from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
-from django.http import Http404, HttpRequest
 from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView
 
@@ -12,12 +10,9 @@ import orders.urls
 import tasks_app.urls
 import warehouse.urls
 from imager.accounts import language
+from imager.accounts.views import profile
 
-
-def not_here(_request: HttpRequest) -> NoReturn:
-    """A page of a library that we do not offer."""
-    raise Http404
-
+admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]  # one login for all pages
 
 api = [
     *imager.accounts.urls.api,
@@ -29,7 +24,7 @@ api = [
 
 urlpatterns = [
     path("admin/", admin.site.urls),
-    path("accounts/email/", not_here),  # addresses are changed by staff, who know the person
+    path("accounts/email/", profile.email, name="account_email"),
     path("accounts/", include("allauth.urls")),
     path("i18n/setlang/", language.choose, name="set_language"),
     path("api/v1/", include(api)),

@@ -12,9 +12,11 @@ class OrdersConfig(AppConfig):
 
     def ready(self) -> None:
         """Follow the tasks, tell their recipes, and end downloads in time."""
-        from orders import flow, services
+        from imager.accounts.leaving import follow
+        from orders import flow, leaving, services
         from tasks_app import followers
 
         followers.follow(flow.task_moved)
         followers.recipe_of(flow.recipe_of)
         followers.every_minute(services.expire_due)
+        follow(leaving)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.models import EmailAddress
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
+from imager.accounts import addresses
 from imager.accounts.models import User
 
 
@@ -30,6 +32,18 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # the librar
             return redirect("account_barred", user.bar)
         answer: HttpResponse | None = super().pre_login(request, user, **kwargs)
         return answer
+
+    def _get_login_attempts_cache_key(self, request: HttpRequest, **credentials: Any) -> str:
+        """What failed attempts are counted by: whoever guesses elsewhere keeps nobody out here."""
+        return (
+            f"{super()._get_login_attempts_cache_key(request, **credentials)}:{self.get_client_ip(request)}"
+        )
+
+    def confirm_email(self, request: HttpRequest, email_address: EmailAddress) -> bool:
+        """An address that another account has by now stays there."""
+        if addresses.is_taken(email_address.email, by_other_than=email_address.user):
+            return False
+        return bool(super().confirm_email(request, email_address))
 
     def send_password_reset_mail(self, user: User, email: str, context: dict[str, Any]) -> None:
         """To people. A host's password is set by `manage.py create_host` alone."""

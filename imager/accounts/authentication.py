@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework_simplejwt.authentication import JWTAuthentication
 from rest_framework_simplejwt.exceptions import TokenError
@@ -11,6 +12,14 @@ from rest_framework_simplejwt.tokens import Token
 from imager.accounts import services
 from imager.accounts.models import Bar, User
 from imager.accounts.tokens import AccessToken, decoded
+
+SENTENCES = {
+    "code_needed": gettext_lazy("This account has a second factor: send its “code”, too."),
+    "code_wrong": gettext_lazy("The code is wrong, too old or was used before. Send the next one."),
+    "second_factor_missing": gettext_lazy(
+        "Staff need a second factor here: log in to the pages and set one up."
+    ),
+}
 
 
 class TokenAuthentication(JWTAuthentication):
@@ -37,4 +46,6 @@ def refusal(code: str) -> AuthenticationFailed:
         return AuthenticationFailed(_("No active account has this e-mail and password. Check both."), code)
     if code in Bar.values:
         return AuthenticationFailed(Bar(code).label, code)
+    if code in SENTENCES:
+        return AuthenticationFailed(SENTENCES[code], code)
     return AuthenticationFailed(_("The token is invalid, expired or no longer accepted. Log in again."), code)

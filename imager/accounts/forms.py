@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -10,6 +10,11 @@ from django.utils.translation import gettext_lazy as _
 
 from imager.accounts import invitations
 from imager.accounts.models import User
+
+if TYPE_CHECKING:
+    _UserForm = forms.ModelForm[User]
+else:
+    _UserForm = forms.ModelForm
 
 MAX_PASSWORD = 4096
 
@@ -42,3 +47,39 @@ class AcceptForm(forms.Form):
         except ValidationError as error:
             self.add_error(None, error)
         return None
+
+
+class ProfileForm(_UserForm):
+    """What people say about themselves."""
+
+    class Meta:
+        model = User
+        fields = ("name", "language")
+        help_texts = {"language": _("Of pages and mails. Empty: your organization's, or the browser's.")}
+
+    def save(self, commit: bool = True) -> User:  # noqa: ARG002  # Django's signature
+        """Only these fields: everything else may have changed meanwhile."""
+        self.instance.save(update_fields=["name", "language"])
+        return self.instance
+
+
+class DeleteForm(forms.Form):
+    """The password, as a confirmation that cannot be clicked away."""
+
+    password = forms.CharField(
+        label=_("password"),
+        max_length=MAX_PASSWORD,
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+    )
+
+    def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.user = user
+
+    def clean_password(self) -> str:
+        """The account's own."""
+        password: str = self.cleaned_data["password"]
+        if not self.user.check_password(password):
+            raise ValidationError(_("This is not the password of your account."))
+        return password

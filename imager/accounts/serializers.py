@@ -14,6 +14,13 @@ class LoginInput(serializers.Serializer[None]):
 
     email = serializers.CharField(max_length=254)
     password = serializers.CharField(max_length=4096, trim_whitespace=False, write_only=True)
+    code = serializers.CharField(
+        max_length=20,
+        default="",
+        allow_blank=True,
+        write_only=True,
+        help_text="For accounts with a second factor: from its app, or a recovery code.",
+    )
 
 
 class RefreshInput(serializers.Serializer[None]):

@@ -5,12 +5,15 @@ from __future__ import annotations
 import hashlib
 import logging
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeVar
 
+from allauth.account.adapter import get_adapter
 from django.conf import settings
 from django.contrib.auth.backends import ModelBackend
+from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
@@ -19,7 +22,7 @@ from django.utils import timezone
 from rest_framework_simplejwt import tokens as stock
 from rest_framework_simplejwt.exceptions import TokenError
 
-from imager.accounts import models, tokens
+from imager.accounts import models, second_factor, tokens
 from imager.accounts.models import User
 
 T = TypeVar("T", bound=stock.Token)
@@ -47,18 +50,37 @@ class Pair:
         return f"Pair(expires_in={self.expires_in})"
 
 
-def log_in(request: HttpRequest | None = None, *, email: str, password: str) -> Pair:
+def log_in(request: HttpRequest | None = None, *, email: str, password: str, code: str = "") -> Pair:
     """A new pair, the first of its family. Raises Refused.
 
-    An unknown e-mail costs the same time as a wrong password: one hash either way.
+    An unknown e-mail costs the same time as a wrong password: one hash either way. An account with a second
+    factor needs `code`, from its app or a recovery code.
     """
+    attempt = _attempt(request, email)
     user = ModelBackend().authenticate(request, username=email, password=password)
     if not isinstance(user, User):
         raise Refused("no_active_account")
     if user.bar:
         raise Refused(user.bar)
+    if second_factor.is_missing(user):
+        raise Refused("second_factor_missing")
+    if not user.is_host and second_factor.has(user) and not second_factor.accepts(user, code):
+        raise Refused("code_wrong" if code else "code_needed")
+    attempt()
     until = timezone.now() + settings.REFRESH_FAMILY_LIFETIME
     return _pair(user, _issue(user, family=uuid.uuid4(), until=until, jti=uuid.uuid4().hex))
+
+
+def _attempt(request: HttpRequest | None, email: str) -> Callable[[], None]:
+    """Count an attempt, with those of the login page; what is returned takes it back: it was right."""
+    if request is None:
+        return lambda: None
+    adapter = get_adapter(request)
+    try:
+        adapter.pre_authenticate(request, email=email)
+    except ValidationError as error:
+        raise Refused("too_many_attempts") from error
+    return adapter._rollback_login_failed_rl_usage  # type: ignore[no-any-return]  # noqa: SLF001
 
 
 def refresh(text: str) -> Pair:

@@ -5,7 +5,7 @@ from rest_framework.routers import SimpleRouter
 
 from imager.accounts.api import tokens
 from imager.accounts.api.units import UnitViewSet
-from imager.accounts.views import doors, units
+from imager.accounts.views import doors, profile, units
 
 router = SimpleRouter(use_regex_path=False)
 router.register("units", UnitViewSet, basename="api-unit")
@@ -14,6 +14,8 @@ pages = [
     path(".well-known/jwks.json", tokens.jwks, name="jwks"),
     path("accounts/barred/<slug:why>/", doors.barred, name="account_barred"),
     path("invitation/<str:token>/", doors.invitation, name="invitation"),
+    path("account/", profile.profile, name="profile"),
+    path("account/delete/", profile.delete, name="account_delete"),
     path("units/", units.units, name="units"),
 ]
 

@@ -6,6 +6,7 @@ from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_safe
 from drf_spectacular.utils import OpenApiResponse, extend_schema
+from rest_framework.exceptions import Throttled
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import Serializer
@@ -18,6 +19,7 @@ from imager.accounts.keys import key_ring
 from imager.accounts.serializers import LoginInput, PairOutput, RefreshInput, VerifyInput
 
 JWKS_SECONDS = 300
+TOO_MANY_SECONDS = 300  # as in ACCOUNT_RATE_LIMITS
 
 
 class _TokenView(APIView):
@@ -38,6 +40,8 @@ class _TokenView(APIView):
         try:
             answer = self.answer(request, **body.validated_data)
         except services.Refused as error:
+            if error.code == "too_many_attempts":
+                raise Throttled(wait=TOO_MANY_SECONDS) from error
             raise refusal(error.code) from error
         return Response(answer, headers={"Cache-Control": "no-store"})
 

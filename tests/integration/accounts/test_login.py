@@ -132,8 +132,7 @@ def test_other_methods_and_forms_are_refused_as_problems() -> None:
 
 
 def test_guessing_is_slowed_down() -> None:
-    body = {"email": "nobody@example.org", "password": "guess"}
-    answers = [post(LOGIN, **body) for _ in range(31)]
+    answers = [post(LOGIN, email=f"nobody{n}@example.org", password="guess") for n in range(31)]
     assert [answer.status_code for answer in answers] == [401] * 30 + [429]
     assert is_problem(answers[-1], 429, "throttled")
     assert int(answers[-1]["Retry-After"]) > 0

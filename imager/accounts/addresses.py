@@ -1,0 +1,26 @@
+"""The e-mail address of an account, as allauth keeps it beside the account itself."""
+
+from __future__ import annotations
+
+from allauth.account.models import EmailAddress
+from django.db import transaction
+
+from imager.accounts.models import User
+
+
+@transaction.atomic
+def vouch(user: User) -> None:
+    """The present address counts as confirmed, whoever set it: staff and invitations vouch for it.
+
+    Without that, asking for another one would take the present one away before the new one is confirmed.
+    """
+    mine = EmailAddress.objects.filter(user=user)
+    mine.exclude(email=user.email).filter(verified=True).delete()
+    mine.exclude(email=user.email).update(primary=False)
+    fields = {"verified": True, "primary": True}
+    EmailAddress.objects.update_or_create(user=user, email=user.email, defaults=fields)
+
+
+def is_taken(email: str, *, by_other_than: User) -> bool:
+    """Whether another account has that address."""
+    return User.objects.filter(email__iexact=email).exclude(pk=by_other_than.pk).exists()

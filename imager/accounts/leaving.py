@@ -1,0 +1,46 @@
+"""Somebody deletes their account. Rooms that hold more of a person sign up here."""
+
+from __future__ import annotations
+
+from typing import Final, Protocol
+
+from django.db import transaction
+
+from imager.accounts.models import UnitEntry, User
+
+GONE: Final = "—"  # whoever did it has left
+
+
+class Follower(Protocol):
+    """What a room keeps of a person."""
+
+    def open_orders(self, user: User) -> int:
+        """How many things of theirs are under way."""
+        ...
+
+    def forget(self, user: User) -> None:
+        """End what is under way, take the person out of the rest. In one transaction with the deletion."""
+        ...
+
+
+_followers: Final[list[Follower]] = []
+
+
+def follow(follower: Follower) -> None:
+    """Have `follower` called when somebody leaves."""
+    if follower not in _followers:
+        _followers.append(follower)
+
+
+def open_orders(user: User) -> int:
+    """How many orders would be canceled."""
+    return sum(follower.open_orders(user) for follower in _followers)
+
+
+@transaction.atomic
+def delete(user: User) -> None:
+    """Delete the account. What colleagues share stays; its tokens and sessions end with it."""
+    for follower in _followers:
+        follower.forget(user)
+    UnitEntry.objects.filter(by=user.email).update(by=GONE)
+    user.delete()

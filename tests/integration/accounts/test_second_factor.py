@@ -1,0 +1,147 @@
+"""Two-factor login on pages and for tokens, required for staff by a setting; attempts are counted."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from allauth.mfa.models import Authenticator
+from allauth.mfa.totp.internal.auth import TOTP, format_hotp_value, hotp_value, yield_hotp_counters_from_time
+from django.test import Client
+
+from imager.accounts.models import User
+from tests import factories as make
+from tests.factories import PASSWORD
+from tests.integration.accounts.doors import LOGIN, is_problem, log_in, post
+
+pytestmark = pytest.mark.django_db
+
+SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
+
+
+def code(secret: str = SECRET) -> str:
+    return format_hotp_value(hotp_value(secret, next(iter(yield_hotp_counters_from_time()))))
+
+
+@pytest.fixture
+def careful() -> User:
+    """A member with an authenticator app."""
+    user = make.user()
+    TOTP.activate(user, SECRET)
+    return user
+
+
+def enter(client: Client, user: User, password: str = PASSWORD, **more):
+    return client.post("/accounts/login/", {"login": user.email, "password": password}, **more)
+
+
+def test_a_password_alone_opens_nothing(careful):
+    client = Client()
+    assert enter(client, careful)["Location"] == "/accounts/2fa/authenticate/"
+    assert client.get("/orders/").status_code == 302
+    assert client.post("/accounts/2fa/authenticate/", {"code": "000000"}).status_code == 200
+    assert client.get("/orders/").status_code == 302
+    client.post("/accounts/2fa/authenticate/", {"code": code()})
+    assert client.get("/orders/").status_code == 200
+
+
+def test_a_token_needs_the_code_too_and_each_works_once(careful):
+    is_problem(post(LOGIN, email=careful.email, password=PASSWORD), 401, "code_needed")
+    is_problem(post(LOGIN, email=careful.email, password=PASSWORD, code="000000"), 401, "code_wrong")
+    now = code()
+    assert post(LOGIN, email=careful.email, password=PASSWORD, code=now).status_code == 200
+    is_problem(post(LOGIN, email=careful.email, password=PASSWORD, code=now), 401, "code_wrong")
+    is_problem(post(LOGIN, email=careful.email, password="wrong", code=now), 401, "no_active_account")
+
+
+def test_setting_it_up_with_recovery_codes_and_using_one():
+    user, client = make.user(), Client()
+    enter(client, user)
+    client.post("/accounts/reauthenticate/", {"password": PASSWORD})
+    page = client.get("/accounts/2fa/totp/activate/")
+    assert "data:image/svg+xml" in page.text
+    secret = page.context["form"].secret
+    answer = client.post("/accounts/2fa/totp/activate/", {"code": code(secret)})
+    assert answer.status_code == 302
+    shown = client.get("/accounts/2fa/recovery-codes/").text
+    recovery = re.findall(r"\b\d{8}\b", shown)
+    assert len(recovery) == 10
+    other = Client()
+    enter(other, user)
+    other.post("/accounts/2fa/authenticate/", {"code": recovery[0]})
+    assert other.get("/orders/").status_code == 200
+    is_problem(post(LOGIN, email=user.email, password=PASSWORD, code=recovery[0]), 401, "code_wrong")
+    assert post(LOGIN, email=user.email, password=PASSWORD, code=recovery[1]).status_code == 200
+
+
+def test_turning_it_off_asks_for_the_password_again(careful):
+    client = Client()
+    client.force_login(careful)
+    assert "reauthenticate" in client.post("/accounts/2fa/totp/deactivate/")["Location"]
+    assert Authenticator.objects.filter(user=careful).exists()
+
+
+# required for staff
+
+
+@pytest.mark.parametrize("url", ["/", "/orders/", "/admin/", "/staff/hosts/", "/account/", "/api/v1/orders/"])
+def test_staff_without_one_get_nowhere_when_it_is_required(url, settings):
+    staff, client = make.staff(), Client()
+    client.force_login(staff)
+    assert client.get(url).status_code == 200
+    settings.SECOND_FACTOR_FOR_STAFF = True
+    answer = client.get(url)
+    assert (answer.status_code, answer.get("Location")) in [(302, "/accounts/2fa/"), (403, None)]
+    assert client.get("/accounts/2fa/").status_code == 200
+    TOTP.activate(staff, SECRET)
+    assert client.get(url).status_code == 200
+
+
+def test_staff_without_one_get_no_token_and_members_are_not_asked(settings):
+    settings.SECOND_FACTOR_FOR_STAFF = True
+    is_problem(post(LOGIN, email=make.staff().email, password=PASSWORD), 401, "second_factor_missing")
+    log_in(make.user())
+    log_in(make.host().account)
+
+
+# attempts
+
+
+def test_guessing_is_stopped_on_pages_tokens_and_admin_alike_and_only_where_it_comes_from():
+    user = make.staff()
+    for _ in range(3):
+        enter(Client(), user, "wrong")
+    for _ in range(2):
+        is_problem(post(LOGIN, email=user.email, password="wrong"), 401, "no_active_account")
+    refused = post(LOGIN, email=user.email, password=PASSWORD)
+    assert refused.status_code == 429
+    assert int(refused["Retry-After"]) <= 300
+    client = Client()
+    assert enter(client, user).status_code == 200
+    assert client.get("/orders/").status_code == 302
+    elsewhere = Client(REMOTE_ADDR="192.0.2.7")
+    assert enter(elsewhere, user).status_code == 302, "nobody can lock the operator out"
+    assert elsewhere.get("/admin/").status_code == 200
+
+
+def test_right_logins_use_up_nothing():
+    user = make.user()
+    for _ in range(8):
+        log_in(user)
+
+
+def test_the_admins_own_login_leads_to_the_login_that_counts():
+    answer = Client().post("/admin/login/", {"username": make.staff().email, "password": PASSWORD})
+    assert answer["Location"].startswith("/accounts/login/")
+    member = Client()
+    member.force_login(make.user())
+    assert member.get("/admin/login/").status_code == 403
+
+
+def test_unknown_and_known_addresses_get_the_same_answer():
+    user = make.user()
+    answers = [
+        Client().post("/accounts/login/", {"login": email, "password": "wrong"}).context["form"].errors
+        for email in (user.email, "nobody@example.org")
+    ]
+    assert answers[0] == answers[1]
