@@ -47,6 +47,7 @@ def main() -> None:
     with rig.servers(given.web) as line:
         seeds = sow(line)
         hosts = settle(max(given.hosts), busy_every=BUSY_EVERY, lease=LEASE)
+        print(f"{len(hosts)} hosts are enrolled", flush=True)
         ladder = [rung(line, seeds, hosts[:count], given.rounds) for count in sorted(given.hosts)]
     rig.keep("beats", {**best(ladder), "web_processes": given.web, "ladder": ladder})
 

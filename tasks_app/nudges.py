@@ -12,8 +12,8 @@ from typing import Any, Final
 
 from celery import Celery
 from django.db.models import F
+from django.db.models.functions import Now
 
-from imager import clock
 from tasks_app.lifecycle import TaskStatus
 from tasks_app.models import Task
 from workers.contract import Kind, nudge_of
@@ -42,7 +42,7 @@ class Nudges:
         canceled = Task.objects.filter(
             status=TaskStatus.RUNNING,
             cancel_requested_at__isnull=False,
-            host__last_seen_at__gt=clock.now() - PRESENT,
+            host__last_seen_at__gt=Now() - PRESENT,
         )
         found = {
             (str(pk), attempt): nudge_of(Kind(kind), host)
