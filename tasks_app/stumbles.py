@@ -48,27 +48,21 @@ class Footing:
         except (OperationalError, InterfaceError) as error:
             if not connection.is_usable():
                 raise
-            if isinstance(
-                error.__cause__, QueryCanceled
-            ):  # too much work for one statement: it will be again
-                log.exception("%s %s took too long", self.job, name)
+            if isinstance(error.__cause__, QueryCanceled):  # too much for one statement, and will be again
                 self._note(name, error)
                 return None
-            log.warning(
-                "%s %s: the database is busy with it, later (%s)", self.job, name, type(error).__name__
-            )
+            kind = type(error).__name__
+            log.warning("%s %s: the database is busy with it, later (%s)", self.job, name, kind)
             return None
-        except (
-            Exception
-        ) as error:  # a bug of ours, or a row that nobody thought of; it must not stop the rest
-            log.exception("%s %s failed", self.job, name)
-            self._note(name, error)
+        except Exception as error:  # noqa: BLE001  # a bug of ours, or a row that nobody thought of
+            self._note(name, error)  # it must not stop the rest
             return None
         if name in self.rests:
             Stumble.objects.filter(job=self.job, subject=name).delete()
         return done
 
     def _note(self, name: str, error: Exception) -> None:
+        log.error("%s %s failed", self.job, name, exc_info=error)
         row, _ = Stumble.objects.get_or_create(job=self.job, subject=name, defaults={"not_before": self.at})
         pause = min(FIRST * 2 ** min(row.count, 10), MOST)
         Stumble.objects.filter(pk=row.pk).update(
