@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from workers.imaging.manifest import Manifest
 from workers.imaging.ranges import GRID, Range, tidy
 
 MIB = 1024 * 1024
@@ -34,6 +35,9 @@ class MemorySource:
 
     def read_into(self, wanted: Range, buffer: memoryview, /) -> None:
         buffer[:] = self.read(wanted)
+
+    manifest: Manifest | None = None
+    signed = False
 
     def finish(self) -> None:
         """It is all here."""

@@ -38,7 +38,17 @@ from workers.contract.limits import (
     transfer_limit,
 )
 from workers.contract.permits import PermitRequest, Ticket
-from workers.contract.reports import CardResult, CreateResult, Latencies, LogPiece, Progress, Report, Trouble
+from workers.contract.reports import (
+    CardResult,
+    ChangedRange,
+    CreateResult,
+    Latencies,
+    LogPiece,
+    PersonalFacts,
+    Progress,
+    Report,
+    Trouble,
+)
 from workers.contract.specs import CreateSpec, DownloadSpec, SlotFacts, WriteSpec
 from workers.contract.words import (
     API,
@@ -88,6 +98,7 @@ __all__ = [
     "Beat",
     "BeatAnswer",
     "CardResult",
+    "ChangedRange",
     "Claim",
     "CreateResult",
     "CreateSpec",
@@ -100,6 +111,7 @@ __all__ = [
     "LogPiece",
     "Outcome",
     "PermitRequest",
+    "PersonalFacts",
     "Progress",
     "Report",
     "Right",

@@ -64,6 +64,22 @@ class Latencies(TypedDict):
     buckets: list[int]
 
 
+class ChangedRange(TypedDict):
+    """A range of the image that is different on this card."""
+
+    offset: int
+    length: int
+    sha256: str
+
+
+class PersonalFacts(TypedDict):
+    """What a card has of its own: files of its boot partition, and the ranges that hold them."""
+
+    serial: str
+    files: dict[str, str]
+    ranges: list[ChangedRange]
+
+
 class CardResult(TypedDict):
     """`result` of a write task that is done: what was read back from the card itself."""
 
@@ -82,3 +98,4 @@ class CardResult(TypedDict):
     depth: int  # calls at once, at the end
     write_latency: Latencies
     read_latency: Latencies
+    per_card: NotRequired[PersonalFacts]

@@ -47,6 +47,7 @@ from workers.errors import JobError
 from workers.imaging import manifest, table
 from workers.imaging.ext4_tools import check_ext4
 from workers.imaging.fat import Fat
+from workers.imaging.per_card import UNSET, fill_in
 from workers.imaging.sparse import data_ranges
 from workers.report import Report
 
@@ -98,9 +99,9 @@ def build(
         checked = check(recipe_text, fetcher, report, puller)
         image = work / f"{name}.img"
         with Depot(work, fetcher, report, store, puller) as depot:
-            contents = _make_image(image, checked, depot, fetcher, report)
+            contents, per_card = _make_image(image, checked, depot, fetcher, report)
         digest = hashlib.sha256(recipe_text.encode()).hexdigest()
-        label = Label(name, digest, tuple(contents), torrent=torrent)
+        label = Label(name, digest, tuple(contents), per_card=per_card, torrent=torrent)
         return emit(image, out_dir, label, signing_key=signing_key, report=report)
 
 
@@ -125,7 +126,7 @@ def check_name(name: str) -> None:
 
 def _make_image(
     image: Path, checked: Checked, depot: Depot, fetcher: Fetcher, report: Report
-) -> list[manifest.Content]:
+) -> tuple[list[manifest.Content], tuple[manifest.PerCard, ...]]:
     recipe, work = checked.recipe, image.parent
     depot.check_disk(2 * sum(item.size for item in checked.items if item.size > 0))
     report.step(Step.FETCHING, checked.base_size)
@@ -136,15 +137,15 @@ def _make_image(
     there = carry.content_of(base)
     items = streamed(recipe, checked.items, {each.path for each in there})
     try:
-        contents = _fill(image, base, there, items, recipe, depot, report)
+        made = _fill(image, base, there, items, recipe, depot, report)
     except Unplanned as why:
         report.log(f"{why}: the archives are fetched now before they are unpacked")
         image.unlink()
         fetcher.go_on()
-        contents = _fill(image, base, there, checked.items, recipe, depot, report)
+        made = _fill(image, base, there, checked.items, recipe, depot, report)
     report.step(Step.BUILDING)
     check_ext4(image, base.data.start)
-    return contents
+    return made
 
 
 def _fill(
@@ -155,7 +156,7 @@ def _fill(
     recipe: Recipe,
     depot: Depot,
     report: Report,
-) -> list[manifest.Content]:
+) -> tuple[list[manifest.Content], tuple[manifest.PerCard, ...]]:
     """The image with all content. `Unplanned` if that cannot be with archives that are still to come."""
     report.step(Step.FETCHING, sum(item.size for item in items if item.via and not item.streamed))
     items = depot.measure(items)
@@ -166,14 +167,28 @@ def _fill(
     depot.check_disk(_bytes_ahead(base, held))
     report.step(Step.BUILDING, base.data.start)
     _copy_base(image, base, sizes, report)
-    if recipe.offspot is not None:
-        with Fat(image, base.boot.start, writable=True) as boot:
-            boot.write(CONFIG_NAME, config_page(recipe.offspot), now=EPOCH)
+    per_card = _fill_boot(image, base, recipe)
     contents = fill(image, base, kept, items, depot, report)
     held = [each for item in items for each in item.holds]  # now that all of it is known
     if decide_sizes(recipe, base, load_of(recipe, [*before, *held])) != sizes:
         raise Unplanned("there are more files than it looked like")
-    return contents
+    return contents, per_card
+
+
+def _fill_boot(image: Path, base: BaseImage, recipe: Recipe) -> tuple[manifest.PerCard, ...]:
+    """The hotspot's configuration, and files that will be different on each card, with their places."""
+    if recipe.offspot is None and not recipe.per_card:
+        return ()
+    with Fat(image, base.boot.start, writable=True) as boot:
+        if recipe.offspot is not None:
+            boot.write(CONFIG_NAME, config_page(recipe.offspot), now=EPOCH)
+        for each in recipe.per_card:
+            boot.write(each.to, fill_in(each.content, UNSET).encode(), now=EPOCH)
+        placed = [(each, *boot.places(each.to)) for each in recipe.per_card]
+    return tuple(
+        manifest.PerCard(to=each.to, content=each.content, at=at, size_at=size_at)
+        for each, at, size_at in placed
+    )
 
 
 def _copy_base(image: Path, base: BaseImage, sizes: Sizes, report: Report) -> None:

@@ -37,6 +37,7 @@ class Label:
     recipe_sha256: str
     contents: tuple[manifest.Content, ...]
     builder: str = BUILDER
+    per_card: tuple[manifest.PerCard, ...] = ()
     torrent: bool = False  # whether one is wanted
 
 
@@ -103,6 +104,7 @@ def _manifest(label: Label, packed: _Packed, key: Ed25519PrivateKey) -> manifest
             name=label.name + BMAP_SUFFIX, size=len(raw), sha256=hashlib.sha256(raw).hexdigest()
         ),
         contents=label.contents,
+        per_card=label.per_card,
         signing_key=manifest.public_hex(key),
     )
 

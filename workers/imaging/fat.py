@@ -17,6 +17,7 @@ __all__ = ["Fat", "FatEntry", "format_fat"]
 
 _END, _DELETED = 0x00, 0xE5
 _LARGEST = 0xFFFF_FFFF
+_SIZE_IN_ENTRY = 28
 
 
 @dataclass(frozen=True)
@@ -117,6 +118,17 @@ class Fat:
         if len(data) < entry.size:
             raise bad(f"{path} is shorter than its entry says")
         return bytes(data[: entry.size])
+
+    def places(self, path: str) -> tuple[int, int]:
+        """Where in the image a small file's first sector is, and the four bytes that tell its size."""
+        parent_path, name = _split(path)
+        folder = self._open(parent_path)
+        entry = self._find(folder, name)
+        if entry is None or entry.folder or not entry.cluster:
+            raise JobError("not_found", f"{path} is no file with content on the FAT partition")
+        at = (entry.slot + entry.slots - 1) * names.ENTRY + _SIZE_IN_ENTRY
+        in_volume = folder.stretches[at // folder.stretch] + at % folder.stretch
+        return self._base + self.geometry.position(entry.cluster), self._base + in_volume
 
     def makedirs(self, path: str, *, now: int) -> None:
         """Make the folder and those above it; those that exist stay."""

@@ -68,6 +68,15 @@ class Content(_Part):
     source: Source
 
 
+class PerCard(_Part):
+    """A file of the boot partition that is different on each card; see `docs/formats.md`."""
+
+    to: str
+    content: str
+    at: Size
+    size_at: Size
+
+
 class Manifest(_Part):
     """The whole page; `signing_key` names the key that signed, and proves nothing by itself."""
 
@@ -79,12 +88,15 @@ class Manifest(_Part):
     container: ContainerPart
     bmap: FilePart
     contents: tuple[Content, ...]
+    per_card: tuple[PerCard, ...] = ()
     signing_key: Digest
 
 
 def dumps(manifest: Manifest) -> bytes:
     """The bytes that are signed: sorted keys, no spare white space, a final newline."""
     page = manifest.model_dump(mode="json")
+    if not manifest.per_card:
+        del page["per_card"]  # images without it are for older readers, too
     return (json.dumps(page, sort_keys=True, separators=(",", ":"), ensure_ascii=False) + "\n").encode()
 
 

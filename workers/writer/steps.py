@@ -17,6 +17,7 @@ from workers.report import Report
 from workers.writer.burn import burn
 from workers.writer.card import BlockCard, Card, FileCard
 from workers.writer.conditions import Conditions
+from workers.writer.personal import facts_of, personal
 from workers.writer.slots import SlotConfig, open_card, reopen
 from workers.writer.stamps import left_on
 from workers.writer.traffic import Traffic
@@ -50,7 +51,10 @@ def write(job: Job, report: Report) -> CardResult:
             )
             serial = _permit(job, slot, card, _marks(card, conditions, report))
             report.log(f"slot {slot.name}: permit for card {serial}, {card.size()} bytes")
-            return burn(source, card, report, conditions=conditions).as_result(slot.name)
+            own = personal(source, serial)
+            result = burn(own, card, report, conditions=conditions).as_result(slot.name)
+            facts = facts_of(own, serial)
+            return result if facts is None else {**result, "per_card": facts}
 
 
 class _Return:

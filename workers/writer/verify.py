@@ -30,6 +30,7 @@ from workers.writer.card import Card
 from workers.writer.compare import compare
 from workers.writer.guards import must_hold
 from workers.writer.opening import open_for_reading
+from workers.writer.personal import personal
 from workers.writer.plan import Piece, make_plan
 from workers.writer.terms import add_image_arguments, host_error, key_of
 from workers.writer.traffic import Digests, Traffic
@@ -154,6 +155,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     add_image_arguments(parser, image="NAME.img.zst, NAME.img, or a block map alone (NAME.img.bmap)")
     parser.add_argument("device", metavar="DEVICE", help="a whole device, such as /dev/sdb, or a file")
+    parser.add_argument(
+        "--serial",
+        metavar="NUMBER",
+        default="",
+        help="the card's number, if each card has files of its own",
+    )
     parser.add_argument("--json", action="store_true", help="the verdict as JSON on standard output")
     return parser
 
@@ -162,7 +169,12 @@ def _open(options: argparse.Namespace) -> Closable:
     if options.image.name.endswith(BMAP_SUFFIX):
         found = bmap.load(options.image)
         return _MapOnly(found.image_size, found.ranges)
-    return open_source(options.image, bmap=options.bmap, signing_key=key_of(options.signing_key))
+    source = open_source(options.image, bmap=options.bmap, signing_key=key_of(options.signing_key))
+    try:
+        return personal(source, options.serial)
+    except BaseException:
+        source.close()
+        raise
 
 
 def _failed(options: argparse.Namespace, error: WorkError) -> int:

@@ -375,3 +375,10 @@ class TestLeftovers:
         finally:
             subprocess.run(["umount", str(point)], capture_output=True, check=False)
             subprocess.run(["losetup", "-d", device], capture_output=True, check=False)
+
+
+def test_files_of_each_card_are_not_quietly_left_out(make, tmp_path: Path) -> None:
+    with pytest.raises(JobError) as caught:
+        make(per_card=[{"to": "serial.txt", "content": "{serial}"}])
+    assert caught.value.code == "not_supported"
+    assert left(tmp_path) == []

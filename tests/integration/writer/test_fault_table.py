@@ -14,15 +14,19 @@ from tests.doubles.cards import MIB, MemorySource, assert_holds, bytes_at, card_
 from workers.contract import Fault, Step
 from workers.errors import WorkError
 from workers.imaging.devices import Devices
+from workers.imaging.per_card import Change
 from workers.report import Recorder
 from workers.writer.burn import BurnResult, burn
 from workers.writer.opening import check, look, open_candidate
+from workers.writer.personal import PersonalSource
 
 pytestmark = pytest.mark.loop
 CARD = 24 * MIB
 MAPPED = [(0, 64 * 1024), (MIB, MIB), (5 * MIB, 6 * MIB), (21 * MIB, MIB)]
-# A byte that is mapped: in the first cell, in the middle, and where the last 4 MiB were zeroed before.
-WHERE = {"head": MIB + 4096, "body": 9 * MIB + 512, "tail": 21 * MIB + 8192}
+# A byte that is mapped: in the first cell, in the middle, where the last 4 MiB were zeroed before, and where
+# this card has something of its own.
+OWN = 7 * MIB + 1024
+WHERE = {"head": MIB + 4096, "body": 9 * MIB + 512, "tail": 21 * MIB + 8192, "own": OWN}
 MENDED: set[str] = set()  # no code: the card is written, and proved
 
 
@@ -93,9 +97,23 @@ class Watching(Recorder):
             self._begin()
 
 
+@dataclass(frozen=True)
+class Expected:
+    """What is written, and what must be on the card in the end."""
+
+    source: PersonalSource
+    on_card: MemorySource
+
+
 @pytest.fixture(scope="module")
-def source() -> MemorySource:
-    return image(22 * MIB, MAPPED)
+def wanted() -> Expected:
+    """An image with data of this card alone."""
+    change = Change(OWN, b"serial 1042-01-1-7".ljust(512, b"\0"))
+    plain = image(22 * MIB, MAPPED)
+    data = bytearray(plain.data)
+    data[change.offset : change.end] = change.data
+    own = PersonalSource(plain, [change])
+    return Expected(own, MemorySource(bytes(data), own.ranges))
 
 
 @pytest.fixture
@@ -106,7 +124,7 @@ def medium(tmp_path: Path) -> Path:
     return card_file(tmp_path / "medium", CARD)
 
 
-def written(source: MemorySource, node: str, report: Recorder) -> BurnResult:
+def written(source: PersonalSource, node: str, report: Recorder) -> BurnResult:
     """As the commands and the write task do it."""
     devices = Devices()
     candidate = look(node, devices)
@@ -115,31 +133,31 @@ def written(source: MemorySource, node: str, report: Recorder) -> BurnResult:
         return burn(source, card, report)
 
 
-def judge(source: MemorySource, medium: Path, device: BadDevice, case: Case) -> None:
+def judge(wanted: Expected, medium: Path, device: BadDevice, case: Case) -> None:
     report = Watching(lambda: device.set(**case.faults), case.since)
     if case.since is None:
         device.set(**case.faults)
     try:
-        written(source, device.node, report)
+        written(wanted.source, device.node, report)
     except WorkError as error:
         assert error.code in case.codes, error
         assert error.fault is Fault.CARD, error
         assert device.node in error.message
     else:
         assert not case.codes, "it was taken for written"
-        assert_holds(medium, source)
+        assert_holds(medium, wanted.on_card)
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_a_fault_is_mended_or_blamed(source: MemorySource, medium: Path, case: Case) -> None:
+def test_a_fault_is_mended_or_blamed(wanted: Expected, medium: Path, case: Case) -> None:
     with bad_card(medium) as device:
-        judge(source, medium, device, case)
+        judge(wanted, medium, device, case)
 
 
 @pytest.mark.parametrize("real", [4096, 4 * MIB, 12 * MIB, 20 * MIB, 22 * MIB, CARD])
 @pytest.mark.parametrize("limbo", [False, True], ids=["wraps", "limbo"])
 def test_a_forged_card_is_found_wherever_it_really_ends(
-    tmp_path: Path, source: MemorySource, real: int, limbo: bool
+    tmp_path: Path, wanted: Expected, real: int, limbo: bool
 ) -> None:
     """Also if the image would fit into what is there: the next one may not."""
     problem = bad_card_problem()
@@ -147,22 +165,20 @@ def test_a_forged_card_is_found_wherever_it_really_ends(
         pytest.skip(problem)
     medium = card_file(tmp_path / "medium", real)
     with bad_card(medium, claimed=2 * CARD, limbo=limbo) as device:
-        judge(source, medium, device, Case("forged", {"fake_capacity", "bad_blocks", "ignores_writes"}, {}))
+        judge(wanted, medium, device, Case("forged", {"fake_capacity", "bad_blocks", "ignores_writes"}, {}))
 
 
 @pytest.mark.parametrize("where", [0, MIB, 9 * MIB, 21 * MIB])
 @pytest.mark.parametrize("step", [Step.WIPING, Step.WRITING, Step.READING_BACK])
-def test_a_stall_that_ends_leaves_a_good_card(
-    source: MemorySource, medium: Path, where: int, step: Step
-) -> None:
+def test_a_stall_that_ends_leaves_a_good_card(wanted: Expected, medium: Path, where: int, step: Step) -> None:
     with bad_card(medium) as device:
         report = Watching(lambda: device.set(slow=[spot(where, times=1, value=1.5)]), step)
-        written(source, device.node, report)
-    assert_holds(medium, source)
+        written(wanted.source, device.node, report)
+    assert_holds(medium, wanted.on_card)
 
 
-def test_a_failed_card_does_not_boot(source: MemorySource, medium: Path) -> None:
+def test_a_failed_card_does_not_boot(wanted: Expected, medium: Path) -> None:
     """What fails in the body or while reading back leaves no beginning that looks like a good card's."""
     with bad_card(medium) as device:
-        judge(source, medium, device, Case("", {"bad_blocks"}, {"flips": [spot(WHERE["body"], on="read")]}))
+        judge(wanted, medium, device, Case("", {"bad_blocks"}, {"flips": [spot(WHERE["body"], on="read")]}))
     assert bytes_at(medium, 0, 4 * MIB) == bytes(4 * MIB)

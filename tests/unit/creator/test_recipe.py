@@ -3,6 +3,7 @@
 import re
 
 import pytest
+import yaml
 
 from workers.creator.recipe import Checksum, parse_size, read_recipe
 from workers.creator.recipe_yaml import MAX_BYTES, load, show
@@ -276,3 +277,28 @@ def test_lines_are_those_of_the_nearest_key():
     assert [lines.of(path) for path in paths] == [1, 2, 4, 4, 1]
     assert show(("files", 2, "to")) == "files[2].to"
     assert show(()) == "the recipe"
+
+
+@pytest.mark.parametrize(
+    ("per_card", "words"),
+    [
+        ([{"to": "../serial", "content": "{serial}"}], "path on the boot partition"),
+        ([{"to": "/serial", "content": "{serial}"}], "path on the boot partition"),
+        ([{"to": "a" * 101, "content": "{serial}"}], "path on the boot partition"),
+        ([{"to": "Offspot.yaml", "content": "{serial}"}], "not offspot.yaml"),
+        ([{"to": "serial.txt", "content": "always the same"}], "same on all cards"),
+        ([{"to": "serial.txt", "content": "{serial}" * 20}], "beyond 512 bytes"),
+        ([{"to": "serial.txt"}], "missing"),
+        ([{"to": "a", "content": "{serial}"}, {"to": "A", "content": "{serial}"}], "same name"),
+        ([{"to": f"f{n}", "content": "{serial}"} for n in range(9)], "8"),
+    ],
+)
+def test_files_of_each_card_that_are_refused(per_card, words):
+    with pytest.raises(JobError, match=words):
+        read_recipe(yaml.safe_dump({"base": {"source": "1.4.2"}, "per_card": per_card}))
+
+
+def test_files_of_each_card():
+    asked = [{"to": "conf/hostname", "content": "hotspot-{suffix}\n"}]
+    recipe = read_recipe(yaml.safe_dump({"base": {"source": "1.4.2"}, "per_card": asked}))
+    assert [(each.to, each.content) for each in recipe.per_card] == [("conf/hostname", "hotspot-{suffix}\n")]

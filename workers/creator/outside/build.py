@@ -131,6 +131,8 @@ def _run(
     """Its recipe, once `image` is made; beside this the folder in which it works."""
     report.step(Step.CHECKING)
     recipe = read_recipe(recipe_text)
+    if recipe.per_card:
+        raise JobError("not_supported", f"image-creator makes no `per_card` files; leave them out {_WAY_OUT}")
     check_sources(recipe, settings.rules)
     limit = _limit(recipe, settings)
     if not flags:
