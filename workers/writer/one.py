@@ -28,6 +28,7 @@ from workers.writer.card import BlockCard, FileCard
 from workers.writer.conditions import Conditions
 from workers.writer.identity import Identity
 from workers.writer.opening import Candidate, check, look, open_candidate
+from workers.writer.personal import personal
 from workers.writer.result import BurnResult
 from workers.writer.slots import SlotConfig, reopen
 from workers.writer.terms import host_error
@@ -45,6 +46,7 @@ class CardOrder:
     device: str
     identity: Identity
     allow_non_removable: bool
+    serial: str = ""
     min_write_rate: float = 0
     min_read_rate: float = 0
     differential: bool = True
@@ -71,6 +73,7 @@ def write_one(order: CardOrder, report: Report) -> BurnResult:
         candidate = look(order.device, devices)
         guards.must_be_the_same(candidate.identity, order.identity)
         check(candidate, devices, allow_non_removable=order.allow_non_removable)
+        own = personal(source, order.serial)
         with open_candidate(candidate, devices) as card:
             conditions = Conditions(
                 min_write_rate=order.min_write_rate,
@@ -78,7 +81,7 @@ def write_one(order: CardOrder, report: Report) -> BurnResult:
                 differential=order.differential,
                 returning=_Return(_slot_of(candidate), card),
             )
-            return burn(source, card, report, conditions)
+            return burn(own, card, report, conditions)
     finally:
         source.close()
 

@@ -42,18 +42,21 @@ class PersonalSource:
     def signed(self) -> bool:
         return self._inner.signed
 
-    def read(self, wanted: Range, /) -> bytes | bytearray | memoryview:
+    def read(self, wanted: Range) -> bytes | memoryview:
         if wanted.offset not in self._changes:
             return self._inner.read(wanted)
-        buffer = bytearray(wanted.length)
-        self.read_into(wanted, memoryview(buffer))
+        buffer = memoryview(bytearray(wanted.length))
+        self.read_into(wanted, buffer)
         return buffer
 
-    def read_into(self, wanted: Range, buffer: memoryview, /) -> None:
+    def read_into(self, wanted: Range, buffer: memoryview) -> None:
         self._inner.read_into(self._original.get(wanted.offset, wanted), buffer)
         for change in self._changes.get(wanted.offset, []):
             start = change.offset - wanted.offset
             buffer[start : start + len(change.data)] = change.data
+
+    def finish(self) -> None:
+        self._inner.finish()
 
     def close(self) -> None:
         self._inner.close()

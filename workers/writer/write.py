@@ -79,6 +79,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--full", action="store_true", help="write everything, also what a card of ours holds already"
     )
+    parser.add_argument(
+        "--serial",
+        metavar="NUMBER",
+        action="append",
+        help="a card's number, once per device, for images with files of each card",
+    )
     parser.add_argument("--json", action="store_true", help="the outcome as JSON on standard output")
     return parser
 
@@ -89,6 +95,8 @@ def _candidates(options: argparse.Namespace, parser: argparse.ArgumentParser) ->
     found = [look(path, devices) for path in options.devices]
     if len({candidate.identity.place for candidate in found}) < len(found):
         parser.error("a device is named twice")
+    if options.serial and not len(set(options.serial)) == len(options.serial) == len(found):
+        parser.error("give --serial once per device, each another number")
     source = _open(options)
     try:
         for candidate in found:
@@ -129,6 +137,7 @@ def _ask() -> None:
 
 
 def _run(options: argparse.Namespace, candidates: list[Candidate]) -> list[Outcome]:
+    serials = options.serial or [""] * len(candidates)
     orders = [
         CardOrder(
             image=str(options.image.resolve()),
@@ -137,12 +146,13 @@ def _run(options: argparse.Namespace, candidates: list[Candidate]) -> list[Outco
             device=path,
             identity=candidate.identity,
             allow_non_removable=options.allow_non_removable,
+            serial=serial,
             min_write_rate=options.min_write_rate * 1e6,
             min_read_rate=options.min_read_rate * 1e6,
             differential=not options.full,
             arriving=options.arriving,
         )
-        for path, candidate in zip(options.devices, candidates, strict=True)
+        for path, candidate, serial in zip(options.devices, candidates, serials, strict=True)
     ]
     with Display(options.devices) as display:
         crew = Crew(orders, display)

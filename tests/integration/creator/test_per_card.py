@@ -2,12 +2,14 @@
 
 import shutil
 import subprocess
+import sys
 from contextlib import closing
 
 import pytest
 import yaml
 
 from tests.doubles.cards import MIB, card_file
+from tests.doubles.papers import ROOT
 from workers.creator.build import build
 from workers.creator.demo_base import BOOT
 from workers.creator.rules import TERMINAL
@@ -127,3 +129,30 @@ def test_what_is_no_serial_number(opened, serial):
     with pytest.raises(JobError) as caught:
         personal(opened, serial)
     assert caught.value.code == "bad_serial"
+
+
+def command(module, *words):
+    return subprocess.run(
+        [sys.executable, "-m", f"workers.writer.{module}", *map(str, words)],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+    )
+
+
+def test_the_commands_take_the_numbers(made, tmp_path):
+    cards = [card_file(tmp_path / name, 192 * MIB) for name in ("one", "two")]
+    go = ["--yes", "--allow-non-removable"]
+    numbers = ["--serial", SERIAL, "--serial", "1042-02-1-5"]
+    done = command("write", made, *cards, *go, *numbers)
+    assert done.returncode == 0, done.stderr
+    assert [boot_files(card)["serial.txt"].decode().strip() for card in cards] == numbers[1::2]
+
+    assert command("verify", made, cards[0], "--serial", SERIAL).returncode == 0
+    assert command("verify", made, cards[0], "--serial", "1042-02-1-5").returncode == 6
+    missing = command("write", made, cards[0], *go)
+    assert missing.returncode == 3
+    assert "give the serial number of the card" in missing.stderr
+    assert boot_files(cards[0])["serial.txt"] == f"{SERIAL}\n".encode(), "and the card is untouched"
+    assert command("write", made, *cards, *go, "--serial", SERIAL).returncode == 2
