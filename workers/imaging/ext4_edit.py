@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Final
 
 from workers.errors import JobError
-from workers.imaging import ext4_inode
+from workers.imaging import ext4_inode, ext4_run
 from workers.imaging import libext2fs as e2
 from workers.imaging.ext4 import Ext4, Superblock
-from workers.imaging.ext4_inode import Owner
+from workers.imaging.ext4_inode import Extent, Owner
+from workers.imaging.ext4_run import BlockRun
 from workers.imaging.placed_file import Place
 from workers.imaging.ranges import Range
 
@@ -35,11 +36,35 @@ class Ext4Edit(Ext4):
         with e2.frozen_clock(now):
             self._open(image, offset, flags=e2.READ_WRITE | e2.WIDE_BLOCKS)
         self.now = now
+        self._number = c.c_uint32()
+        self._number_at = c.byref(self._number)
+        self._run = BlockRun(self._fs)
         try:
             e2.check("the block bitmaps cannot be read", self._lib.ext2fs_read_bitmaps(self._fs))
         except BaseException:
             super().close()
             raise
+
+    def close(self) -> None:
+        if self._fs:
+            self._run.give_back()
+        super().close()
+
+    def add_file(self, parent: int, path: str, mode: int, size: int, owner: Owner) -> tuple[int, list[Place]]:
+        """A new file with all its blocks: its inode, and where each stretch of it lies."""
+        block = self.super.block
+        count = -(-size // block)
+        first = self._run.take(count) if 0 < count <= ext4_run.MOST else None
+        if count and first is None:
+            raw = ext4_inode.blank(self.super.inode_size, links=1, length=size)
+            inode = self.add_inode(parent, mode, raw, owner)
+            return inode, self.allocate(inode, path, size, [Range(0, size)])
+        extent = None if first is None else Extent(first, count, block)
+        inode = self._free_inode(parent, mode)
+        self._lib.ext2fs_inode_alloc_stats2(self._fs, inode, 1, 0)
+        made = ext4_inode.whole(self.super.inode_size, mode, owner, self.now, length=size, extent=extent)
+        self.write_inode(inode, made)
+        return inode, [] if first is None else [Place(0, self.offset + first * block, size)]
 
     def add_inode(self, parent: int, mode: int, raw: bytearray, owner: Owner) -> int:
         """A new inode near its folder; its number."""
@@ -58,6 +83,7 @@ class Ext4Edit(Ext4):
             )
         mode = stat.S_IFLNK | 0o777
         inode = self._free_inode(parent, mode)
+        self._run.give_back()
         code = self._lib.ext2fs_symlink(self._fs, parent, inode, None, target)
         self._room_or_raise(code, path, len(target))
         e2.check(f"the link {path} cannot be made", code)
@@ -84,6 +110,7 @@ class Ext4Edit(Ext4):
 
     def set_attributes(self, inode: int, attributes: Mapping[str, bytes], path: str) -> None:
         """Give an inode extended attributes, by their full names."""
+        self._run.give_back()
         with e2.attributes(self._fs, inode) as handle:
             for name, value in sorted(attributes.items()):
                 code = self._lib.ext2fs_xattr_set(handle, os.fsencode(name), value, len(value))
@@ -156,23 +183,22 @@ class Ext4Edit(Ext4):
     def read_inode(self, inode: int) -> bytearray:
         return bytearray(self._read_inode(inode))
 
-    def write_inode(self, inode: int, raw: bytearray) -> None:
-        buffer = c.create_string_buffer(bytes(raw), len(raw))
-        code = self._lib.ext2fs_write_inode_full(self._fs, inode, buffer, len(raw))
+    def write_inode(self, inode: int, raw: bytes | bytearray) -> None:
+        code = self._lib.ext2fs_write_inode_full(self._fs, inode, bytes(raw), len(raw))
         e2.check(f"inode {inode} cannot be written", code)
 
     def _fallocate(self, inode: int, start: int, count: int) -> int:
+        self._run.give_back()
         how = e2.FALLOCATE_FORCE_INIT | e2.FALLOCATE_BEYOND_EOF
         code: int = self._lib.ext2fs_fallocate(self._fs, how, inode, None, e2.ANY_GOAL, start, count)
         return code
 
     def _free_inode(self, parent: int, mode: int) -> int:
-        inode = c.c_uint32()
-        code = self._lib.ext2fs_new_inode(self._fs, parent, mode, None, c.byref(inode))
+        code = self._lib.ext2fs_new_inode(self._fs, parent, mode, None, self._number_at)
         if code == e2.NO_INODE:
             raise JobError("too_large", "the data partition has no room for more files; choose a larger size")
         e2.check("no inode can be had", code)
-        return inode.value
+        return self._number.value
 
     def _room_or_raise(self, code: int, path: str, size: int) -> None:
         if code == e2.NO_BLOCK:

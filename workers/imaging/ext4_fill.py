@@ -46,6 +46,7 @@ class Ext4Fill(Ext4Edit):
             super().close()
             raise
         self._folders: dict[tuple[bytes, ...], int] = {(): ROOT}
+        self._above: dict[str, int] = {}  # the same by the paths that callers use
         self._new: dict[int, dict[bytes, tuple[int, int]]] = {}  # folder → name → (inode, kind)
         self._gone: dict[int, set[bytes]] = {}
         self._fresh: dict[int, int] = {}  # new folder → its parent
@@ -102,11 +103,12 @@ class Ext4Fill(Ext4Edit):
         """
         parent, name = self._free_name(path, folders)
         mode = stat.S_IFREG | stat.S_IMODE(owner.mode)
-        raw = ext4_inode.blank(self.super.inode_size, links=1, length=size)
-        inode = self.add_inode(parent, mode, raw, owner)
         if data is None:
-            data = [Range(0, size)] if size else []
-        places = self.allocate(inode, path, size, data)
+            inode, places = self.add_file(parent, path, mode, size, owner)
+        else:
+            raw = ext4_inode.blank(self.super.inode_size, links=1, length=size)
+            inode = self.add_inode(parent, mode, raw, owner)
+            places = self.allocate(inode, path, size, data)
         self._enter(parent, name, inode, e2.KIND_FILE)
         return PlacedFile(self._writer, size, places, self.super.block)
 
@@ -141,6 +143,7 @@ class Ext4Fill(Ext4Edit):
         folder, inode = self._inode("/".join(map(os.fsdecode, above))), self._inode(path)
         if stat.S_ISDIR(self.facts(inode).mode):
             raise JobError("name_taken", f"{path} is a folder on the data partition; it cannot be replaced")
+        self._writer.flush()  # else its content may come over what is put in its blocks next
         self.remove_inode(inode)
         if self._new.get(folder, {}).pop(name, None) is None:
             self._gone.setdefault(folder, set()).add(name)
@@ -204,9 +207,13 @@ class Ext4Fill(Ext4Edit):
         return inode
 
     def _free_name(self, path: str, folders: Owner) -> tuple[int, bytes]:
-        *above, name = parts(path)
+        above, _, last = path.rpartition("/")
+        name = os.fsencode(last)
+        parent = self._above.get(above) if last else None
+        if parent is None:
+            *names, name = parts(path)
+            parent = self._above[above] = self._makedirs(tuple(names), folders)
         check_name(name, path)
-        parent = self._makedirs(tuple(above), folders)
         if self._look(parent, name) is not None:
             raise JobError("name_taken", f"{path} exists on the data partition already; choose another name")
         return parent, name

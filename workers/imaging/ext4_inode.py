@@ -16,6 +16,18 @@ MOST_LINKS: Final = 65000
 _EXTRA_SIZE: Final = 32
 _EXTENTS_INLINE: Final = 4
 _SECTOR: Final = 512
+_TREE: Final = struct.Struct("<HHHHI")
+_LEAF: Final = struct.Struct("<IHHI")
+_WHOLE: Final = struct.Struct("<HHIIIIIHHIII60sIIIIHHHHIHHIIIII")
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """`count` blocks of `block` bytes from the `first` of the file system."""
+
+    first: int
+    count: int
+    block: int
 
 
 @dataclass(frozen=True)
@@ -86,6 +98,23 @@ def blank(size: int, *, links: int, length: int = 0) -> bytearray:
     struct.pack_into("<HHHHI", raw, 40, 0xF30A, 0, _EXTENTS_INLINE, 0, 0)
     set_length(raw, length)
     return raw
+
+
+def whole(size: int, mode: int, owner: Owner, now: int, *, length: int, extent: Extent | None) -> bytes:
+    """A new file's inode of `size` bytes, as `blank` and `stamp` make it, its one extent included."""
+    tree = _TREE.pack(0xF30A, 0, _EXTENTS_INLINE, 0, 0)
+    sectors = 0
+    if extent is not None:
+        tree = _TREE.pack(0xF30A, 1, _EXTENTS_INLINE, 0, 0)
+        tree += _LEAF.pack(0, extent.count, extent.first >> 32, extent.first & 0xFFFF_FFFF)
+        sectors = extent.count * (extent.block // _SECTOR)
+    low, extra = owner.mtime & 0xFFFF_FFFF, owner.nanoseconds << 2 | _epoch(owner.mtime)
+    made = _WHOLE.pack(
+        mode, owner.uid & 0xFFFF, length & 0xFFFF_FFFF, low, low, low, 0, owner.gid & 0xFFFF, 1,
+        sectors, e2.EXTENTS_FLAG, 0, tree, 0, 0, length >> 32, 0, 0, 0, owner.uid >> 16, owner.gid >> 16, 0,
+        _EXTRA_SIZE, 0, extra, extra, extra, now & 0xFFFF_FFFF, _epoch(now),
+    )  # fmt: skip
+    return made.ljust(size, b"\0")
 
 
 def set_length(raw: bytearray, length: int) -> None:

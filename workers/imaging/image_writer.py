@@ -6,6 +6,7 @@ window fills. Several threads may write at once, to different places.
 
 from __future__ import annotations
 
+import itertools
 import mmap
 import os
 import threading
@@ -63,7 +64,8 @@ class ImageWriter:
         self._changed = threading.Condition()
         self._trouble: OSError | None = None
         self._lanes = [ThreadPoolExecutor(1, thread_name_prefix="image") for _ in range(_LANES)]
-        self._digests = ThreadPoolExecutor(1, thread_name_prefix="content")
+        self._seers = [ThreadPoolExecutor(1, thread_name_prefix="content") for _ in range(_LANES)]
+        self._next_seer = itertools.cycle(self._seers)
 
     def write(self, offset: int, data: bytes | memoryview) -> None:
         """`data` to byte `offset` of the image."""
@@ -83,11 +85,17 @@ class ImageWriter:
             window.pins += 1
         return Room(self, window, start, min(WINDOW, start + most))
 
-    def later(self, work: Callable[[memoryview], object], room: Room, length: int) -> Future[object]:
+    def seer(self) -> ThreadPoolExecutor:
+        """A thread for `later`; one file keeps to one, so that it is seen in order."""
+        return next(self._next_seer)
+
+    def later(
+        self, seer: ThreadPoolExecutor, work: Callable[[memoryview], object], room: Room, length: int
+    ) -> Future[object]:
         """Have `work` see what was put in `room`, beside the writing; in the order of the calls."""
         with self._changed:
             room.window.pins += 1
-        return self._digests.submit(self._see, work, room, length)
+        return seer.submit(self._see, work, room, length)
 
     def flush(self) -> None:
         """Bring everything to the image file; other readers of it see it then."""
@@ -102,7 +110,8 @@ class ImageWriter:
     def close(self) -> None:
         """Flush and sync; nothing may be written any more."""
         try:
-            self._digests.shutdown()
+            for seer in self._seers:
+                seer.shutdown()
             self.flush()
             os.fsync(self._fd)
         finally:
@@ -110,7 +119,7 @@ class ImageWriter:
 
     def abandon(self) -> None:
         """Close at once, if it is open yet; what is still gathered is dropped."""
-        for lane in (self._digests, *self._lanes):
+        for lane in (*self._seers, *self._lanes):
             lane.shutdown()
         for fd in (self._fd, self._direct):
             if fd is not None and fd >= 0:

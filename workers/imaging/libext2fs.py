@@ -60,6 +60,7 @@ _SIGNATURES: Final[dict[str, list[type]]] = {
     "lookup": [_handle, _u32, _text, c.c_int, _handle, c.POINTER(_u32)],
     "read_inode_full": [_handle, _u32, _handle, c.c_int],
     "write_inode_full": [_handle, _u32, _handle, c.c_int],
+    "new_range": [_handle, c.c_int, _u64, _u64, _handle, c.POINTER(_u64), c.POINTER(_u64)],
     "fallocate": [_handle, c.c_int, _u32, _handle, _u64, _u64, _u64],
     "extent_open2": [_handle, _u32, _handle, c.POINTER(_handle)],
     "extent_get": [_handle, c.c_int, _handle],
@@ -107,6 +108,8 @@ def lib() -> c.CDLL:
         ) from error
     library.ext2fs_inode_alloc_stats2.argtypes = [_handle, _u32, c.c_int, c.c_int]
     library.ext2fs_inode_alloc_stats2.restype = None
+    library.ext2fs_block_alloc_stats_range.argtypes = [_handle, _u64, _u32, c.c_int]
+    library.ext2fs_block_alloc_stats_range.restype = None
     library.ext2fs_extent_free.argtypes, library.ext2fs_extent_free.restype = [_handle], None
     library.initialize_ext2_error_table()
     return library

@@ -8,7 +8,7 @@ from concurrent.futures import Future
 from typing import Final, NamedTuple
 
 from workers.errors import JobError
-from workers.imaging.image_writer import ImageWriter
+from workers.imaging.image_writer import ImageWriter, Room
 
 _SMALL: Final = 1 << 16  # handing so little to another thread costs more than it brings
 _ZEROS: Final = bytes(1 << 16)
@@ -20,6 +20,17 @@ class Place(NamedTuple):
     at: int
     image: int
     length: int
+
+
+class _Stretch(NamedTuple):
+    """What comes next: bytes of content, where they go, and how many zeros follow."""
+
+    length: int
+    image: int
+    padding: int
+
+
+See = Callable[[memoryview], object]
 
 
 class PlacedFile:
@@ -47,87 +58,92 @@ class PlacedFile:
         if self.written + len(rest) > self.size:
             raise JobError("size_mismatch", f"more than the announced {self.size} bytes arrived")
         while rest:
-            length, image = self._next()
-            piece = rest[:length]
-            if image is not None:
-                self._writer.write(image, piece)
-            self._advance(len(piece))
-            rest = rest[len(piece) :]
+            length, image, padding = self._next()
+            if image is None:
+                length = min(length, len(rest))
+            else:
+                length = self._put(rest[:length], image, padding if length <= len(rest) else 0)
+            self.written += length
+            rest = rest[length:]
 
-    def copy_from(
-        self, fd: int, *, sees: Callable[[memoryview], object] | None = None, tell: Callable[[int], None]
-    ) -> None:
+    def _put(self, piece: memoryview, image: int, padding: int) -> int:
+        """As much of a piece as fits in one window, and the zeros that follow its end."""
+        room = self._writer.reserve(image, len(piece) + padding)
+        length = min(len(piece), len(room.view))
+        room.view[:length] = piece[:length]
+        self._pad(room, image, length, padding if length == len(piece) else 0)
+        return length
+
+    def _pad(self, room: Room, image: int, length: int, padding: int) -> None:
+        """A room is filled; behind the last byte of a stretch, the rest of its block becomes zeros."""
+        end = min(length + padding, len(room.view))
+        if padding:
+            room.view[length:end] = _ZEROS[: end - length]
+        room.done(end)
+        if end < length + padding:  # the block goes on in the next window
+            self._writer.write(image + end, memoryview(_ZEROS)[: length + padding - end])
+
+    def copy_from(self, fd: int, *, sees: See | None = None, tell: Callable[[int], None]) -> None:
         """All of the content from an open file, without a copy in between; holes are not read.
 
         `sees` gets every byte in order, large pieces from another thread. `tell` hears how many
         bytes are done. JobError `size_mismatch` if the file has fewer bytes.
         """
         self.rewind()
+        self._seer = self._writer.seer()
         seen: Future[object] | None = None
         while self.written < self.size:
-            length, image = self._next()
+            length, image, padding = self._next()
             if image is None:
-                seen = self._skip(length, sees, seen)
+                self._skip(length, sees, seen)
+                seen = None
             else:
-                seen = self._read(fd, image, length, sees, seen)
+                length, seen = self._read(fd, _Stretch(length, image, padding), sees, seen)
+            self.written += length
             tell(self.written)
         if seen:
             seen.result()
 
     def _read(
-        self,
-        fd: int,
-        image: int,
-        length: int,
-        sees: Callable[[memoryview], object] | None,
-        seen: Future[object] | None,
-    ) -> Future[object] | None:
-        room = self._writer.reserve(image, length)
-        got = 0
+        self, fd: int, stretch: _Stretch, sees: See | None, seen: Future[object] | None
+    ) -> tuple[int, Future[object] | None]:
+        room = self._writer.reserve(stretch.image, stretch.length + stretch.padding)
         try:
-            got = os.preadv(fd, [room.view], self.written)
-            if not got:
-                raise JobError(
-                    "size_mismatch", f"the source ends after {self.written} of {self.size} announced bytes"
-                )
-            if sees and (seen or got > _SMALL):
-                seen = self._writer.later(sees, room, got)
-            elif sees:
+            got = os.preadv(fd, [room.view[: stretch.length]], self.written)
+        except BaseException:
+            room.done(0)
+            raise
+        if sees and got:
+            if seen or got > _SMALL:
+                seen = self._writer.later(self._seer, sees, room, got)
+            else:
                 sees(room.view[:got])
-        finally:
-            room.done(got)
-        self._advance(got)
-        return seen
+        self._pad(room, stretch.image, got, stretch.padding if got == stretch.length else 0)
+        if not got:
+            raise JobError(
+                "size_mismatch", f"the source ends after {self.written} of {self.size} announced bytes"
+            )
+        return got, seen
 
-    def _skip(
-        self, length: int, sees: Callable[[memoryview], object] | None, seen: Future[object] | None
-    ) -> Future[object] | None:
+    def _skip(self, length: int, sees: See | None, seen: Future[object] | None) -> None:
+        """A hole: it is not read, but seen."""
         if seen:
             seen.result()
         for done in range(0, length if sees else 0, len(_ZEROS)):
             if sees:
                 sees(memoryview(_ZEROS)[: length - done])
-        self._advance(length)
-        return None
 
-    def _next(self) -> tuple[int, int | None]:
-        """How many bytes lie in one stretch from here, and where in the image; None in a hole."""
+    def _next(self) -> tuple[int, int | None, int]:
+        """How many bytes lie in one stretch from here, where in the image, and zeros that follow them.
+
+        In a hole it is nowhere.
+        """
         while self._index < len(self._places):
-            place = self._places[self._index]
-            within = self.written - place.at
+            at, image, whole = self._places[self._index]
+            within = self.written - at
             if within < 0:
-                return -within, None
-            if within < place.length:
-                return place.length - within, place.image + within
+                return -within, None, 0
+            if within < whole:
+                return whole - within, image + within, -whole % self._block
             self._index += 1
-        return self.size - self.written, None
-
-    def _advance(self, length: int) -> None:
-        """Behind the last byte of a stretch, the rest of its block becomes zeros."""
-        self.written += length
-        if self._index == len(self._places):
-            return
-        place = self._places[self._index]
-        padding = -place.length % self._block
-        if padding and self.written == place.at + place.length:
-            self._writer.write(place.image + place.length, memoryview(_ZEROS)[:padding])
+        return self.size - self.written, None, 0
