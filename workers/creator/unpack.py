@@ -33,7 +33,7 @@ class SparseFile:
             )
         while rest:
             piece = rest[: _BLOCK - self.size % _BLOCK]
-            if piece != _ZEROS[: len(piece)]:
+            if not _ZEROS.startswith(piece):  # bytes compare fast, views do not
                 os.pwrite(self._fd, piece, self.size)
             self.size += len(piece)
             rest = rest[len(piece) :]

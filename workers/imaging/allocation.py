@@ -80,9 +80,9 @@ def _holding_data(pread: Pread, start: int, end: int, data: list[Range]) -> Iter
 
 
 def _not_zero(data: bytes, offset: int) -> Iterator[Range]:
-    if data == memoryview(_ZEROS)[: len(data)]:
+    if _ZEROS.startswith(data):
         return
     for at in range(0, len(data), BLOCK):
         block = data[at : at + BLOCK]
-        if block != memoryview(_ZEROS)[: len(block)]:
+        if not _ZEROS.startswith(block):
             yield Range(offset + at, len(block))
