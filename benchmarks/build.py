@@ -12,13 +12,13 @@ import hashlib
 import json
 import mmap
 import os
-import resource
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from random import Random
 from statistics import median
@@ -28,16 +28,19 @@ import zstandard
 from benchmarks.rig import keep
 from workers.creator.base import copy_sparse
 from workers.creator.demo_base import DATA, make_demo_base
+from workers.creator.disk import check_disk
 from workers.creator.epoch import EPOCH
 from workers.imaging import container, table
 from workers.imaging.allocation import mapped_ranges
 from workers.imaging.container.pack import LEVEL
-from workers.imaging.ext4_fill import Ext4Fill, Owner
+from workers.imaging.ext4_fill import Ext4Fill, Owner, PlacedFile
 from workers.imaging.ext4_sizes import Load, inodes_for, smallest_size
 from workers.imaging.ext4_tools import Ext4Identity, check_ext4, find_program, make_ext4
 from workers.report import Recorder
 
 MIB = 1 << 20
+READERS = 2  # files that are brought at a time
+ROOM = 6  # times the payload: what the bench takes on the disk at most
 FILE, FOLDER = Owner(EPOCH), Owner(EPOCH, mode=0o755)
 IDENTITY = Ext4Identity("data", bytes(range(16)), bytes(range(16, 32)))
 
@@ -67,31 +70,38 @@ def files_of(folder: Path, copies: int = 1) -> list[tuple[str, Path, int]]:
     ]
 
 
-def new_image(path: Path, files: list[tuple[str, Path, int]]) -> None:
-    """An empty ext4 that has room, after a demo base's other partitions."""
+def new_image(path: Path, base: Path, files: list[tuple[str, Path, int]]) -> None:
+    """An empty ext4 that has room, after a base's other partitions."""
     load = Load.of((name, size) for name, _, size in files).with_room(10)
     size = smallest_size(load)
-    base = path.with_suffix(".base")
-    make_demo_base(base)
     with path.open("wb") as file:
         file.truncate(DATA.start + size)
     copy_sparse(base, path, DATA.start, Recorder())
-    base.unlink()
     table.resize(path, 3, size)
     make_ext4(path, DATA.start, size, IDENTITY, now=EPOCH, inodes=inodes_for(size, load))
 
 
 def fill(image: Path, files: list[tuple[str, Path, int]], *, hashing: bool) -> None:
-    with Ext4Fill(image, DATA.start, now=EPOCH) as new:
+    """As a build does it: places in a fixed order, the content of large files from threads of their own."""
+    with ThreadPoolExecutor(READERS) as pool, Ext4Fill(image, DATA.start, now=EPOCH) as new:
+        waiting = []
         for name, source, size in files:
             placed = new.create(name, size, FILE, folders=FOLDER)
-            fd = os.open(source, os.O_RDONLY)
-            try:
-                digest = hashlib.sha256()
-                placed.copy_from(fd, sees=digest.update if hashing else None, tell=lambda _: None)
-                digest.hexdigest()
-            finally:
-                os.close(fd)
+            if size > MIB:
+                waiting.append(pool.submit(bring, placed, source, hashing=hashing))
+            else:
+                bring(placed, source, hashing=hashing)
+        for each in waiting:
+            each.result()
+
+
+def bring(placed: PlacedFile, source: Path, *, hashing: bool) -> None:
+    fd = os.open(source, os.O_RDONLY)
+    try:
+        digest = hashlib.sha256() if hashing else None
+        placed.copy_from(fd, sees=digest.update if digest else None, tell=lambda _: None)
+    finally:
+        os.close(fd)
 
 
 def write_directly(out: Path, size: int) -> None:
@@ -172,17 +182,24 @@ def packing(image: Path, out: Path) -> tuple[float, float]:
     return packed, reading + max(hashing, compressing)
 
 
-def memory(payload: Path, image: Path, copies: int) -> float:
-    """Peak MiB of a process that makes the image of `copies` times the payload."""
-    command = [sys.executable, "-m", "benchmarks.build", "--fill", str(payload), str(image), str(copies)]
+def peak_rss_mib() -> float:
+    """Of this process; getrusage would count what its parent had when it was started."""
+    words = Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()
+    return int(words[0]) / 1024
+
+
+def memory(payload: Path, base: Path, image: Path, copies: int) -> float:
+    """Peak MiB of a process that fills an image with the payload, `copies` times from the same sources."""
+    command = [sys.executable, "-m", "benchmarks.build", "--fill", *map(str, (payload, base, image, copies))]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     image.unlink()
     return round(float(done.stdout), 1)
 
 
 def bench(folder: Path, size: int, small: int, rounds: int) -> dict[str, object]:
-    payload, out = folder / "payload", folder / "out"
+    payload, base, out = folder / "payload", folder / "base", folder / "out"
     payload.mkdir()
+    make_demo_base(base)
     make_payload(payload, size, small)
     files = files_of(payload)
     total = sum(length for _, _, length in files)
@@ -195,64 +212,78 @@ def bench(folder: Path, size: int, small: int, rounds: int) -> dict[str, object]
         shutil.rmtree(out) if out.is_dir() else out.unlink()
 
     def whole() -> None:
-        new_image(out, files)
+        new_image(out, base, files)
         fill(out, files, hashing=True)
         check_ext4(out, DATA.start)
 
     extra: list[float] = []
     for _ in range(rounds):
         once("direct", lambda: write_directly(out, total))
-        new_image(out, files)
+        new_image(out, base, files)
         once("fill", lambda: fill(out, files, hashing=False))
         once("cp", lambda: copied(payload, out))
         once("build", whole, after=lambda: extra.append(out.stat().st_blocks * 512 / total - 1))
         once("mke2fs", lambda: mke2fs_d(out, payload, room))
         if os.geteuid() == 0:
             once("loop_mount", lambda: loop_mount(out, payload, room))
-    new_image(out, files)
+    new_image(out, base, files)
     fill(out, files, hashing=False)
-    packed, least = packing(out, folder / "packed")
+    packs = [packing(out, folder / "packed") for _ in range(rounds)]
     (folder / "packed").unlink()
     out.unlink()
-    middle = {name: median(values) for name, values in seconds.items()}
+
+    def ratio(one: str, other: str) -> float | None:
+        """The median of what the pairs of each round give."""
+        pairs = zip(seconds[one], seconds.get(other, ()), strict=False)
+        return median([a / b for a, b in pairs]) if other in seconds else None
+
     ratios = {
-        "fill_ratio": middle["fill"] / middle["direct"],
-        "loop_mount_ratio": middle["build"] / middle["loop_mount"] if "loop_mount" in middle else None,
-        "mke2fs_ratio": middle["build"] / middle["mke2fs"],
-        "cp_ratio": middle["build"] / middle["cp"],
-        "pack_ratio": packed / least,
+        "fill_ratio": ratio("fill", "direct"),
+        "loop_mount_ratio": ratio("build", "loop_mount"),
+        "mke2fs_ratio": ratio("build", "mke2fs"),
+        "cp_ratio": ratio("build", "cp"),
+        "pack_ratio": median(packed / least for packed, least in packs),
         "extra_disk_percent": max(extra) * 100,
     }
     return {
         **{name: value if value is None else round(value, 3) for name, value in ratios.items()},
-        "peak_rss_mib": {"3gib": memory(payload, out, 1), "12gib": memory(payload, out, 4)},
+        "peak_rss_mib": {
+            "3gib": memory(payload, base, out, 1),
+            "12gib": memory(payload, base, out, 4),
+        },
         "payload": {"bytes": total, "files": len(files)},
         "seconds": {name: [round(each, 2) for each in values] for name, values in seconds.items()},
-        "pack_seconds": {"pack": round(packed, 2), "read_and_slower_of_hash_and_compress": round(least, 2)},
+        "pack_seconds": {
+            "pack": [round(packed, 2) for packed, _ in packs],
+            "read_and_slower_of_hash_and_compress": [round(least, 2) for _, least in packs],
+        },
     }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.build", description=__doc__)
     parser.add_argument("--small", action="store_true", help="200 MiB: does it run at all?")
+    parser.add_argument("--mib", type=int, default=3072, help="size of the payload")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--folder", help="where 40 GB are free")
-    parser.add_argument("--fill", nargs=3, help=argparse.SUPPRESS)
+    parser.add_argument("--folder", help="where six times the payload are free (20 GB)")
+    parser.add_argument("--fill", nargs=4, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.fill:
-        payload, image, copies = Path(options.fill[0]), Path(options.fill[1]), int(options.fill[2])
-        files = files_of(payload, copies)
-        new_image(image, files)
+        payload, base, image = map(Path, options.fill[:3])
+        files = files_of(payload, int(options.fill[3]))
+        new_image(image, base, files)
         fill(image, files, hashing=True)
-        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+        print(peak_rss_mib())
         return
+    mib = 200 if options.small else options.mib
+    size, small = mib * MIB, 20_000 * mib // 3072
     folder = Path(tempfile.mkdtemp(prefix="imager-bench-", dir=options.folder))
     try:
-        size, small = (200 * MIB, 2000) if options.small else (3072 * MIB, 20_000)
+        check_disk(folder, ROOM * size)
         figures = bench(folder, size, small, options.rounds)
     finally:
         shutil.rmtree(folder)
-    if options.small:
+    if mib != 3072:
         print(json.dumps(figures, indent=2))
     else:
         keep("build", figures)
