@@ -198,7 +198,7 @@ def _copy_base(image: Path, base: BaseImage, sizes: Sizes, report: Report) -> No
     copy_sparse(base.path, image, base.data.start, report)
     table.resize(image, 3, sizes.data)
     check_ext4(image, base.root.start)
-    format_data(image, base, sizes)
+    format_data(image, base, sizes, report)
 
 
 def _bytes_ahead(base: BaseImage, held: list[tuple[str, int]]) -> int:

@@ -189,7 +189,14 @@ class Ext4Staged:
         identity = Ext4Identity(own.label, own.uuid, own.hash_seed)
         size = own.size
         make_ext4(
-            self._image, self._offset, size, identity, now=self._now, inodes=self._inodes, source=self._tree
+            self._image,
+            self._offset,
+            size,
+            identity,
+            now=self._now,
+            inodes=self._inodes,
+            source=self._tree,
+            features=own.features,
         )
         commands: list[str] = []
         for inode, node in self._found(nodes):

@@ -6,11 +6,13 @@ import os
 import shutil
 import subprocess
 import uuid as uuid_module
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from workers.errors import HostError, JobError
+from workers.imaging.ext4_super import sign_hashes
 
 BLOCK: Final = 4096
 BYTES_PER_INODE: Final = 65536
@@ -19,10 +21,10 @@ SMALLEST: Final = 16 << 20
 
 _MIB: Final = 1 << 20
 # Named one by one, so that the host's mke2fs.conf and the version of mke2fs change nothing.
-_FEATURES: Final = (
-    "none,has_journal,ext_attr,dir_index,filetype,extent,64bit,flex_bg,sparse_super,large_file,huge_file,"
-    "dir_nlink,extra_isize,metadata_csum"
-)
+_ALWAYS: Final = ("ext_attr", "filetype", "extent", "sparse_super", "large_file", "dir_nlink", "extra_isize")
+USUAL: Final = frozenset(("has_journal", "dir_index", "64bit", "flex_bg", "huge_file", "metadata_csum"))
+# What a system may have to have, or must not have, to mount it: kept as the base image has it.
+CHOSEN: Final = USUAL | {"uninit_bg", "metadata_csum_seed", "large_dir"}
 _SBIN: Final = os.pathsep + os.pathsep.join(("/usr/sbin", "/sbin"))  # missing in the PATH of ordinary users
 
 
@@ -57,12 +59,14 @@ def make_ext4(
     now: int,
     inodes: int | None = None,
     source: Path | None = None,
+    features: Collection[str] = USUAL,
 ) -> None:
     """An empty ext4 of `size` bytes at byte `offset`, whose bytes depend on the arguments alone.
 
     The place must read as zeros: what the format leaves unwritten is taken to be zero. `inodes` is
     how many files and folders it can hold at least; one per 64 KiB if not given. With
-    `source` it is not empty: it holds what that folder does.
+    `source` it is not empty: it holds what that folder does. Of `features` those count that are
+    `CHOSEN`; the others are the same always.
     """
     if size < SMALLEST:
         raise JobError(
@@ -73,7 +77,8 @@ def make_ext4(
     extended += "" if source is None else ",no_copy_xattrs"
     arguments = ["-q", "-F", "-t", "ext4", "-b", str(BLOCK), "-I", str(INODE)]
     arguments += ["-N", str(inodes or size // BYTES_PER_INODE)]
-    arguments += ["-O", _FEATURES, "-m", "0", "-J", f"size={journal_size(size) // _MIB}"]
+    arguments += ["-O", ",".join(["none", *_ALWAYS, *sorted(CHOSEN.intersection(features))]), "-m", "0"]
+    arguments += ["-J", f"size={journal_size(size) // _MIB}"] if "has_journal" in features else []
     arguments += ["-L", identity.label, "-U", str(uuid_module.UUID(bytes=identity.uuid)), "-E", extended]
     arguments += [] if source is None else ["-d", f"./{source.relative_to(image.parent)}"]
     done = _run("mke2fs", [*arguments, f"./{image.name}", f"{size // 1024}k"], image.parent, now=now)
@@ -81,6 +86,7 @@ def make_ext4(
         raise HostError(
             "mke2fs_failed", f"mke2fs could not format {size} bytes (exit {done.returncode}): {_last(done)}"
         )
+    sign_hashes(image, offset)
 
 
 def run_debugfs(image: Path, offset: int, commands: list[str], *, now: int) -> None:

@@ -6,6 +6,7 @@ import random
 import shutil
 import subprocess
 import tarfile
+import uuid
 
 import pytest
 
@@ -13,10 +14,11 @@ from tests.integration.creator.test_build import SHA, ZIM, make, recipe, unpack
 from workers.creator.demo_base import DATA
 from workers.errors import JobError
 from workers.imaging import libext2fs, table
-from workers.imaging.ext4 import Ext4
+from workers.imaging.ext4 import Ext4, Superblock
 from workers.imaging.ext4_fill import Ext4Fill, Owner
-from workers.imaging.ext4_tools import check_ext4
+from workers.imaging.ext4_tools import CHOSEN, check_ext4, find_program
 from workers.imaging.ranges import Range
+from workers.report import Recorder
 
 __all__ = ["make", "recipe"]  # fixtures
 
@@ -62,6 +64,29 @@ def test_links_attributes_and_holes_are_carried_over(make, recipe, furnished, tm
     recipe["base"]["source"] = str(furnished)
     make(recipe)
     assert_furnished(unpack(tmp_path / "out"))
+
+
+def test_the_new_data_partition_has_the_features_of_the_bases(make, recipe, demo_base, tmp_path):
+    """This base's system knows neither checksums nor wide block numbers, and wants no journal."""
+    base = shutil.copy(demo_base, tmp_path / "old.img")
+    old = Superblock.read(base, DATA.start)
+    features = "none,ext_attr,dir_index,filetype,extent,sparse_super,large_file,uninit_bg,resize_inode"
+    mke2fs = [find_program("mke2fs"), "-q", "-F", "-t", "ext4", "-b", "1024", "-O", features]
+    identity = ["-L", old.label, "-U", str(uuid.UUID(bytes=old.uuid)), "-E", f"offset={DATA.start}"]
+    subprocess.run([*mke2fs, *identity, str(base), f"{old.size // 1024}k"], check=True)
+    recipe["base"]["source"] = str(base)
+    report = Recorder()
+    make(recipe, report=report)
+    image = unpack(tmp_path / "out")
+    check_ext4(image, DATA.start)
+    new = Superblock.read(image, DATA.start)
+    assert (new.label, new.uuid) == (old.label, old.uuid)
+    assert new.features & CHOSEN == {"dir_index", "uninit_bg"}
+    assert [line for line in report.lines if "resize_inode" in line] == [
+        "the new data partition is made without the base image's resize_inode"
+    ]
+    with Ext4(image, DATA.start) as fs:
+        assert fs.read("/zims/one.zim") == ZIM
 
 
 def test_a_file_replaces_one_name_alone(make, recipe, furnished, tmp_path):
