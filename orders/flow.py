@@ -202,6 +202,13 @@ def _create_download(order: Order, create: Task) -> None:
     )
 
 
+def _speeds(order: Order) -> dict[str, float]:
+    """What the media asks of a card, in bytes per second."""
+    media = order.media
+    asked = {"min_write_rate": media.min_write_speed, "min_read_rate": media.min_read_speed}
+    return {name: speed * 1e6 for name, speed in asked.items() if speed}
+
+
 def _create_writes(order: Order, download: Task) -> None:
     """One task per card, on the host that has the image, waiting for its card."""
     for unit in range(1, order.quantity + 1):
@@ -211,7 +218,7 @@ def _create_writes(order: Order, download: Task) -> None:
             channel=download.channel,
             unit=unit,
             host=download.host,
-            spec=download.spec,
+            spec={**download.spec, **_speeds(order)},
             total_bytes=order.image_bytes,
             status=TaskStatus.WAITING,
             by=SYSTEM,

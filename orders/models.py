@@ -31,6 +31,12 @@ class Media(models.Model):
     gigabytes = models.PositiveIntegerField(_("size in GB"))
     bytes = models.PositiveBigIntegerField(_("usable bytes"))
     units_per_gigabyte = models.PositiveIntegerField(_("units per GB"), default=1)
+    min_write_speed = models.PositiveIntegerField(
+        _("slowest writing, MB/s"), default=0, help_text=_("Slower cards are refused; 0 takes any.")
+    )
+    min_read_speed = models.PositiveIntegerField(
+        _("slowest reading, MB/s"), default=0, help_text=_("Slower cards are refused; 0 takes any.")
+    )
     active = models.BooleanField(_("active"), default=True)
 
     class Meta:

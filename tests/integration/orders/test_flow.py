@@ -96,6 +96,16 @@ def test_what_hosts_are_told(school, line):
         assert (write.spec, write.host, write.total_bytes) == (download.spec, line.writer, IMAGE_SIZE)
 
 
+def test_the_medias_least_speeds_are_asked_of_each_card(school, line):
+    order = school.place(quantity=2)
+    type(order.media).objects.filter(pk=order.media_id).update(min_write_speed=10, min_read_speed=0)
+    line.build(order)
+    line.download(order)
+    for unit in (1, 2):
+        spec = line.task(order, Kind.WRITE, unit).spec
+        assert (spec["min_write_rate"], "min_read_rate" in spec) == (10e6, False)
+
+
 def test_the_recipe_reaches_the_creator_and_nobody_else(school, line):
     order = school.place()
 
