@@ -144,7 +144,11 @@ class People:
         self.did["orders retried"] += answer.ok
 
     def _post(self, path: str, **options: Any) -> requests.Response:
-        return self.member.session.post(self.member.api + path, timeout=TIMEOUT, **options)
+        answer = self.member.session.post(self.member.api + path, timeout=TIMEOUT, **options)
+        if answer.status_code == 401:  # an access token lasts an hour, a storm may last longer
+            self.member = Member(self.line.url, MEMBER, PASSWORD)
+            answer = self.member.session.post(self.member.api + path, timeout=TIMEOUT, **options)
+        return answer
 
     # --- who stands at the readers
     def _operator_turn(self) -> None:
