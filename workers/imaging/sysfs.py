@@ -24,6 +24,12 @@ class UsbPort:
     product: str = ""
     serial: str = ""
     speed: float | None = None
+    version: float | None = None  # of USB, as the device tells on this link
+
+    @property
+    def held_back(self) -> bool:
+        """A USB 3 device on a USB 2 link: it tells 2.1 there, where one of USB 2 tells 2.0."""
+        return self.version is not None and self.version > 2 and self.speed is not None and self.speed <= 480
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +190,10 @@ def _lun(place: Path) -> int:
     return 0
 
 
+def _decimal(text: str) -> float | None:
+    return float(text) if re.fullmatch(r"\d+(\.\d+)?", text) else None
+
+
 def _usb_port(place: Path) -> UsbPort:
     speed = read(place / "speed")
     return UsbPort(
@@ -192,5 +202,6 @@ def _usb_port(place: Path) -> UsbPort:
         product_id=read(place / "idProduct"),
         product=read(place / "product"),
         serial=read(place / "serial"),
-        speed=float(speed) if re.fullmatch(r"\d+(\.\d+)?", speed) else None,
+        speed=_decimal(speed),
+        version=_decimal(read(place / "version")),
     )

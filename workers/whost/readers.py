@@ -12,7 +12,7 @@ import usb.core
 import usb.util
 
 from workers.imaging.sizes import readable
-from workers.imaging.sysfs import Disk, Sysfs
+from workers.imaging.sysfs import Disk, Sysfs, UsbPort
 
 _MASS_STORAGE = 8
 
@@ -86,5 +86,13 @@ def _of_disk(disk: Disk, named: dict[str, Reader], shared: set[str]) -> Reader:
         name=usb_name or disk.usb.product or disk.model,
         ids=f"{disk.usb.vendor_id}:{disk.usb.product_id}",
         device=disk.node,
-        card=readable(disk.size) if disk.size else "no card",
+        card=(readable(disk.size) if disk.size else "no card") + _link(disk.usb),
     )
+
+
+def _link(usb: UsbPort) -> str:
+    """The link's speed, and whether the reader could do better at another port."""
+    if usb.speed is None:
+        return ""
+    slow = ": a USB 3 reader on a USB 2 port or hub, plug it into a faster one" if usb.held_back else ""
+    return f", {usb.speed:g} Mb/s{slow}"

@@ -261,6 +261,14 @@ class TestReaders:
         assert found["2-1.4#0"].name == "Multi-Reader"
         assert (found["2-3"].device, found["2-3"].card) == ("", "")
 
+    def test_a_reader_held_back_by_its_port_is_told(self, tmp_path: Path) -> None:
+        place = "devices/pci0000:00/0000:00:14.0/usb2/2-1/2-1.1"
+        reader(tmp_path, place, "sda", 0, size=62333952)
+        (tmp_path / place / "speed").write_text("480\n")
+        (tmp_path / place / "version").write_text(" 2.10\n")
+        (found,) = readers(Sysfs(tmp_path), [])
+        assert found.card.startswith("31.9 GB, 480 Mb/s: a USB 3 reader on a USB 2 port or hub")
+
 
 def card_task(server: Server, image: Image, slot: SlotConfig, data: Path) -> Task:
     """A card to be written in that slot, of an order whose image is here."""

@@ -120,3 +120,18 @@ def test_this_machine_can_be_read() -> None:
     for disk in Sysfs().disks():
         assert ":" in disk.number
         assert Path(disk.path).is_dir()
+
+
+@pytest.mark.parametrize(
+    ("version", "speed", "held_back"),
+    [("2.10", "480", True), ("2.00", "480", False), ("3.00", "5000", False), ("3.20", "10000", False)],
+)
+def test_a_usb_3_reader_on_a_usb_2_link_is_held_back(
+    tree: SysTree, version: str, speed: str, held_back: bool
+) -> None:
+    place = tree.usb("2-1.1", speed=speed)
+    (place / "version").write_text(f" {version}\n")
+    tree.disk("sda", "8:0", 32 * GB, above=place)
+    (disk,) = Sysfs(tree.root).disks()
+    assert disk.usb
+    assert disk.usb.held_back is held_back
