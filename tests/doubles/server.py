@@ -99,7 +99,7 @@ class Server:
         self.tasks[task.id] = task
         return task
 
-    def wait_for(self, condition: Callable[[], Any], within: float = 30) -> None:
+    def wait_for(self, condition: Callable[[], Any], within: float = 120) -> None:
         """Return once `condition` holds; it is looked at after every call that the server takes."""
         with self.changed:
             assert self.changed.wait_for(condition, within), "the server never heard it"

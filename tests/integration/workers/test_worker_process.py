@@ -86,7 +86,7 @@ def test_a_celery_bell_rings_a_worker(
     server.wait_for(lambda: server.beats)
     bell = Celery("bell", broker=broker, set_as_current=False)
     bell.conf.update(broker_transport_options={"ack_emulation": False, "priority_steps": [0]})
-    for protocol in (2, 1):
+    for protocol in (PROTOCOL + 1, PROTOCOL):
         message = {"task": task.id, "protocol": protocol}
         bell.send_task("workers.download", kwargs=message, queue="downloader.writer-1", ignore_result=True)
     server.wait_for(lambda: task.finals)
