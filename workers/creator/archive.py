@@ -17,6 +17,7 @@ from typing import IO, Final
 from workers.creator.members import Kind, Member, Members
 from workers.creator.packing import DAMAGED, Bzip2, Decoder, Gzip, Raw, Xz, Zstd, pieces_of, plain
 from workers.creator.stamps import tar_attributes, tar_time, zip_time
+from workers.imaging.program import Check, unasked
 
 Content = tuple[Member, Iterator[bytes]]
 
@@ -52,7 +53,7 @@ class Arriving:
     def contents(self, pieces: Iterator[bytes]) -> Iterator[Content]:
         """As those of an archive at hand; `pieces` end when the whole is proved to be the right one."""
         rules = Members(self.where, self.to, packed=self.packed, limit=self.limit)
-        return _taken(_tar(pieces, self.packed, self.via, rules), rules)
+        return _taken(_tar(pieces, self.packed, self.via, rules, unasked), rules)
 
 
 @dataclass(frozen=True)
@@ -65,26 +66,26 @@ class Archive:
     where: str
     limit: int
 
-    def members(self, check: Callable[[], None]) -> list[Member]:
+    def members(self, check: Check) -> list[Member]:
         """All of it that is taken, in its order, nothing unpacked. JobError `bad_archive`, `too_large`."""
         rules = Members(self.where, self.to, packed=self.place.stat().st_size, limit=self.limit)
         found = []
-        for member, _ in self._walk(rules):
+        for member, _ in self._walk(rules, check):
             check()
             if (taken := rules.take(member)) is not None:
                 found.append(taken)
         rules.finish()
         return found
 
-    def contents(self) -> Iterator[Content]:
+    def contents(self, check: Check = unasked) -> Iterator[Content]:
         """The same members again, each with its bytes, to be read before the next one is asked for."""
         rules = Members(self.where, self.to, packed=self.place.stat().st_size, limit=self.limit)
-        return _taken(self._walk(rules), rules)
+        return _taken(self._walk(rules, check), rules)
 
-    def _walk(self, rules: Members) -> Iterator[Content]:
+    def _walk(self, rules: Members, check: Check) -> Iterator[Content]:
         if self.via == "zip":
             return _zip(self.place, rules)
-        return _tar(pieces_of(self.place), self.place.stat().st_size, self.via, rules)
+        return _tar(pieces_of(self.place), self.place.stat().st_size, self.via, rules, check)
 
 
 def _taken(walk: Iterator[Content], rules: Members) -> Iterator[Content]:
@@ -201,8 +202,8 @@ class _Info(tarfile.TarInfo):
         return whole
 
 
-def _tar(packed: Iterator[bytes], size: int, via: str, rules: Members) -> Iterator[Content]:
-    pieces = _counted(plain(packed, _DECODERS[via]()), size, rules)
+def _tar(packed: Iterator[bytes], size: int, via: str, rules: Members, check: Check) -> Iterator[Content]:
+    pieces = _counted(plain(packed, _DECODERS[via]()), size, rules, check)
     with _tar_errors(rules, via):
         with tarfile.open(fileobj=_Pull(pieces), mode="r|", errorlevel=2, tarinfo=_Info) as archive:
             for info in archive:
@@ -214,10 +215,11 @@ def _tar(packed: Iterator[bytes], size: int, via: str, rules: Members) -> Iterat
             pass
 
 
-def _counted(pieces: Iterator[bytes], packed: int, rules: Members) -> Iterator[bytes]:
-    """Stops what unfolds without end, also where it lies in names or padding."""
+def _counted(pieces: Iterator[bytes], packed: int, rules: Members, check: Check) -> Iterator[bytes]:
+    """Stops what unfolds without end, also where it lies in names or padding, and hears a cancel there."""
     whole = Members(rules.where, "/data", packed=packed, limit=1 << 62)
     for piece in pieces:
+        check()
         whole.unfold(len(piece))
         yield piece
 

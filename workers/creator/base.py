@@ -158,7 +158,7 @@ def _unpacked(
 def _unpack(source: str, checksum: recipe.Checksum | None, out: Path, fetcher: Fetcher, limit: int) -> Path:
     file = SparseFile(out, limit=limit)
     try:
-        unpacker = Unpacker(file, public_source(source))
+        unpacker = Unpacker(file, public_source(source), fetcher.check)
         fetcher.fetch(source, unpacker, checksum=checksum)
         unpacker.finish()
     finally:

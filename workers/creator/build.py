@@ -134,7 +134,7 @@ def _make_image(
     base = depot.all_of(
         [lambda: get_base(recipe.base, work, fetcher, limit=limit, keep=depot.keep, size=checked.base_size)]
     )[0]
-    there = carry.content_of(base)
+    there = carry.content_of(base, report.check)
     items = streamed(recipe, checked.items, {each.path for each in there})
     try:
         made = _fill(image, base, there, items, recipe, depot, report)
@@ -144,7 +144,7 @@ def _make_image(
         fetcher.go_on()
         made = _fill(image, base, there, checked.items, recipe, depot, report)
     report.step(Step.BUILDING)
-    check_ext4(image, base.data.start)
+    check_ext4(image, base.data.start, report.check)
     return made
 
 
@@ -197,7 +197,7 @@ def _copy_base(image: Path, base: BaseImage, sizes: Sizes, report: Report) -> No
         file.truncate(sizes.image)
     copy_sparse(base.path, image, base.data.start, report)
     table.resize(image, 3, sizes.data)
-    check_ext4(image, base.root.start)
+    check_ext4(image, base.root.start, report.check)
     format_data(image, base, sizes, report)
 
 

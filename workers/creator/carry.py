@@ -13,6 +13,7 @@ from workers.imaging.ext4 import Ext4, Facts
 from workers.imaging.ext4_inode import Owner
 from workers.imaging.ext4_tools import check_ext4
 from workers.imaging.ext4_ways import Filler, NewFile, open_ext4
+from workers.imaging.program import Check
 from workers.imaging.ranges import Range
 from workers.report import Report
 
@@ -27,11 +28,11 @@ class Kept:
     facts: Facts
 
 
-def content_of(base: BaseImage) -> list[Kept]:
+def content_of(base: BaseImage, check: Check) -> list[Kept]:
     """What the base image has on its data partition, which must be clean."""
-    check_ext4(base.path, base.data.start)
+    check_ext4(base.path, base.data.start, check)
     with open_ext4(base.path, base.data.start) as old:
-        return list(_content(old))
+        return list(_content(old, check))
 
 
 def without(there: list[Kept], replaced: set[str]) -> list[Kept]:
@@ -88,11 +89,12 @@ def _copy(old: Ext4, facts: Facts, file: NewFile, report: Report) -> None:
         file.write(piece)
 
 
-def _content(old: Ext4) -> Iterator[Kept]:
+def _content(old: Ext4, check: Check) -> Iterator[Kept]:
     root = old.find("/")
     if root is not None:
         yield Kept("/", root)
     for path, facts in old.walk():
+        check()
         if path == _OWN or path.startswith(f"{_OWN}/"):
             continue
         if stat.S_IFMT(facts.mode) not in {stat.S_IFDIR, stat.S_IFREG, stat.S_IFLNK}:

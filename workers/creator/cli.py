@@ -18,7 +18,7 @@ from workers.creator.outside import build as outside
 from workers.creator.recipe_yaml import MAX_BYTES
 from workers.creator.rules import TERMINAL
 from workers.creator.settings import Backend, Settings, settings_of
-from workers.errors import JobError, WorkError
+from workers.errors import Canceled, JobError, WorkError
 from workers.imaging.manifest import public_hex
 from workers.imaging.sizes import exact
 from workers.terminal import TerminalReport
@@ -39,6 +39,9 @@ def main(arguments: list[str] | None = None) -> int:
             return _check(text, name, as_json=options.json)
         _refuse_existing(options.out, name)
         return _build(text, name, settings, options)
+    except KeyboardInterrupt:  # the second one: the first asks the build to end
+        sys.stderr.write("Canceled at once; the next build into that folder removes what this one left.\n")
+        return Canceled.exit_code
     except WorkError as error:
         if options.json:
             sys.stdout.write(json.dumps(error.trouble()) + "\n")

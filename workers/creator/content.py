@@ -40,7 +40,7 @@ def fill(
     whatever comes first. Progress counts bytes of content. Archives that are unpacked while they arrive are
     replaced in `items` by themselves with all their members.
     """
-    with open_fill(image, base.data.start, now=EPOCH, log=report.log) as new, depot.crew() as crew:
+    with open_fill(image, base.data.start, now=EPOCH, report=report) as new, depot.crew() as crew:
         carry.carry_over(base, list(kept), new, _FOLDER, report)
         coming = [item for item in items if item.streamed or not item.via]
         report.step(Step.FETCHING, sum(max(item.size, 0) for item in coming))
@@ -105,7 +105,7 @@ def _unpack_all(new: Filler, items: list[Item], depot: Depot, report: Report) ->
         report.check()
 
     for item in items:
-        _unpack(new, item, depot.archive(item).contents(), report.check, count)
+        _unpack(new, item, depot.archive(item).contents(report.check), report.check, count)
 
 
 def _unpack(

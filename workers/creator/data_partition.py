@@ -30,6 +30,7 @@ def format_data(image: Path, base: BaseImage, sizes: Sizes, report: Report) -> N
         now=EPOCH,
         inodes=sizes.inodes,
         features=known.features,
+        check=report.check,
     )
     lost = known.features - Superblock.read(image, base.data.start).features - _PASSING
     if lost:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -49,8 +50,8 @@ class SparseFile:
 class Unpacker:
     """A sink for what arrives; what it holds is told by its first bytes, not by its name."""
 
-    def __init__(self, out: SparseFile, name: str) -> None:
-        self._out, self._name = out, name
+    def __init__(self, out: SparseFile, name: str, check: Callable[[], None]) -> None:
+        self._out, self._name, self._check = out, name, check
         self._start()
 
     def _start(self) -> None:
@@ -77,6 +78,7 @@ class Unpacker:
                 raise JobError("bad_base", f"{self._name} is damaged: {error}; fetch it anew") from error
             if plain is None:
                 return
+            self._check()  # a little that arrives can be gigabytes of zeros
             self._out.write(plain)
 
     def finish(self) -> None:

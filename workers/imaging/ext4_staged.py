@@ -24,6 +24,7 @@ from workers.imaging.ext4_fill import check_name
 from workers.imaging.ext4_inode import Owner
 from workers.imaging.ext4_plain import Ext4Plain
 from workers.imaging.ext4_tools import Ext4Identity, make_ext4, run_debugfs
+from workers.imaging.program import Check, unasked
 from workers.imaging.ranges import Range
 
 _LOST_AND_FOUND: Final = 11
@@ -81,10 +82,10 @@ class StagedFile:
 class Ext4Staged:
     """A new, empty file system that grows content, as `Ext4Fill` does. It is made anew by `close`."""
 
-    def __init__(self, image: Path, offset: int, *, now: int) -> None:
+    def __init__(self, image: Path, offset: int, *, now: int, check: Check = unasked) -> None:
         with Ext4Plain(image, offset) as made:
             self.super, self._inodes = made.super, made.inodes
-        self._image, self._offset, self._now = image, offset, now
+        self._image, self._offset, self._now, self._check = image, offset, now, check
         self._tree = image.with_name(f"{image.name}.tree")
         self._tree.mkdir()
         self._nodes: dict[tuple[bytes, ...], _Node] = {}
@@ -197,11 +198,12 @@ class Ext4Staged:
             inodes=self._inodes,
             source=self._tree,
             features=own.features,
+            check=self._check,
         )
         commands: list[str] = []
         for inode, node in self._found(nodes):
             commands += _fields(inode, node, self._now) + self._attributes(inode, node)
-        run_debugfs(self._image, self._offset, commands, now=self._now)
+        run_debugfs(self._image, self._offset, commands, now=self._now, check=self._check)
 
     def _found(self, nodes: list[_Node]) -> list[tuple[int, _Node]]:
         known = {(): ROOT, (b"lost+found",): _LOST_AND_FOUND}

@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Final
 
 from workers.errors import HostError, JobError
+from workers.imaging import program
 from workers.imaging.ext4_super import sign_hashes
+from workers.imaging.program import Check, unasked
 
 BLOCK: Final = 4096
 BYTES_PER_INODE: Final = 65536
@@ -20,6 +22,7 @@ INODE: Final = 256
 SMALLEST: Final = 16 << 20
 
 _MIB: Final = 1 << 20
+_STOPPED: Final = 32  # e2fsck's word for it when a signal ended it
 # Named one by one, so that the host's mke2fs.conf and the version of mke2fs change nothing.
 _ALWAYS: Final = ("ext_attr", "filetype", "extent", "sparse_super", "large_file", "dir_nlink", "extra_isize")
 USUAL: Final = frozenset(("has_journal", "dir_index", "64bit", "flex_bg", "huge_file", "metadata_csum"))
@@ -60,6 +63,7 @@ def make_ext4(
     inodes: int | None = None,
     source: Path | None = None,
     features: Collection[str] = USUAL,
+    check: Check = unasked,
 ) -> None:
     """An empty ext4 of `size` bytes at byte `offset`, whose bytes depend on the arguments alone.
 
@@ -81,7 +85,7 @@ def make_ext4(
     arguments += ["-J", f"size={journal_size(size) // _MIB}"] if "has_journal" in features else []
     arguments += ["-L", identity.label, "-U", str(uuid_module.UUID(bytes=identity.uuid)), "-E", extended]
     arguments += [] if source is None else ["-d", f"./{source.relative_to(image.parent)}"]
-    done = _run("mke2fs", [*arguments, f"./{image.name}", f"{size // 1024}k"], image.parent, now=now)
+    done = _run("mke2fs", [*arguments, f"./{image.name}", f"{size // 1024}k"], image.parent, check, now=now)
     if done.returncode:
         raise HostError(
             "mke2fs_failed", f"mke2fs could not format {size} bytes (exit {done.returncode}): {_last(done)}"
@@ -89,13 +93,13 @@ def make_ext4(
     sign_hashes(image, offset)
 
 
-def run_debugfs(image: Path, offset: int, commands: list[str], *, now: int) -> None:
+def run_debugfs(image: Path, offset: int, commands: list[str], *, now: int, check: Check = unasked) -> None:
     """Change a file system by debugfs, which says nothing if all went well."""
     script = image.with_name(f"{image.name}.debugfs")
     script.write_text("\n".join([*commands, ""]), errors="surrogateescape")
     try:
         words = ["-w", "-f", f"./{script.name}", f"./{image.name}?offset={offset}"]
-        done = _run("debugfs", words, image.parent, now=now)
+        done = _run("debugfs", words, image.parent, check, now=now)
     finally:
         script.unlink()
     said = [line for line in done.stderr.splitlines() if line and not line.startswith("debugfs 1.")]
@@ -103,9 +107,14 @@ def run_debugfs(image: Path, offset: int, commands: list[str], *, now: int) -> N
         raise HostError("debugfs_failed", f"debugfs could not change a file system: {' / '.join(said[-3:])}")
 
 
-def check_ext4(image: Path, offset: int) -> None:
-    """`e2fsck -fn`: JobError `bad_filesystem` with its words unless the file system is clean."""
-    done = _run("e2fsck", ["-f", "-n", f"./{image.name}?offset={offset}"], image.parent)
+def check_ext4(image: Path, offset: int, check: Check = unasked) -> None:
+    """`e2fsck -fn`: JobError `bad_filesystem` with its words unless the file system is clean.
+
+    What `check` raises ends it, here and in all of these.
+    """
+    done = _run("e2fsck", ["-f", "-n", f"./{image.name}?offset={offset}"], image.parent, check)
+    if done.returncode & _STOPPED:
+        raise HostError("program_ended", "e2fsck was told to stop before it was done; try again")
     if done.returncode:
         raise JobError(
             "bad_filesystem",
@@ -125,22 +134,13 @@ def find_program(name: str) -> str:
 
 
 def _run(
-    name: str, arguments: list[str], folder: Path, now: int | None = None
+    name: str, arguments: list[str], folder: Path, check: Check, now: int | None = None
 ) -> subprocess.CompletedProcess[str]:
     """Run beside the image, so that no odd character of its path reaches the program's own syntax."""
     environment = {**os.environ, "LC_ALL": "C", "TZ": "UTC"}
     if now is not None:
         environment["E2FSPROGS_FAKE_TIME"] = str(now)
-    return subprocess.run(
-        [find_program(name), *arguments],
-        cwd=folder,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        errors="replace",
-        check=False,
-    )
+    return program.run([find_program(name), *arguments], folder, environment, check)
 
 
 def _last(done: subprocess.CompletedProcess[str]) -> str:

@@ -15,6 +15,7 @@ from workers.imaging.ext4_inode import Owner
 from workers.imaging.ext4_plain import Ext4Plain
 from workers.imaging.ext4_staged import Ext4Staged
 from workers.imaging.ranges import Range
+from workers.report import Report
 
 
 class NewFile(Protocol):
@@ -53,16 +54,16 @@ def open_ext4(image: Path, offset: int) -> Ext4:
     return Ext4Plain(image, offset) if why_slow() else Ext4(image, offset)
 
 
-def open_fill(image: Path, offset: int, *, now: int, log: Callable[[str], None]) -> Filler:
-    """For filling a new, empty file system; `log` hears of it when it must be the slow way."""
+def open_fill(image: Path, offset: int, *, now: int, report: Report) -> Filler:
+    """For filling a new, empty file system; the log hears of it when it must be the slow way."""
     reason = why_slow()
     if reason is None:
         return Ext4Fill(image, offset, now=now)
-    log(
+    report.log(
         f"{reason.message}; until then mke2fs and debugfs do it, slower, with twice the room on the disk, "
         "and other bytes than other hosts give the same image"
     )
-    return Ext4Staged(image, offset, now=now)
+    return Ext4Staged(image, offset, now=now, check=report.check)
 
 
 def why_slow() -> HostError | None:

@@ -25,6 +25,7 @@ class Page:
     retry_after: str = ""
     headers: tuple[tuple[str, str], ...] = ()  # more of them, also of redirects
     stall_after: int | None = None  # bytes, after which nothing more comes until the server closes
+    drips: bool = False  # then bytes come all the same, one at a time
 
 
 class ContentServer:
@@ -119,7 +120,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(data[: page.stall_after])
             self.wfile.flush()
             self.owner.stalled.set()
-            self.owner.closing.wait(60)
+            self._hold(data[page.stall_after :] if page.drips else b"")
             self.close_connection = True
             return
         cut = page.cuts.pop(0) if page.cuts else None
@@ -128,6 +129,13 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             if page.after_cut is not None:
                 page.data, page.etag = page.after_cut, page.etag_after_cut
+
+    def _hold(self, drops: bytes) -> None:
+        for at in range(len(drops)):
+            if self.owner.closing.wait(0.05):
+                return
+            self.wfile.write(drops[at : at + 1])
+        self.owner.closing.wait(60)
 
     def _asks_range(self, page: Page) -> bool:
         known = self.headers.get("If-Range")

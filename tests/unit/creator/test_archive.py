@@ -14,7 +14,7 @@ import zstandard
 
 from workers.creator.archive import Archive
 from workers.creator.members import Kind, is_unwanted
-from workers.errors import JobError
+from workers.errors import Canceled, JobError
 
 PACKERS = {
     "tar": bytes,
@@ -326,3 +326,15 @@ def test_a_checksum_inside_a_zip_is_proved(archive):
     with pytest.raises(JobError, match="damaged"):
         contents(archive(bytes(data), "zip"))
     assert zlib.crc32(b"x" * 1000)
+
+
+def test_a_cancel_is_heard_within_a_member(archive):
+    def check():
+        asked.append(1)
+        if len(asked) == 3:
+            raise Canceled
+
+    asked = []
+    whole = archive(gzip.compress(tar_of(("one", bytes(40 << 20)))), "gztar")
+    with pytest.raises(Canceled):
+        whole.members(check)

@@ -2,12 +2,14 @@
 
 import lzma
 import random
+from contextlib import closing
 
 import pytest
 import zstandard
 
 from workers.creator.unpack import SparseFile, Unpacker, is_packed
 from workers.errors import JobError
+from workers.imaging.program import unasked
 
 RAW = random.Random(1).randbytes(300_000) + bytes(2_000_000) + b"end" + bytes(70_000)
 
@@ -37,7 +39,7 @@ PACKED = {
 def unpack(path, data, step, limit=10 << 20):
     out = SparseFile(path, limit=limit)
     try:
-        unpacker = Unpacker(out, "base.img")
+        unpacker = Unpacker(out, "base.img", unasked)
         for at in range(0, len(data), step):
             unpacker.write(data[at : at + step])
         unpacker.finish()
@@ -95,7 +97,7 @@ def test_what_unpacks_to_too_much_is_stopped(tmp_path, kind):
 
 def test_rewinding_begins_anew_even_with_another_kind(tmp_path):
     out = SparseFile(tmp_path / "out", limit=10 << 20)
-    unpacker = Unpacker(out, "base.img")
+    unpacker = Unpacker(out, "base.img", unasked)
     unpacker.write(PACKED["xz"][:50_000])
     unpacker.rewind()
     unpacker.write(b"\xff" * 100_000)
@@ -116,3 +118,18 @@ def test_an_existing_file_is_never_overwritten(tmp_path):
 def test_packed_files_are_known_by_their_first_bytes(tmp_path, kind):
     (tmp_path / "x.img").write_bytes(PACKED[kind])
     assert is_packed(tmp_path / "x.img") == (kind != "raw")
+
+
+class Asked(Exception):
+    pass
+
+
+def stop():
+    raise Asked
+
+
+def test_a_cancel_is_heard_while_little_unfolds_to_much(tmp_path):
+    out = SparseFile(tmp_path / "out", limit=1 << 30)
+    with closing(out), pytest.raises(Asked):
+        Unpacker(out, "base.img", stop).write(lzma.compress(bytes(50 << 20)))
+    assert out.size == 0

@@ -17,6 +17,7 @@ from workers.imaging.ext4_staged import Ext4Staged
 from workers.imaging.ext4_tools import check_ext4, run_debugfs
 from workers.imaging.ext4_ways import open_ext4, open_fill
 from workers.imaging.ranges import Range
+from workers.report import Recorder
 
 DATA = random.Random(5).randbytes(2_500_001)
 
@@ -152,23 +153,23 @@ def test_a_bad_attribute_name_is_refused(ext4):
 
 
 def test_the_way_is_chosen_by_itself(ext4, no_library):
-    image, lines = ext4(), []
-    with open_fill(image, OFFSET, now=NOW, log=lines.append) as fs:
+    image, report = ext4(), Recorder()
+    with open_fill(image, OFFSET, now=NOW, report=report) as fs:
         assert isinstance(fs, Ext4Staged)
         fs.create("/a", 1, FILE, folders=FOLDER).write(b"1")
     with open_ext4(image, OFFSET) as plain:
         assert isinstance(plain, Ext4Plain)
         assert plain.read("/a") == b"1"
-    assert len(lines) == 1
-    assert "libnothing.so.9" in lines[0]
-    assert "install the package e2fsprogs" in lines[0]
+    (line,) = report.lines
+    assert "libnothing.so.9" in line
+    assert "install the package e2fsprogs" in line
 
 
 def test_with_the_library_nothing_is_said(ext4):
-    lines = []
-    with open_fill(ext4(), OFFSET, now=NOW, log=lines.append) as fs:
+    report = Recorder()
+    with open_fill(ext4(), OFFSET, now=NOW, report=report) as fs:
         assert isinstance(fs, Ext4Fill)
-    assert lines == []
+    assert report.lines == []
 
 
 def test_a_library_that_is_too_old_counts_as_missing(ext4, monkeypatch):
