@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 import time
@@ -12,8 +13,12 @@ from pathlib import Path
 from random import Random
 from typing import ParamSpec
 
-from workers.imaging import bmap
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from workers.contract import BMAP_SUFFIX, IMAGE_SUFFIX, MANIFEST_SUFFIX, SIGNATURE_SUFFIX
+from workers.imaging import bmap, container, manifest
 from workers.imaging.ranges import Range, cut, total
+from workers.report import Recorder
 
 Given = ParamSpec("Given")
 MIB, MB = 1 << 20, 10**6
@@ -24,15 +29,20 @@ THROTTLE = Path("/sys/fs/cgroup/blkio")
 
 @dataclass(frozen=True)
 class Sample:
-    """An image file with its block map."""
+    """An image with the papers that a creator hands out with it: the map is all that a writer may write."""
 
     path: Path
     size: int
     spans: tuple[Range, ...]
+    key: str
 
     @property
     def map(self) -> Path:
-        return self.path.with_suffix(".img.bmap")
+        return self.path.with_name(self.path.stem + BMAP_SUFFIX)
+
+    @property
+    def container(self) -> Path:
+        return self.path.with_name(self.path.stem + IMAGE_SUFFIX)
 
     @property
     def mapped(self) -> int:
@@ -51,9 +61,36 @@ def make_sample(path: Path, size: int, mapped: int) -> Sample:
             for each in cut([span]):
                 file.seek(each.offset)
                 file.write(rng.randbytes(each.length))
-    sample = Sample(path, size, tuple(cut(spans)))
-    sample.map.write_bytes(bmap.dumps(bmap.make(path, sample.spans)))
+    key = Ed25519PrivateKey.generate()
+    sample = Sample(path, size, tuple(cut(spans)), manifest.public_hex(key))
+    _pack(sample, key)
     return sample
+
+
+def _pack(sample: Sample, key: Ed25519PrivateKey) -> None:
+    """Container, map, signed manifest. Without a signature a writer writes beside the map whatever the
+    image's file systems use; this image has none, so that it would write all of it."""
+    name = sample.path.stem
+    facts, blocks = container.pack_mapped(sample.path, sample.container, sample.spans, report=Recorder())
+    raw = bmap.dumps(blocks)
+    sample.map.write_bytes(raw)
+    page = manifest.Manifest(
+        name=name,
+        builder="benchmarks.card_write",
+        recipe_sha256=hashlib.sha256(b"").hexdigest(),
+        image=manifest.ImagePart(
+            size=facts.image_size, sha256=facts.image_sha256, mapped_bytes=blocks.mapped_bytes
+        ),
+        container=manifest.ContainerPart(
+            name=sample.container.name, size=facts.size, sha256=facts.sha256, root=facts.root
+        ),
+        bmap=manifest.FilePart(name=sample.map.name, size=len(raw), sha256=hashlib.sha256(raw).hexdigest()),
+        contents=(),
+        signing_key=sample.key,
+    )
+    signed = manifest.dumps(page)
+    sample.path.with_name(name + MANIFEST_SUFFIX).write_bytes(signed)
+    sample.path.with_name(name + SIGNATURE_SUFFIX).write_bytes(manifest.sign(signed, key))
 
 
 @contextmanager
