@@ -84,5 +84,5 @@ $(SYNCED): requirements/dev.txt | $(RUN)
 	@echo "Installing the locked requirements in $(VENV) …"
 	@awk '/^[a-zA-Z0-9]/ { wanted = /^uv==/ } wanted' requirements/dev.txt > $(VENV)/uv.txt
 	@$(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r $(VENV)/uv.txt
-	@$(VENV)/bin/uv pip sync --quiet --require-hashes --python $(RUN) requirements/dev.txt
+	@$(VENV)/bin/uv pip sync --quiet --require-hashes --compile-bytecode --python $(RUN) requirements/dev.txt
 	@touch $(SYNCED)

@@ -49,7 +49,7 @@ GO = ["--yes", "--full", "--allow-non-removable", "--json"]  # full: a round may
 
 
 def ours(sample: Sample, node: str) -> float:
-    """Seconds until its process has the card in its hands."""
+    """Seconds before its process has the card in its hands and after it has let it go."""
     return written(sample, sample.path, node)
 
 
@@ -59,20 +59,17 @@ def ours_container(sample: Sample, node: str) -> float:
 
 
 def written(sample: Sample, image: Path, node: str) -> float:
-    begin, start = time.perf_counter(), 0.0
+    said: list[tuple[float, str]] = [(time.perf_counter(), "")]
     with tempfile.TemporaryFile() as out:
         words = command(sample, image, node)
         with subprocess.Popen(words, stdout=out, stderr=subprocess.PIPE, text=True, cwd=ROOT) as process:
-            said = []
-            for line in process.stderr or ():
-                said.append(line)
-                if not start and line.startswith(f"{node}: wiping"):
-                    start = time.perf_counter() - begin
+            said += ((time.perf_counter(), line) for line in process.stderr or ())
+        end = time.perf_counter()
         assert process.returncode == 0, said
-        assert start, said
         out.seek(0)
         must_be_sample(json.load(out), sample)
-    return start
+    taken = next(when for when, line in said if line.startswith(f"{node}: wiping"))
+    return taken - said[0][0] + end - said[-1][0]
 
 
 def command(sample: Sample, image: Path, *nodes: str) -> list[str | Path]:
@@ -122,18 +119,18 @@ def floor(mapped: int, write: float, read: float) -> float:
 def at_card_speeds(sample: Sample, node: str) -> dict[str, Any]:
     """Efficiency at each speed; the peers at one of them."""
     efficiency: dict[str, float] = {}
-    seconds: dict[str, list[float]] = {"start": []}
+    seconds: dict[str, list[float]] = {"besides": []}
     for speed in SPEEDS:
         make_used(node)
         name = "/".join(map(str, speed))
         with held_to(node, speed, SCALE):
             begin = time.perf_counter()
-            start = ours(sample, node)
+            besides = ours(sample, node)
             took = time.perf_counter() - begin
         write, read = (each * MB for each in speed)
-        efficiency[name] = floor(sample.mapped, write, read) / at_true_speed(took, start)
+        efficiency[name] = floor(sample.mapped, write, read) / at_true_speed(took, besides)
         seconds[name] = [took]
-        seconds["start"].append(start)
+        seconds["besides"].append(besides)
     peers = {"dd": dd, "bmaptool": bmaptool, "bmaptool_read_back": bmaptool_and_read}
     for name, peer in peers.items():
         with held_to(node, PEERS_AT, SCALE):
@@ -141,9 +138,9 @@ def at_card_speeds(sample: Sample, node: str) -> dict[str, Any]:
     return {"efficiency": efficiency, "seconds": seconds}
 
 
-def at_true_speed(took: float, start: float) -> float:
-    """What only waits for the card takes SCALE times as long there; to start a process does not."""
-    return start + SCALE * (took - start)
+def at_true_speed(took: float, besides: float) -> float:
+    """What only waits for the card takes SCALE times as long there; to start and end a process does not."""
+    return besides + SCALE * (took - besides)
 
 
 def at_full_speed(sample: Sample, node: str, rounds: int) -> dict[str, Any]:
@@ -250,6 +247,9 @@ def main() -> None:
     if problem := loop_problem() or ("" if shutil.which("bmaptool") else "bmaptool is not installed"):
         print(f"benchmarks.card_write: {problem}")
         return
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # compiled once, as whatever is installed
+    run(sys.executable, "-m", "workers.writer.write", "--help")
+    run(sys.executable, "-c", "import workers.writer.one, workers.writer.verify")
     folder = Path(tempfile.mkdtemp(prefix="imager-bench-", dir=options.folder))
     try:
         if options.small:
