@@ -11,7 +11,7 @@ from workers.contract import Fault
 from workers.errors import CardError, SlotError, WorkError
 from workers.writer.card import FileCard, aligned
 from workers.writer.faulty import FaultyCard, Spot
-from workers.writer.transfer import BadSpot, not_opened, read_fully, settle, write_fully
+from workers.writer.transfer import BadSpot, Gone, not_opened, read_fully, settle, write_fully
 
 
 def some(length: int = MIB) -> memoryview:
@@ -41,9 +41,9 @@ def test_a_write_that_moves_nothing_is_a_bad_spot(card: FileCard) -> None:
 @pytest.mark.parametrize(
     ("number", "kind", "code"),
     [
-        (errno.ENODEV, CardError, "card_gone"),
-        (errno.ENXIO, CardError, "card_gone"),
-        (errno.ENOMEDIUM, CardError, "card_gone"),
+        (errno.ENODEV, Gone, "card_gone"),
+        (errno.ENXIO, Gone, "card_gone"),
+        (errno.ENOMEDIUM, Gone, "card_gone"),
         (errno.EIO, BadSpot, "io_error"),
         (errno.EREMOTEIO, BadSpot, "io_error"),
         (errno.ETIMEDOUT, BadSpot, "io_error"),
