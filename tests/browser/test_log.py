@@ -40,7 +40,7 @@ def test_lines_arrive_while_the_page_is_open_until_the_end(enter, school, line, 
     page.goto(address(task))
     log, asked = page.locator("#log"), []
     expect(log).to_have_text("fetching the base")
-    page.on("response", lambda answer: asked.append(answer))  # a bound method of C is no handler to it
+    page.on("response", lambda answer: asked.append(answer))  # noqa: PLW0108 - a method of C is no handler
     for number in range(3):
         say(task, f"\x1b[31mline {number}\x1b[0m\n")
         expect(log).to_contain_text(f"line {number}")

@@ -27,6 +27,8 @@ def _no_fence() -> None:
 
 def _no_row_lock() -> None:
     """Nobody waits for anybody: rows are read as they are."""
+    from imager.accounts import ledger
+    from imager.accounts.models import Organization
     from orders import flow
     from orders.models import Order
     from tasks_app.models import Task
@@ -41,7 +43,12 @@ def _no_row_lock() -> None:
     for module in (attempts, cards, moving, publishing, relocating, sweeping):
         if hasattr(module, "lock"):
             module.lock = lock
+
+    def hold(organization_id: int) -> Organization:
+        return Organization.objects.get(pk=organization_id)
+
     moving.lock_order = lock_order
+    ledger.hold = hold
     flow.lock = lock_order
 
 
