@@ -26,6 +26,7 @@ def open_orders(user: User) -> int:
 @transaction.atomic
 def forget(user: User) -> None:
     """Cancel what the person has under way, and take them out of all their orders. Others' orders stay."""
+    _lock_all(user)
     for pk in _mine(user).order_by("pk").values_list("pk", flat=True):
         order = flow.lock(pk)
         if order.status in STOPPED:
@@ -49,6 +50,12 @@ def anonymize(orders: QuerySet[Order]) -> int:
     UnitEntry.objects.filter(order__in=keys, by__in=emails).update(by=GONE)
     Order.objects.filter(pk__in=keys).update(created_by=None, recipe="", **PERSONAL)
     return len(keys)
+
+
+def _lock_all(user: User) -> None:
+    """All orders at once: refunds hold the organization, and whoever holds it may ask for no other order."""
+    orders = Order.objects.select_for_update(of=("self",)).filter(created_by=user)
+    list(orders.order_by("pk").values_list("pk", flat=True))
 
 
 def _mine(user: User) -> QuerySet[Order]:
