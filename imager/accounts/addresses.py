@@ -13,12 +13,21 @@ def vouch(user: User) -> None:
     """The present address counts as confirmed, whoever set it: staff and invitations vouch for it.
 
     Without that, asking for another one would take the present one away before the new one is confirmed.
+    What another account has of the address is left over, or was never confirmed: it goes.
     """
+    EmailAddress.objects.filter(email__iexact=user.email).exclude(user=user).delete()
     mine = EmailAddress.objects.filter(user=user)
     mine.exclude(email=user.email).filter(verified=True).delete()
     mine.exclude(email=user.email).update(primary=False)
     fields = {"verified": True, "primary": True}
     EmailAddress.objects.update_or_create(user=user, email=user.email, defaults=fields)
+
+
+@transaction.atomic
+def replace(user: User) -> None:
+    """The present address is the only one: former ones, and any asked for before, open nothing."""
+    EmailAddress.objects.filter(user=user).exclude(email=user.email).delete()
+    vouch(user)
 
 
 def is_taken(email: str, *, by_other_than: User) -> bool:

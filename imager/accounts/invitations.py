@@ -7,7 +7,6 @@ import secrets
 from datetime import datetime, timedelta
 from typing import Final
 
-from allauth.account.models import EmailAddress
 from django.conf import settings
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
@@ -17,7 +16,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from imager import clock
-from imager.accounts import mail
+from imager.accounts import addresses, mail
 from imager.accounts.models import Invitation, Organization, User
 
 TOKEN_BYTES: Final = 32
@@ -107,7 +106,7 @@ def accept(token: str, *, name: str, password: str) -> User:
     user.set_password(password)
     user.full_clean()
     user.save(force_insert=True)
-    EmailAddress.objects.create(user=user, email=user.email, verified=True, primary=True)
+    addresses.vouch(user)
     Invitation.objects.filter(pk=invitation.pk).update(accepted_by=user)
     return user
 

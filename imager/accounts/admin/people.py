@@ -8,11 +8,12 @@ from django.contrib import admin, messages
 from django.contrib.auth import admin as stock
 from django.contrib.auth import forms
 from django.db.models import QuerySet
+from django.forms import ModelForm
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from imager.accounts import services
+from imager.accounts import addresses, services
 from imager.accounts.models import User
 
 if TYPE_CHECKING:
@@ -82,6 +83,12 @@ class UserAdmin(_Users):
     def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         """As for changes."""
         return super().has_delete_permission(request, obj) and _may_touch(request, obj)
+
+    def save_model(self, request: HttpRequest, obj: User, form: ModelForm[User], change: bool) -> None:
+        """Who logs in by e-mail, or asks for a new password, is found by the address as staff set it."""
+        super().save_model(request, obj, form, change)
+        if "email" in form.changed_data and not obj.is_host:
+            addresses.replace(obj)
 
     @admin.action(description=_("Log out everywhere: end all tokens and sessions"), permissions=["change"])
     def log_out_everywhere(self, request: HttpRequest, queryset: QuerySet[User]) -> None:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from allauth.account.models import EmailAddress
 from django.contrib.auth.models import Permission
+from django.core import mail
 from django.test import Client
 from django.urls import reverse
 
+from imager.accounts import addresses
 from imager.accounts.models import Organization, Role, User
 from tests import factories
 from tests.integration.accounts.doors import is_problem, log_in, post
@@ -92,6 +95,30 @@ def test_the_same_email_in_another_case_is_refused() -> None:
     }
     assert client.post(USERS + "add/", {**body, "role": "member"}).status_code == 200
     assert User.objects.filter(email__iexact="taken@example.org").count() == 1
+
+
+def test_the_former_address_opens_nothing_once_staff_changed_it() -> None:
+    client, user = admin_of(factories.staff()), factories.user(email="former@example.org")
+    addresses.vouch(user)
+    EmailAddress.objects.create(user=user, email="asked-for@example.org")
+    changes = form_of(user, email="present@example.org")
+    assert client.post(f"{USERS}{user.pk}/change/", changes).status_code == 302
+    assert list(EmailAddress.objects.filter(user=user).values_list("email", "verified", "primary")) == [
+        ("present@example.org", True, True)
+    ]
+    mail.outbox.clear()
+    for email in ("former@example.org", "present@example.org"):
+        Client().post("/accounts/password/reset/", {"email": email})
+    assert [one.to for one in mail.outbox if "/password/reset/key/" in one.body] == [["present@example.org"]]
+    credentials = {"login": "former@example.org", "password": factories.PASSWORD}
+    assert Client().post("/accounts/login/", credentials).status_code == 200, "not the name of it any more"
+
+
+def test_other_changes_leave_an_address_that_was_asked_for() -> None:
+    client, user = admin_of(factories.staff()), factories.user()
+    EmailAddress.objects.create(user=user, email="asked-for@example.org")
+    client.post(f"{USERS}{user.pk}/change/", form_of(user, name="Awa"))
+    assert EmailAddress.objects.filter(user=user, email="asked-for@example.org").exists()
 
 
 def test_disabling_ends_tokens() -> None:

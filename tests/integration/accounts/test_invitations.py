@@ -6,6 +6,7 @@ import re
 from datetime import timedelta
 
 import pytest
+from allauth.account.models import EmailAddress
 from django.contrib import admin
 from django.core import mail
 from django.db import IntegrityError, transaction
@@ -209,3 +210,11 @@ def test_two_browsers_with_one_link(school):
     answers = together(*[lambda: Client().post(url, FORM).status_code] * 2)
     assert sorted(answers) == [302, 410]
     assert User.objects.filter(organization=school).count() == 1
+
+
+def test_what_another_account_has_left_of_the_address_is_in_nobodys_way(school):
+    EmailAddress.objects.create(user=make.user(), email="fatou@example.org", verified=True, primary=True)
+    invited(school)
+    assert Client().post(link(), FORM).status_code == 302
+    (address,) = EmailAddress.objects.filter(email="fatou@example.org")
+    assert (address.user.email, address.verified) == ("fatou@example.org", True)
