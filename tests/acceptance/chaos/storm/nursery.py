@@ -8,10 +8,12 @@ children, just as if it had started them.
 from __future__ import annotations
 
 import ctypes
+import math
 import os
 import random
 import signal
 import socket
+import subprocess
 import sys
 import threading
 import time
@@ -34,11 +36,23 @@ class Forked:
         self.returncode: int | None = None
         self.stdin: IO[bytes] = os.fdopen(stdin, "wb")
         self.stdout: IO[bytes] = os.fdopen(stdout, "rb")
+        self._reaping = threading.Lock()
 
-    def wait(self) -> int:
-        if self.returncode is None:
-            self.returncode = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
-        return self.returncode
+    def poll(self) -> int | None:
+        with self._reaping:
+            if self.returncode is None:
+                pid, status = os.waitpid(self.pid, os.WNOHANG)
+                if pid:
+                    self.returncode = os.waitstatus_to_exitcode(status)
+            return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int:
+        end = math.inf if timeout is None else time.monotonic() + timeout
+        while (code := self.poll()) is None:
+            if time.monotonic() > end:
+                raise subprocess.TimeoutExpired(["attempt"], timeout or 0)
+            time.sleep(0.002)
+        return code
 
 
 class Nursery:
