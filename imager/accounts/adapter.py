@@ -6,6 +6,7 @@ from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.models import EmailAddress
+from allauth.core.internal import ratelimit
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -35,9 +36,8 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # the librar
 
     def _get_login_attempts_cache_key(self, request: HttpRequest, **credentials: Any) -> str:
         """What failed attempts are counted by: whoever guesses elsewhere keeps nobody out here."""
-        return (
-            f"{super()._get_login_attempts_cache_key(request, **credentials)}:{self.get_client_ip(request)}"
-        )
+        of_address = super()._get_login_attempts_cache_key(request, **credentials)
+        return f"{of_address}:{ratelimit.get_ip(request)}"  # of IPv6 the network: one line has many addresses
 
     def confirm_email(self, request: HttpRequest, email_address: EmailAddress) -> bool:
         """An address that another account has by now stays there."""

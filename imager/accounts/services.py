@@ -64,8 +64,8 @@ def log_in(request: HttpRequest | None = None, *, email: str, password: str, cod
         raise Refused(user.bar)
     if second_factor.is_missing(user):
         raise Refused("second_factor_missing")
-    if not user.is_host and second_factor.has(user) and not second_factor.accepts(user, code):
-        raise Refused("code_wrong" if code else "code_needed")
+    if not user.is_host and second_factor.has(user):
+        _ask_code(request, user, code)
     attempt()
     until = timezone.now() + settings.REFRESH_FAMILY_LIFETIME
     return _pair(user, _issue(user, family=uuid.uuid4(), until=until, jti=uuid.uuid4().hex))
@@ -81,6 +81,19 @@ def _attempt(request: HttpRequest | None, email: str) -> Callable[[], None]:
     except ValidationError as error:
         raise Refused("too_many_attempts") from error
     return adapter._rollback_login_failed_rl_usage  # type: ignore[no-any-return]  # noqa: SLF001
+
+
+def _ask_code(request: HttpRequest | None, user: User, code: str) -> None:
+    """Raises Refused unless that is a code of the account, which has not been guessed at too often."""
+    if not code:
+        raise Refused("code_needed")
+    guess = second_factor.guess(request, user) if request else None
+    if request and not guess:
+        raise Refused("too_many_attempts")
+    if not second_factor.accepts(user, code):
+        raise Refused("code_wrong")
+    if guess:
+        guess.rollback()
 
 
 def refresh(text: str) -> Pair:

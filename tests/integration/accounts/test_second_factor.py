@@ -6,8 +6,10 @@ import re
 
 import pytest
 from allauth.mfa.models import Authenticator
+from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from allauth.mfa.totp.internal.auth import TOTP, format_hotp_value, hotp_value, yield_hotp_counters_from_time
 from django.test import Client
+from rest_framework.test import APIClient
 
 from imager.accounts.models import User
 from tests import factories as make
@@ -122,6 +124,42 @@ def test_guessing_is_stopped_on_pages_tokens_and_admin_alike_and_only_where_it_c
     elsewhere = Client(REMOTE_ADDR="192.0.2.7")
     assert enter(elsewhere, user).status_code == 302, "nobody can lock the operator out"
     assert elsewhere.get("/admin/").status_code == 200
+
+
+def attempt(user: User, where: str, given: str):
+    body = {"email": user.email, "password": PASSWORD, "code": given}
+    return APIClient(REMOTE_ADDR=where).post(LOGIN, body)
+
+
+def test_codes_are_not_guessed_from_many_networks(careful):
+    right = code()
+    for last in range(1, 6):
+        is_problem(attempt(careful, f"192.0.2.{last}", "000000"), 401, "code_wrong")
+    assert attempt(careful, "192.0.2.6", right).status_code == 429
+    client = Client(REMOTE_ADDR="192.0.2.7")
+    enter(client, careful)
+    client.post("/accounts/2fa/authenticate/", {"code": right})
+    assert client.get("/orders/").status_code == 302, "counted together with the login page"
+    other = make.user()
+    TOTP.activate(other, SECRET)
+    assert attempt(other, "192.0.2.6", right).status_code == 200
+
+
+def test_a_forgotten_or_a_right_code_is_no_guess(careful):
+    for last in range(1, 8):
+        is_problem(attempt(careful, f"192.0.2.{last}", ""), 401, "code_needed")
+    recovery = RecoveryCodes.activate(careful)
+    for last, one in enumerate(recovery.get_unused_codes()[:7]):
+        assert attempt(careful, f"198.51.100.{last}", one).status_code == 200
+
+
+def test_a_line_with_many_addresses_is_one_network():
+    user = make.user()
+    for last in range(1, 6):
+        credentials = {"email": user.email, "password": "wrong"}
+        assert APIClient(REMOTE_ADDR=f"2001:db8::{last}").post(LOGIN, credentials).status_code == 401
+    assert attempt(user, "2001:db8::6", "").status_code == 429
+    assert attempt(user, "2001:db8:0:1::6", "").status_code == 200
 
 
 def test_right_logins_use_up_nothing():
