@@ -74,11 +74,12 @@ class Attempt:
             ending = self._work()
         finally:
             self._host.live.remove(self)
-        self._clear(ending)
-        if ending.outcome is not None or ending.release:
-            self._host.journal.owe(self._claim_id, self._message(ending))
-        else:
-            self._host.journal.forget(self._claim_id)
+        if self._host.kind is Kind.WRITE and (slot := self._assignment["spec"].get("slot")):
+            self._host.written.put(slot["name"])
+        try:
+            self._settle(ending)
+        finally:
+            self._clear(ending)
         return ending
 
     def told(self, answer: Answer) -> None:
@@ -161,6 +162,12 @@ class Attempt:
         fault, code = (Fault.HOST, "killed") if child.killed else (Fault.BUG, "died")
         return failed(fault, code, child.sudden_death())
 
+    def _settle(self, ending: Ending) -> None:
+        if ending.outcome is not None or ending.release:
+            self._host.journal.owe(self._claim_id, self._message(ending))
+        else:
+            self._host.journal.forget(self._claim_id)
+
     def _message(self, ending: Ending) -> Owed:
         task, attempt = self._assignment["task"], self._assignment["attempt"]
         if ending.release:
@@ -178,10 +185,10 @@ class Attempt:
         return final(task, self._host.kind, report)
 
     def _clear(self, ending: Ending) -> None:
+        """Only after the ending is owed: whatever keeps a folder here, no finished work is lost for it."""
         data = self._host.config.data
-        if self._host.kind is Kind.CREATE:
-            places.clear_work(data, self._assignment["task"], self._assignment["attempt"])
-        if self._host.kind is Kind.DOWNLOAD and ending.outcome is Outcome.CANCELED:
-            places.clear_images(data, self._assignment["order"])
-        if self._host.kind is Kind.WRITE and (slot := self._assignment["spec"].get("slot")):
-            self._host.written.put(slot["name"])
+        with places.left_in_place():
+            if self._host.kind is Kind.CREATE:
+                places.clear_work(data, self._assignment["task"], self._assignment["attempt"])
+            if self._host.kind is Kind.DOWNLOAD and ending.outcome is Outcome.CANCELED:
+                places.clear_images(data, self._assignment["order"])

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from uuid import UUID
+
+import structlog
 
 from workers import mounts
 from workers.contract import ARTIFACT_SUFFIXES
@@ -14,6 +17,8 @@ from workers.errors import HostError, JobError
 
 PART_SUFFIX = ".part"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,120}")
+
+_log = structlog.get_logger()
 
 
 def work_folder(data: Path, task: str, attempt: int) -> Path:
@@ -50,6 +55,17 @@ def clear_work(data: Path, task: str, attempt: int) -> None:
     mounts.let_go(folder)
     mounts.check_free(folder)
     _remove(folder)
+
+
+@contextmanager
+def left_in_place() -> Iterator[None]:
+    """What cannot be removed stays and is logged: a folder that is left holds up no other work."""
+    try:
+        yield
+    except HostError as error:
+        _log.error("a folder stays", code=error.code, detail=error.message)
+    except OSError as error:
+        _log.error("a folder stays; remove it by hand", code="not_removed", detail=str(error))
 
 
 def clear_images(data: Path, order: str) -> None:

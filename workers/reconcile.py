@@ -17,7 +17,7 @@ _log = structlog.get_logger()
 
 
 def bury(host: Host, running: Callable[[], Collection[str]]) -> list[str]:
-    """End every attempt of the journal that nobody works on: kill, clean, owe the ending.
+    """End every attempt of the journal that nobody works on: kill, owe the ending, clean.
 
     Returns the tasks whose claim was never answered: claiming again gives the same attempt, if there is one.
     """
@@ -60,12 +60,14 @@ def _kill(begun: Begun) -> None:
 
 
 def _end(host: Host, claim_id: str, task: str, attempt: int) -> None:
-    if host.kind is Kind.CREATE:
-        places.clear_work(host.config.data, task, attempt)
-    host.journal.owe(
-        claim_id,
-        _interrupted(task, attempt) if host.kind is Kind.WRITE else release(task, host.kind, attempt),
-    )
+    interrupted = host.kind is Kind.WRITE
+    owed = _interrupted(task, attempt) if interrupted else release(task, host.kind, attempt)
+    try:
+        host.journal.owe(claim_id, owed)
+    finally:  # also when the journal has no room: this may make it
+        if host.kind is Kind.CREATE:
+            with places.left_in_place():
+                places.clear_work(host.config.data, task, attempt)
 
 
 def _interrupted(task: str, attempt: int) -> Owed:

@@ -20,8 +20,10 @@ from tests.doubles.image_creator import SECRET
 from tests.doubles.server import Server, Task
 from tests.doubles.warehouse import Warehouse
 from tests.integration.creator.server import ContentServer
+from workers import mounts
 from workers.contract import Kind
 from workers.creator.demo_base import make_demo_base
+from workers.errors import HostError
 from workers.host import Host
 from workers.imaging import manifest
 from workers.imaging.source import open_source
@@ -208,3 +210,26 @@ def _key(creator: Host) -> Any:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
     return Ed25519PrivateKey.from_private_bytes(bytes.fromhex(creator.config.signing_key))
+
+
+@pytest.mark.parametrize("why", [HostError("not_removed", "A mount stays."), PermissionError(1, "no")])
+def test_a_folder_that_cannot_be_removed_loses_no_finished_build(
+    server: Server,
+    incoming: Warehouse,
+    recipe: dict[str, Any],
+    creator: Host,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    why: Exception,
+) -> None:
+    """The child has ended well; only what is left of its folder cannot be let go."""
+
+    def refuse(_folder: Path) -> None:
+        raise why
+
+    monkeypatch.setattr(mounts, "let_go", refuse)
+    task = ask(server, recipe)
+    assert run(task.id, creator) is not None
+    assert [final["outcome"] for final in task.finals] == ["done"]
+    assert creator.journal.begun(Kind.CREATE) == []
+    assert "a folder stays" in capsys.readouterr().out

@@ -15,7 +15,7 @@ import pytest
 from tests.doubles.image import Image
 from tests.doubles.server import Server, Task
 from tests.doubles.warehouse import Warehouse
-from workers import courier, machine, places, reconcile
+from workers import courier, machine, mounts, places, reconcile
 from workers.bench import Bench
 from workers.child import MARK
 from workers.contract import Kind
@@ -53,6 +53,25 @@ class TestBury:
         assert courier.deliver(host)
         assert [release["attempt"] for release in task.releases] == [1]
         assert task.open
+
+    def test_a_folder_that_cannot_be_removed_holds_up_no_start(
+        self,
+        server: Server,
+        host_of: Callable[[Kind], Host],
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        host, task = host_of(Kind.CREATE), server.add("create", {})
+        left_behind(host, server, task)
+        work = places.work_folder(host.config.data, task.id, 1)
+        work.mkdir(parents=True)
+        monkeypatch.setattr(mounts, "_mounts", lambda: [("0:1", work / "mount")])
+        monkeypatch.setattr(mounts, "_unmount", lambda target: f"{target} (busy)")
+        assert reconcile.bury(host, running=list) == []
+        assert work.exists()
+        assert "Release it by hand" in capsys.readouterr().out
+        assert courier.deliver(host)
+        assert [release["attempt"] for release in task.releases] == [1]
 
     def test_a_write_left_behind_is_interrupted(
         self, server: Server, host_of: Callable[[Kind], Host]
