@@ -268,8 +268,12 @@ class _Burn:
     def _make_unbootable(self) -> None:
         """Empty the first cell again, its beginning at once: whoever asked us to stop may not wait long.
 
-        The failure that brought us here is what gets reported, not one of this.
+        The failure that brought us here is what gets reported, not one of this. What came back in the card's
+        place and is not proved to be it, or may not be written, is left as it is.
         """
+        if not self._returns.trusted:
+            self._report.log(f"What is in {self._card.name} now is left as it is; write the first card anew.")
+            return
         head = self._plan.blanked[0].length
         try:
             for length in (min(_BOOT_SECTORS, head), head):

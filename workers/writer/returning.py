@@ -27,6 +27,7 @@ class Returns:
 
     def __init__(self, traffic: Traffic, stamps: Stamps, report: Report, conditions: Conditions) -> None:
         self.count = 0
+        self.trusted = True  # whether what is open is our card, and may be written
         self._traffic = traffic
         self._stamps = stamps
         self._report = report
@@ -42,6 +43,7 @@ class Returns:
         name = self._traffic.card.name
         self._report.log(f"The card in {name} is gone; waiting {self._conditions.away:.0f} s for its return.")
         give_up = time.monotonic() + self._conditions.away
+        self.trusted = False  # from the first look on, anything may be open
         while not self._reopened():
             self._report.check()
             if time.monotonic() > give_up:
@@ -49,6 +51,7 @@ class Returns:
             time.sleep(min(_POLL, self._conditions.away))
         self._prove_same()
         way.permitted()
+        self.trusted = True
         self._report.log(f"The same card is back in {self._traffic.card.name}; going on.")
 
     def _reopened(self) -> bool:

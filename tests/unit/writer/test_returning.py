@@ -22,6 +22,8 @@ from workers.writer.returning import MOST
 MAPPED = [(0, MIB), (6 * MIB, 14 * MIB), (25 * MIB, MIB)]
 WIPED = 8 * MIB + 64 * 4096 + 4 * 8192  # bytes moved before the first byte of the image
 
+LATE = [WIPED + 17 * MIB, WIPED + 20 * MIB, WIPED + 31 * MIB]  # the head is going or gone to the card
+
 
 @pytest.fixture
 def source() -> MemorySource:
@@ -102,18 +104,71 @@ def test_what_was_finished_is_not_written_again_but_what_was_lost_is(
     assert writes.count(8 * MIB) == 2
 
 
+@pytest.mark.parametrize("after", [WIPED + 11 * MIB, *LATE])
 def test_another_card_is_left_alone(
-    tmp_path: Path, card: FileCard, source: MemorySource, report: Recorder
+    tmp_path: Path, card: FileCard, source: MemorySource, report: Recorder, after: int
 ) -> None:
     second = card_file(tmp_path / "second", 32 * MIB, fill=0x77)
     with FileCard.open(str(second)) as other:
-        faulty = gone_in(card, WIPED + 11 * MIB)
+        faulty = gone_in(card, after)
         way = Way(faulty, other=other)
         with pytest.raises(SlotError) as caught:
             burn(source, faulty, report, way.conditions())
     assert (caught.value.fault, caught.value.code) == (Fault.SLOT, "other_card")
     assert second.read_bytes() == bytes([0x77]) * (32 * MIB)
     assert way.asked == [], "nobody is asked about a card that is not ours"
+
+
+@pytest.mark.parametrize("after", LATE)
+def test_a_cancel_before_the_card_is_proved_the_same_leaves_it_alone(
+    tmp_path: Path, card: FileCard, source: MemorySource, report: Recorder, after: int
+) -> None:
+    class Canceling(Way):
+        def reopen(self) -> bool:
+            if back := super().reopen():
+                raise Canceled
+            return back
+
+    second = card_file(tmp_path / "second", 32 * MIB, fill=0x77)
+    with FileCard.open(str(second)) as other:
+        faulty = gone_in(card, after)
+        with pytest.raises(Canceled):
+            burn(source, faulty, report, Canceling(faulty, other=other).conditions())
+    assert second.read_bytes() == bytes([0x77]) * (32 * MIB)
+    assert any("left as it is" in line for line in report.lines)
+
+
+@pytest.mark.parametrize("after", LATE)
+def test_not_even_the_beginning_is_emptied_without_permission(
+    path: Path, card: FileCard, source: MemorySource, report: Recorder, after: int
+) -> None:
+    held: list[bytes] = []
+
+    class Refused(Way):
+        def permitted(self) -> None:
+            held.append(path.read_bytes())
+            raise SlotError("insertion_used", "no")
+
+    faulty = gone_in(card, after)
+    with pytest.raises(SlotError):
+        burn(source, faulty, report, Refused(faulty).conditions())
+    assert held == [path.read_bytes()]
+
+
+@pytest.mark.parametrize("after", LATE)
+def test_a_card_that_came_back_with_permission_is_emptied_when_it_fails_later(
+    path: Path, card: FileCard, source: MemorySource, after: int
+) -> None:
+    class Ending(Recorder):
+        def log(self, line: str) -> None:
+            super().log(line)
+            if "same card is back" in line:
+                self.canceled.set()
+
+    faulty = gone_in(card, after)
+    with pytest.raises(Canceled):
+        burn(source, faulty, Ending(), Way(faulty).conditions())
+    assert bytes_at(path, 0, GRID) == bytes(GRID)
 
 
 def test_the_card_of_another_writing_of_the_same_image_is_another_card(
