@@ -188,7 +188,7 @@ class BlockCard(_Opened):
     def present(self) -> bool:
         try:
             now = (ioctls.device_size(self._handle), ioctls.diskseq(self._handle))
-        except OSError:
+        except (OSError, ValueError):  # ValueError: let go, and not opened again
             return False
         return now == (self._identity.size, self._identity.diskseq) and Path(self._identity.place).exists()
 
@@ -223,9 +223,9 @@ class FileCard(_Opened):
     def present(self) -> bool:
         try:
             facts = Path(self._identity.place).lstat()
+            mine = os.fstat(self._handle)  # refused if it was let go, and not opened again
         except OSError:
             return False
-        mine = os.fstat(self._handle)
         return (facts.st_dev, facts.st_ino, facts.st_size) == (mine.st_dev, mine.st_ino, self._identity.size)
 
     def write(self, data: memoryview, offset: int) -> int:

@@ -81,6 +81,16 @@ def test_an_image_is_written_and_proved(backing: Path, node: str) -> None:
     assert bytes_at(backing, 95 * MIB, MIB) == bytes(MIB)
 
 
+def test_a_card_let_go_and_not_opened_again_is_not_present(node: str) -> None:
+    def refuse() -> BlockCard:
+        raise SlotError("no_card", "no")
+
+    with opened(node) as card:
+        with pytest.raises(SlotError):
+            card.reopen(refuse)
+        assert not card.present()
+
+
 def test_identity_is_what_the_kernel_says(node: str) -> None:
     facts = Path(node).stat()
     with opened(node) as card:

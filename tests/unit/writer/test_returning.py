@@ -18,6 +18,7 @@ from workers.writer.card import FileCard, aligned
 from workers.writer.conditions import Conditions
 from workers.writer.faulty import FaultyCard
 from workers.writer.returning import MOST
+from workers.writer.transfer import Gone, write_fully
 
 MAPPED = [(0, MIB), (6 * MIB, 14 * MIB), (25 * MIB, MIB)]
 WIPED = 8 * MIB + 64 * 4096 + 4 * 8192  # bytes moved before the first byte of the image
@@ -261,3 +262,14 @@ def test_a_card_takes_what_is_opened_in_its_place_and_keeps_its_locks(tmp_path: 
     assert os.read(inside, 1) == b""
     os.close(inside)
     FileCard.open(str(second)).close()
+
+
+def test_a_card_let_go_and_not_opened_again_is_gone(card: FileCard) -> None:
+    def refuse() -> FileCard:
+        raise SlotError("no_card", "no")
+
+    with pytest.raises(SlotError):
+        card.reopen(refuse)
+    assert not card.present()
+    with pytest.raises(Gone):
+        write_fully(card, aligned(4096), 0)
