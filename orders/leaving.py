@@ -13,6 +13,7 @@ from orders import flow
 from orders.lifecycle import FINAL, OPEN, OrderStatus
 from orders.models import Order, OrderMove
 from tasks_app import services as tasks
+from tasks_app.models import SlotEvent, TaskMove
 
 PERSONAL: Final = {f"recipient_{field}": "" for field in ("name", "email", "phone", "address")}
 STOPPED: Final = (*OPEN, OrderStatus.FAILED)
@@ -34,6 +35,8 @@ def forget(user: User) -> None:
             tasks.cancel_tasks(order, by=user.email)
     anonymize(Order.objects.filter(created_by=user))
     OrderMove.objects.filter(by=user.email).update(by=GONE)
+    TaskMove.objects.filter(by=user.email).update(by=GONE)
+    SlotEvent.objects.filter(by=user.email).update(by=GONE)
 
 
 @transaction.atomic
@@ -47,6 +50,7 @@ def anonymize(orders: QuerySet[Order]) -> int:
     told = User.objects.filter(orders__in=keys).values_list("email", flat=True)
     emails = [*told, *Order.objects.filter(pk__in=keys).values_list("recipient_email", flat=True)]
     OrderMove.objects.filter(subject__in=keys, by__in=emails).update(by=GONE)
+    TaskMove.objects.filter(subject__order__in=keys, by__in=emails).update(by=GONE)
     UnitEntry.objects.filter(order__in=keys, by__in=emails).update(by=GONE)
     Order.objects.filter(pk__in=keys).update(created_by=None, recipe="", **PERSONAL)
     return len(keys)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Final, Protocol
 
 from django.db import transaction
+from django.db.models import Q
 
-from imager.accounts.models import UnitEntry, User
+from imager.accounts.models import Invitation, UnitEntry, User
 
 GONE: Final = "—"  # whoever did it has left
 
@@ -43,4 +44,11 @@ def delete(user: User) -> None:
     for follower in _followers:
         follower.forget(user)
     UnitEntry.objects.filter(by=user.email).update(by=GONE)
+    _forget_invitations(user)
     user.delete()
+
+
+def _forget_invitations(user: User) -> None:
+    """Those that are over tell nobody's name any more; an open one is still a way in, and stays."""
+    mine = Q(accepted_by=user) | Q(email__iexact=user.email, revoked_at__isnull=False)
+    Invitation.objects.filter(mine).update(email=GONE, name="")

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 from django.contrib import admin, messages
 from django.contrib.auth import admin as stock
 from django.contrib.auth import forms
+from django.db import transaction
 from django.db.models import QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from imager.accounts import addresses, services
+from imager.accounts import addresses, leaving, services
 from imager.accounts.models import User
 
 if TYPE_CHECKING:
@@ -89,6 +90,16 @@ class UserAdmin(_Users):
         super().save_model(request, obj, form, change)
         if "email" in form.changed_data and not obj.is_host:
             addresses.replace(obj)
+
+    def delete_model(self, request: HttpRequest, obj: User) -> None:
+        """As if they did it themselves: their orders end, and nothing keeps their name."""
+        leaving.delete(obj)
+
+    @transaction.atomic
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        """The same for each, or for none."""
+        for user in queryset.order_by("pk"):
+            leaving.delete(user)
 
     @admin.action(description=_("Log out everywhere: end all tokens and sessions"), permissions=["change"])
     def log_out_everywhere(self, request: HttpRequest, queryset: QuerySet[User]) -> None:

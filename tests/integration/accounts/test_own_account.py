@@ -8,10 +8,13 @@ import pytest
 from django.core import mail
 from django.core.management import CommandError, call_command
 from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
 
-from imager.accounts import ledger
-from imager.accounts.models import Organization, User
+from imager.accounts import leaving, ledger
+from imager.accounts.models import Invitation, Organization, User
 from orders.models import Configuration, Order
+from tasks_app.models import SlotEvent, TaskMove
 from tests import factories as make
 from tests.factories import PASSWORD
 from tests.integration.orders.conftest import line, school
@@ -150,6 +153,49 @@ def test_a_download_of_somebody_who_left_keeps_working(school, line):
     assert order.created_by is None
 
 
+def as_staff() -> Client:
+    client = Client()
+    client.force_login(make.staff())
+    return client
+
+
+def by_admin(user: User) -> None:
+    as_staff().post(reverse("admin:accounts_user_delete", args=[user.pk]), {"post": "yes"})
+
+
+def by_admin_among_others(user: User) -> None:
+    fields = {"action": "delete_selected", "_selected_action": [user.pk], "post": "yes"}
+    as_staff().post(reverse("admin:accounts_user_changelist"), fields)
+
+
+@pytest.mark.parametrize("delete", [leaving.delete, by_admin, by_admin_among_others])
+def test_nothing_keeps_the_name_of_who_left(school, delete):
+    member, email = school.member, school.member.email
+    order = school.place()
+    slot = make.slot(make.host("writer"))
+    event = SlotEvent.objects.create(slot=slot, what=SlotEvent.What.RELEASED, by=email)
+    sent = {"organization": school.organization, "expires_at": timezone.now()}
+    over = [
+        Invitation(email="before@example.org", accepted_at=timezone.now(), accepted_by=member, **sent),
+        Invitation(email=email.upper(), revoked_at=timezone.now(), **sent),
+        Invitation(email="other@example.org", revoked_at=timezone.now(), **sent),
+    ]
+    for number, invitation in enumerate(over):
+        invitation.token_hash, invitation.name = str(number), "Amina"
+        invitation.save()
+    delete(member)
+    assert not User.objects.filter(email=email).exists()
+    order.refresh_from_db()
+    event.refresh_from_db()
+    assert (order.status, event.by) == ("canceled", "—")
+    assert {move.by for task in order.tasks.all() for move in task.moves.filter(went_to="canceled")} == {"—"}
+    assert not TaskMove.objects.filter(by=email).exists()
+    for invitation in over:
+        invitation.refresh_from_db()
+    told = [("—", ""), ("—", ""), ("other@example.org", "Amina")]
+    assert [(invitation.email, invitation.name) for invitation in over] == told
+
+
 def test_staff_do_not_delete_themselves_here():
     staff = make.staff()
     assert entered(staff).post("/account/delete/", {"password": PASSWORD}).status_code == 403
@@ -171,6 +217,7 @@ def test_orders_that_are_over_can_be_made_anonymous(school, capsys):
     over.refresh_from_db()
     going.refresh_from_db()
     assert (over.recipient_name, over.recipient_email, over.recipe) == ("", "", "")
+    assert not TaskMove.objects.filter(subject__order=over, by=school.member.email).exists()
     assert "amina" not in str(list(over.moves.values_list("by", flat=True)))
     assert (going.recipient_name, bool(going.recipe)) == ("Awa Diop", True)
 
