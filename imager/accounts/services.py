@@ -225,4 +225,7 @@ def _decoded(token_class: type[T], text: str) -> T:
 
 
 def _current(user: User, token: stock.Token) -> bool:
-    return not user.bar and token["sub"] == str(user.pk) and token["epoch"] == user.token_epoch
+    """Whether the token is the account's, of its present epoch, and the account may do anything at all."""
+    if user.bar or token["sub"] != str(user.pk) or token["epoch"] != user.token_epoch:
+        return False
+    return not second_factor.is_missing(user)

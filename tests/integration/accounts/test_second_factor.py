@@ -11,10 +11,12 @@ from allauth.mfa.totp.internal.auth import TOTP, format_hotp_value, hotp_value, 
 from django.test import Client
 from rest_framework.test import APIClient
 
+from imager.accounts import services
 from imager.accounts.models import User
+from imager.accounts.tokens import AccessToken
 from tests import factories as make
 from tests.factories import PASSWORD
-from tests.integration.accounts.doors import LOGIN, is_problem, log_in, post
+from tests.integration.accounts.doors import LOGIN, REFRESH, VERIFY, bearer, is_problem, log_in, post
 
 pytestmark = pytest.mark.django_db
 
@@ -104,6 +106,48 @@ def test_staff_without_one_get_no_token_and_members_are_not_asked(settings):
     is_problem(post(LOGIN, email=make.staff().email, password=PASSWORD), 401, "second_factor_missing")
     log_in(make.user())
     log_in(make.host().account)
+
+
+def required(settings, user: User) -> None:
+    settings.SECOND_FACTOR_FOR_STAFF = True
+
+
+def promoted(settings, user: User) -> None:
+    settings.SECOND_FACTOR_FOR_STAFF = True
+    User.objects.filter(pk=user.pk).update(role="staff")
+
+
+def lost(settings, user: User) -> None:
+    settings.SECOND_FACTOR_FOR_STAFF = True
+    Authenticator.objects.filter(user=user).delete()
+
+
+@pytest.mark.parametrize(
+    ("happens", "role", "has"),
+    [(required, "staff", False), (promoted, "member", False), (lost, "staff", True)],
+)
+def test_tokens_from_before_end_when_staff_miss_one(happens, role, has, settings):
+    user = make.user(role=role)
+    pair = log_in(user)
+    if has:
+        TOTP.activate(user, SECRET)
+    assert bearer(pair["access"]).get("/api/v1/orders/").status_code == 200
+    happens(settings, user)
+    is_problem(bearer(pair["access"]).get("/api/v1/orders/"), 401, "token_not_valid")
+    is_problem(post(REFRESH, refresh=pair["refresh"]), 401, "token_not_valid")
+    for token in (pair["access"], pair["refresh"]):
+        is_problem(post(VERIFY, token=token), 401, "token_not_valid")
+    TOTP.activate(user, SECRET)
+    assert bearer(pair["access"]).get("/api/v1/orders/").status_code == 200
+    assert post(REFRESH, refresh=pair["refresh"]).status_code == 200
+
+
+def test_tokens_of_members_and_hosts_cost_no_question(settings, django_assert_num_queries):
+    settings.SECOND_FACTOR_FOR_STAFF = True
+    for user in (make.user(), make.host().account):
+        token = AccessToken.of(user)
+        with django_assert_num_queries(1):
+            assert services.account_of(token) == user
 
 
 # attempts
