@@ -26,7 +26,7 @@ SEEN_EVERY = 60  # seconds between two writes of a slot that stays as it is
 
 
 class Caller(NamedTuple):
-    """The account of a verified token. It counts while the account is active and its epoch is the token's."""
+    """The account of a verified token. It counts while the account does, and in its epoch."""
 
     account: int
     epoch: int
@@ -53,6 +53,7 @@ me AS (
     FROM {ACCOUNT} account
     WHERE host.account_id = account.id AND account.id = %(account)s
         AND account.is_active AND account.token_epoch = %(epoch)s
+        AND (account.expires_at IS NULL OR account.expires_at > clock_timestamp())
         AND account.role IN ('{Role.CREATOR}', '{Role.WRITER}') AND host.kind = '{{kind}}'
     RETURNING host.id, host.channel_id, host.automatic, host.draining OR host.disabled AS drain
 )"""  # noqa: S608  # here and below: names of our own tables, constants of our own

@@ -208,7 +208,9 @@ class TestShortWay:
         assert Host.objects.get(pk=host.pk).boot_id == "b"
         assert long_way == [1]
 
-    @pytest.mark.parametrize("why", ["epoch", "inactive", "person", "no_host", "expired", "garbage", "none"])
+    @pytest.mark.parametrize(
+        "why", ["epoch", "inactive", "ended", "person", "no_host", "expired", "garbage", "none"]
+    )
     def test_who_may_not_is_refused_at_once_though_the_token_was_good_a_moment_ago(self, host, why):
         client = calling(host)
         assert client.post(BEAT, beat_of()).status_code == 200
@@ -218,6 +220,8 @@ class TestShortWay:
             account.update(token_epoch=9)
         elif why == "inactive":
             account.update(is_active=False)
+        elif why == "ended":
+            account.update(expires_at=timezone.now() - timedelta(seconds=1))
         elif why == "person":
             account.update(role="staff")
             status = 403
