@@ -1,14 +1,17 @@
 from django.db import migrations
 
 # Pieces of 64 Ki characters, counted from the end: the beginning of a long log may be missing, and it may hold
-# remarks of ours, so that it is shorter or longer than the offsets say.
+# remarks of ours, so that it is shorter or longer than the offsets say. Each log is unpacked once, not once a piece.
+UNHURRIED = "SET LOCAL statement_timeout = 0"
 FORWARD = """
 INSERT INTO tasks_app_logpiece (attempt_id, start, "end", text)
 SELECT id, CASE WHEN n = 0 THEN 0 ELSE edge END, lead(edge, 1, log_end) OVER (PARTITION BY id ORDER BY n), text
 FROM (
-    SELECT id, log_end, n, greatest(n, log_end - length(log) + n * 65536) AS edge,
-        substr(log, (n * 65536 + 1)::int, 65536) AS text
-    FROM tasks_app_attempt, generate_series(0::bigint, (length(log) - 1) / 65536) AS n
+    SELECT id, log_end, n, greatest(n, log_end - length(unpacked) + n * 65536) AS edge,
+        substr(unpacked, (n * 65536 + 1)::int, 65536) AS text
+    FROM tasks_app_attempt,
+        LATERAL (SELECT log || '' AS unpacked OFFSET 0) AS whole,
+        LATERAL generate_series(0::bigint, (length(unpacked) - 1) / 65536) AS n
     WHERE log <> ''
 ) AS pieces
 """
@@ -26,5 +29,5 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        migrations.RunSQL(FORWARD, BACKWARD),
+        migrations.RunSQL([UNHURRIED, FORWARD], [UNHURRIED, BACKWARD]),
     ]

@@ -10,6 +10,7 @@ class Migration(migrations.Migration):
     dependencies = [("tasks_app", "0006_slots_in_quarantine")]
 
     operations = [
+        migrations.RunSQL("SET LOCAL statement_timeout = 0", migrations.RunSQL.noop),
         migrations.AddIndex(
             model_name="task",
             index=models.Index(
@@ -23,4 +24,5 @@ class Migration(migrations.Migration):
             )
             for table, percent in (("host", 70), ("slot", 80), ("task", 80))
         ),
+        migrations.RunSQL(migrations.RunSQL.noop, "SET LOCAL statement_timeout = 0"),  # backwards, it is the first
     ]

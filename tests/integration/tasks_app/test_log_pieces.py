@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
+from importlib import import_module
 
 import pytest
 from django.db import connection
@@ -180,6 +183,36 @@ def test_it_is_a_chore():
     assert ("day", logs.prune) in followers.chores()
 
 
+HURRY = """
+CREATE FUNCTION refuse_hurry() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF current_setting('statement_timeout') <> '0' THEN
+        RAISE EXCEPTION 'A long table would not be done in %.', current_setting('statement_timeout');
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER refuse_hurry BEFORE {verb} ON {table} EXECUTE FUNCTION refuse_hurry();
+"""
+
+
+@contextmanager
+def refusing_hurry(table: str, verb: str) -> Iterator[None]:
+    """Statements on that table may take their time, or fail at once."""
+    with connection.cursor() as cursor:
+        cursor.execute(HURRY.format(table=table, verb=verb))
+    try:
+        yield
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("DROP FUNCTION refuse_hurry CASCADE")
+
+
+@pytest.mark.parametrize("name", ["0006_slots_in_quarantine", "0007_signs_of_life_touch_no_index"])
+def test_indexes_of_long_tables_may_take_their_time(name):
+    (first, *_) = import_module(f"tasks_app.migrations.{name}").Migration.operations
+    assert first.sql == "SET LOCAL statement_timeout = 0"
+
+
 @pytest.mark.django_db(transaction=True)
 def test_the_logs_of_before_are_taken_along(running):
     """Short, empty, longer than a piece, cut, and with remarks of ours in it; and back again."""
@@ -205,13 +238,21 @@ def test_the_logs_of_before_are_taken_along(running):
             )
     finally:
         executor = MigrationExecutor(connection)
-        executor.migrate(latest)
+        executor.migrate([("tasks_app", "0003_logs_in_pieces")])
+        with refusing_hurry("tasks_app_logpiece", "INSERT"):
+            MigrationExecutor(connection).migrate([("tasks_app", "0004_move_logs_into_pieces")])
+        MigrationExecutor(connection).migrate(latest)
     for number, (text, end) in cases.items():
         assert logbook.whole(task.pk, number) == text
         piece = logbook.read(task.pk, number, since=None)
         assert piece.end == end
         assert text.endswith(piece.text)
     assert max(len(text) for text in LogPiece.objects.values_list("text", flat=True)) == 65536
+    executor = MigrationExecutor(connection)
+    executor.migrate([("tasks_app", "0004_move_logs_into_pieces")])
+    with refusing_hurry("tasks_app_attempt", "UPDATE"):
+        executor = MigrationExecutor(connection)
+        executor.migrate([("tasks_app", "0003_logs_in_pieces")])
     executor = MigrationExecutor(connection)
     executor.migrate([first])
     old = executor.loader.project_state([first]).apps.get_model("tasks_app", "Attempt")
