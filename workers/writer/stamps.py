@@ -24,6 +24,7 @@ import random
 import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 from workers.imaging.ranges import Range, subtract, total
@@ -83,7 +84,7 @@ def choose(plan: Plan, *, card_size: int, image: str, count: int, number: bytes)
 def left_on(card: Card) -> str:
     """The number, in hex, of the writing that left a stamp on the card; empty if none is found."""
     for place in _known_places(card.size()):
-        found = _parse(_read(card, place), place)
+        found = _found(card, place)
         if found is not None:
             return found.number.hex()
     return ""
@@ -92,7 +93,7 @@ def left_on(card: Card) -> str:
 def recognized(card: Card) -> Stamps | None:
     """The stamps that an earlier writing left, if every single one of them is in its place."""
     for place in _known_places(card.size()):
-        found = _parse(_read(card, place), place)
+        found = _found(card, place)
         if found is not None:
             return None if found.lost(card) else found
     return None
@@ -144,6 +145,18 @@ def _read(card: Card, place: int) -> bytes | None:
     except BadSpot:
         return None
     return bytes(buffer)
+
+
+def _found(card: Card, place: int) -> Stamps | None:
+    """The stamps that the one at `place` tells of; None if none is there, or its places cannot be true."""
+    found = _parse(_read(card, place), place)
+    return found if found is not None and _could_be(found.places, place, card.size()) else None
+
+
+def _could_be(places: Sequence[int], place: int, card_size: int) -> bool:
+    """Whoever made the card may have written anything: no read may leave the card, or miss its blocks."""
+    blocks = all(each % STAMP == 0 and each <= card_size - STAMP for each in places)
+    return blocks and place in places and all(each < after for each, after in pairwise(places))
 
 
 def _parse(data: bytes | None, place: int) -> Stamps | None:

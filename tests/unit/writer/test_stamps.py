@@ -142,3 +142,31 @@ def test_stamps_survive_a_flush(card: FileCard) -> None:
     settle(card)
     assert mine.lost(card) == []
     assert recognized(card) == mine
+
+
+@pytest.mark.parametrize(
+    "crafted",
+    [(32 * MIB,), (2**63,), (32 * MIB - 512,), (17,), (4096, 4096), (8192, 4096)],
+)
+@pytest.mark.parametrize("lists_itself", [True, False])
+def test_places_that_no_writer_chose_are_not_believed(
+    card: FileCard, source: MemorySource, report: Recorder, crafted: tuple[int, ...], lists_itself: bool
+) -> None:
+    place = stamps._known_places(card.size())[0]
+    places = (*crafted, place) if min(crafted) < place else (place, *crafted)
+    forged = Stamps(bytes(16), stamps.UNKNOWN_IMAGE, places if lists_itself else crafted)
+    buffer = aligned(STAMP)
+    buffer[:] = forged.block(place)
+    card.write(buffer, place)
+    assert recognized(card) is None
+    assert left_on(card) == ""
+    burn(source, card, report)
+    assert_holds(Path(card.name), source)
+
+
+def test_a_stamp_that_tells_of_none_is_not_recognized(card: FileCard) -> None:
+    place = stamps._known_places(card.size())[0]
+    buffer = aligned(STAMP)
+    buffer[:] = Stamps(bytes(16), stamps.UNKNOWN_IMAGE, ()).block(place)
+    card.write(buffer, place)
+    assert recognized(card) is None
