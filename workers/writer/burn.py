@@ -20,16 +20,15 @@ from workers.writer.differing import right_already, worth_comparing
 from workers.writer.guards import must_hold
 from workers.writer.plan import Piece, make_plan
 from workers.writer.result import BurnResult
-from workers.writer.returning import Returns
+from workers.writer.returning import Returns, recent
 from workers.writer.traffic import Digests, Traffic, digests_of
 from workers.writer.transfer import Gone, settle
 from workers.writer.verdicts import BadBlocks, addresses, digest_of_digests, forged, too_slow
 from workers.writer.wiping import empty, wipe
 
-HOPELESS: Final = 32  # so many bad ranges are no accident; writing them again would only take hours
+HOPELESS: Final = 32  # so many bad pieces are no accident; writing them again would only take hours
 JUDGED: Final = 16 * 1024 * 1024  # bytes that must have been moved before a card is called slow
 _BOOT_SECTORS: Final = 64 * 1024
-RECENT: Final = 16  # pieces that may still have been in the reader's memory when it was reset
 _FEW: Final = 8  # lost stamps: fewer may be bad blocks, so many are missing capacity
 
 Result = TypeVar("Result")
@@ -150,7 +149,7 @@ class _Burn:
         """Those that the journal lacks, then a flush. `before`: bytes of this step that are behind us."""
         left = [piece for piece in pieces if piece not in self._written]
         done = before + total(pieces) - total(left)
-        refused: list[Range] = []
+        refused: list[Piece] = []
         with closing(self._traffic.write(left, self._fill)) as written:
             for piece, (digests, trouble) in written:
                 self._report.check()
@@ -158,8 +157,8 @@ class _Burn:
                 self._written[piece] = None
                 if trouble:
                     self._report.log(trouble.message)
-                    refused += piece.ranges
-                    self._condemn_if_hopeless(refused, 1)
+                    refused.append(piece)
+                    self._condemn_if_hopeless(refused, list(_ranges(refused)), 1)
                 done += piece.length
                 self._report.progress(done)
         self._traffic.alone(lambda: settle(self._card))
@@ -183,7 +182,7 @@ class _Burn:
 
     def _forget_lost(self) -> None:
         """What was written last and is not on the card leaves the journal."""
-        last = list(self._written)[-RECENT:]
+        last = recent(self._written)
         found = compare(self._traffic, last, self._expected, Quiet(self._report))
         for piece in found.bad_pieces(last):
             del self._written[piece]
@@ -232,10 +231,10 @@ class _Burn:
 
     def _mend(self, found: Comparison, pieces: Sequence[Piece], tries: int) -> Comparison:
         bad = found.bad_ranges
-        self._condemn_if_hopeless(bad, tries)
+        again = found.bad_pieces(pieces)
+        self._condemn_if_hopeless(again, bad, tries)
         self._report.log(f"{self._card.name} differs at {addresses(bad)}; writing it again.")
         self._rewritten += len(bad)
-        again = found.bad_pieces(pieces)
         for piece in again:
             self._written.pop(piece, None)
         self._write(
@@ -261,8 +260,8 @@ class _Burn:
             places = [Range(each, stamps.STAMP) for each in lost]
             raise BadBlocks(self._card.name, places, tries=1)
 
-    def _condemn_if_hopeless(self, bad: Sequence[Range], tries: int) -> None:
-        if len(bad) >= HOPELESS:
+    def _condemn_if_hopeless(self, pieces: Sequence[Piece], bad: Sequence[Range], tries: int) -> None:
+        if len(pieces) >= HOPELESS:
             raise BadBlocks(self._card.name, bad, tries=tries)
 
     def _make_unbootable(self) -> None:

@@ -15,11 +15,15 @@ from workers.writer.traffic import Digests, Traffic
 
 @dataclass
 class Comparison:
-    """What was read: the digest of each range, the ranges that differ, the pieces that cannot be read."""
+    """What was read: the digest of each range, the ranges that differ, the pieces that cannot be read.
+
+    `bad`: how many pieces have something of either; a piece of a scattered file system has many ranges.
+    """
 
     digests: Digests = field(default_factory=dict)
     differing: list[Range] = field(default_factory=list)
     unreadable: list[Piece] = field(default_factory=list)
+    bad: int = 0
 
     @property
     def bad_ranges(self) -> list[Range]:
@@ -36,9 +40,12 @@ class Comparison:
         """What reading a piece gave; None: nothing."""
         if digests is None:
             self.unreadable.append(piece)
+            self.bad += 1
             return
         self.digests.update(digests)
-        self.differing += [each for each, digest in digests.items() if digest != expected[each]]
+        differing = [each for each, digest in digests.items() if digest != expected[each]]
+        self.differing += differing
+        self.bad += bool(differing)
 
 
 class Quiet:
@@ -63,7 +70,7 @@ def compare(
     *,
     give_up_at: int | None = None,
 ) -> Comparison:
-    """Read all pieces; hashing runs beside reading. `give_up_at`: so many bad ranges are enough to know."""
+    """Read all pieces; hashing runs beside reading. `give_up_at`: so many bad pieces are enough to know."""
     found = Comparison()
     done = 0
     with closing(traffic.read(pieces)) as readings:
@@ -72,6 +79,6 @@ def compare(
             done += piece.length
             report.check()
             report.progress(done)
-            if give_up_at is not None and len(found.differing) + len(found.unreadable) >= give_up_at:
+            if give_up_at is not None and found.bad >= give_up_at:
                 break
     return found

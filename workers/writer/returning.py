@@ -9,16 +9,19 @@ been lost in the reader's memory: it is read back and, where it differs, written
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from typing import Final
 
 from workers.errors import SlotError
 from workers.report import Report
 from workers.writer.conditions import Conditions
+from workers.writer.plan import Piece
 from workers.writer.stamps import Stamps
 from workers.writer.traffic import Traffic
 from workers.writer.transfer import Gone
 
 MOST: Final = 3  # returns in one writing; more often, the reader is not fit for use
+RECENT: Final = 64 * 1024 * 1024  # bytes that may still have been in the reader's memory when it was reset
 _POLL: Final = 0.5  # seconds between two looks whether the reader is back
 
 
@@ -74,3 +77,15 @@ class Returns:
             f"Another card came back in {card.name}; nothing was written to it. Confirm it anew, or insert "
             "the first one and start again.",
         )
+
+
+def recent(written: Iterable[Piece]) -> list[Piece]:
+    """Of pieces in the order in which they were written, the last whose bytes may have been lost."""
+    found: list[Piece] = []
+    left = RECENT
+    for piece in reversed(list(written)):
+        if left <= 0:
+            break
+        found.append(piece)
+        left -= piece.length
+    return found[::-1]

@@ -254,6 +254,17 @@ def test_an_io_error_that_stays_condemns_the_card(
     assert bytes_at(path, 0, GRID) == bytes(GRID)
 
 
+@pytest.mark.parametrize("kind", ["write_errors", "read_errors"])
+def test_one_piece_of_a_scattered_file_system_is_written_again(
+    path: Path, card: FileCard, report: Recorder, kind: str
+) -> None:
+    scattered = [(3 * GRID + 8192 * number, 4096) for number in range(2 * HOPELESS)]
+    source = image(20 * MIB, [(0, MIB), *scattered])
+    result = burn(source, FaultyCard(card, **{kind: [Spot(3 * GRID + 8192, times=1)]}), report)
+    assert result.rewritten_ranges == len(scattered)
+    assert_holds(path, source)
+
+
 def test_a_card_full_of_bad_blocks_is_given_up_at_once(tmp_path: Path, report: Recorder) -> None:
     size = 2 * HOPELESS * MIB
     path = tmp_path / "big"

@@ -17,7 +17,8 @@ from workers.writer.burn import burn
 from workers.writer.card import FileCard, aligned
 from workers.writer.conditions import Conditions
 from workers.writer.faulty import FaultyCard
-from workers.writer.returning import MOST
+from workers.writer.plan import Piece
+from workers.writer.returning import MOST, RECENT, recent
 from workers.writer.transfer import Gone, write_fully
 
 MAPPED = [(0, MIB), (6 * MIB, 14 * MIB), (25 * MIB, MIB)]
@@ -273,3 +274,11 @@ def test_a_card_let_go_and_not_opened_again_is_gone(card: FileCard) -> None:
     assert not card.present()
     with pytest.raises(Gone):
         write_fully(card, aligned(4096), 0)
+
+
+def test_what_may_have_been_lost_is_counted_in_bytes_not_in_pieces() -> None:
+    small = [Piece(at * GRID, 4096, ()) for at in range(1000)]
+    large = [Piece(at * GRID, GRID, ()) for at in range(2000, 2040)]
+    assert recent([]) == []
+    assert recent(small) == small
+    assert recent([*small, *large]) == large[-RECENT // GRID :]
