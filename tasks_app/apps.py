@@ -13,6 +13,7 @@ class TasksConfig(AppConfig):
     def ready(self) -> None:
         """What is tidied up now and then."""
         from imager.accounts import mail
+        from imager.accounts.counts import prune_counts
         from imager.accounts.expiry import expire_accounts
         from imager.accounts.services import prune_tokens
         from tasks_app import followers, outbox, pulse, stumbles
@@ -20,6 +21,7 @@ class TasksConfig(AppConfig):
 
         mail.deliver_by(outbox.post)
         followers.every("hour", prune_tokens)
+        followers.every("hour", prune_counts)
         followers.every("day", expire_accounts)
         followers.every("day", outbox.prune)
         followers.every("day", pulse.forget)

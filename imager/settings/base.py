@@ -100,8 +100,15 @@ DATABASES = {
         "OPTIONS": {"options": "-c statement_timeout=15s -c lock_timeout=5s"},
     }
 }
-# Counts of attempts: shared by all processes, and there while Redis is away.
-CACHES = {"default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "accounts_cache"}}
+# Counts of attempts: shared by all processes, and there while Redis is away. Django would keep 300 and then
+# throw counts away that still count; what is over goes by the hour (`prune_counts`).
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+        "LOCATION": "accounts_cache",
+        "OPTIONS": {"MAX_ENTRIES": 200_000},
+    }
+}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # What remote hosts are told to listen to for bells; empty: they ask the web instead.
