@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from allauth.mfa.base.forms import AuthenticateForm, ReauthenticateForm
 from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
-from imager.accounts import invitations
+from imager.accounts import invitations, second_factor
 from imager.accounts.models import User
 
 if TYPE_CHECKING:
@@ -83,3 +84,23 @@ class DeleteForm(forms.Form):
         if not self.user.check_password(password):
             raise ValidationError(_("This is not the password of your account."))
         return password
+
+
+class CodeForm(AuthenticateForm):  # type: ignore[misc]  # the library has no types
+    """The second factor of a login; a code works once."""
+
+    def clean_code(self) -> str:
+        """The code, which is spent by that."""
+        code: str = super().clean_code()
+        second_factor.spend(self.authenticator, code)
+        return code
+
+
+class CodeAgainForm(ReauthenticateForm):  # type: ignore[misc]  # as above
+    """The second factor once more, before something sensitive; a code works once."""
+
+    def clean_code(self) -> str:
+        """The code, which is spent by that."""
+        code: str = super().clean_code()
+        second_factor.spend(self.authenticator, code)
+        return code

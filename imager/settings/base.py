@@ -201,6 +201,10 @@ MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_ALLOW_UNVERIFIED_EMAIL = True  # staff and invitations vouch for addresses
 MFA_TOTP_ISSUER = "Imager Service"
 MFA_TOTP_TOLERANCE = 1
+MFA_FORMS = {
+    "authenticate": "imager.accounts.forms.CodeForm",
+    "reauthenticate": "imager.accounts.forms.CodeAgainForm",
+}
 SECOND_FACTOR_FOR_STAFF = env.bool("SECOND_FACTOR_FOR_STAFF", default=False)  # nothing else works without
 ALLAUTH_TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXIES", default=0)
 

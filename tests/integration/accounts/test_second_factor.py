@@ -8,6 +8,7 @@ import pytest
 from allauth.mfa.models import Authenticator
 from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from allauth.mfa.totp.internal.auth import TOTP, format_hotp_value, hotp_value, yield_hotp_counters_from_time
+from django.db import connection
 from django.test import Client
 from rest_framework.test import APIClient
 
@@ -56,6 +57,32 @@ def test_a_token_needs_the_code_too_and_each_works_once(careful):
     assert post(LOGIN, email=careful.email, password=PASSWORD, code=now).status_code == 200
     is_problem(post(LOGIN, email=careful.email, password=PASSWORD, code=now), 401, "code_wrong")
     is_problem(post(LOGIN, email=careful.email, password="wrong", code=now), 401, "no_active_account")
+
+
+def by_token(user: User, given: str) -> bool:
+    return post(LOGIN, email=user.email, password=PASSWORD, code=given).status_code == 200
+
+
+def by_page(user: User, given: str) -> bool:
+    client = Client()
+    enter(client, user)
+    return client.post("/accounts/2fa/authenticate/", {"code": given}).status_code == 302
+
+
+def by_page_again(user: User, given: str) -> bool:
+    client = Client()
+    client.force_login(user)
+    return client.post("/accounts/2fa/reauthenticate/", {"code": given}).status_code == 302
+
+
+@pytest.mark.parametrize("first", [by_token, by_page, by_page_again])
+def test_a_code_works_once_in_all_the_time_that_it_is_good(first, careful, monkeypatch):
+    of_next_period = format_hotp_value(hotp_value(SECRET, list(yield_hotp_counters_from_time())[-1]))
+    assert first(careful, of_next_period)
+    with connection.cursor() as cursor:  # as if a period were over
+        cursor.execute("UPDATE accounts_cache SET expires = expires - interval '45 s'")
+    for again in (by_token, by_page, by_page_again):
+        assert not again(careful, of_next_period)
 
 
 def test_setting_it_up_with_recovery_codes_and_using_one():
