@@ -30,6 +30,12 @@ def replace(user: User) -> None:
     vouch(user)
 
 
+def is_confirmed(user: User) -> bool:
+    """Whether the account's address is known to be its own."""
+    mine = EmailAddress.objects.filter(user=user, email__iexact=user.email, verified=True)
+    return bool(mine.exists())
+
+
 def is_taken(email: str, *, by_other_than: User) -> bool:
     """Whether another account has that address."""
     return User.objects.filter(email__iexact=email).exclude(pk=by_other_than.pk).exists()

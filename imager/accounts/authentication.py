@@ -14,6 +14,9 @@ from imager.accounts.models import Bar, User
 from imager.accounts.tokens import AccessToken, decoded
 
 SENTENCES = {
+    "address_unconfirmed": gettext_lazy(
+        "The e-mail of this account is not confirmed: log in to the pages and follow the link in the mail."
+    ),
     "code_needed": gettext_lazy("This account has a second factor: send its “code”, too."),
     "code_wrong": gettext_lazy("The code is wrong, too old or was used before. Send the next one."),
     "second_factor_missing": gettext_lazy(

@@ -22,7 +22,7 @@ from django.utils import timezone
 from rest_framework_simplejwt import tokens as stock
 from rest_framework_simplejwt.exceptions import TokenError
 
-from imager.accounts import models, second_factor, tokens
+from imager.accounts import addresses, models, second_factor, tokens
 from imager.accounts.models import User
 
 T = TypeVar("T", bound=stock.Token)
@@ -62,6 +62,8 @@ def log_in(request: HttpRequest | None = None, *, email: str, password: str, cod
         raise Refused("no_active_account")
     if user.bar:
         raise Refused(user.bar)
+    if settings.OPEN_SIGNUP and not user.is_host and not addresses.is_confirmed(user):
+        raise Refused("address_unconfirmed")
     if second_factor.is_missing(user):
         raise Refused("second_factor_missing")
     if not user.is_host and second_factor.has(user):

@@ -4,12 +4,15 @@ from unittest import mock
 
 import jwt
 import pytest
+from allauth.account.models import EmailAddress
 from django.contrib.auth import hashers
+from django.core.management import call_command
 from rest_framework.test import APIClient
 
 from imager.accounts.keys import key_ring
 from imager.accounts.models import RefreshToken, User
 from tests import factories
+from tests.factories import PASSWORD
 from tests.integration.accounts.doors import LOGIN, is_problem, log_in, post
 
 pytestmark = pytest.mark.django_db
@@ -136,3 +139,23 @@ def test_guessing_is_slowed_down() -> None:
     assert [answer.status_code for answer in answers] == [401] * 30 + [429]
     assert is_problem(answers[-1], 429, "throttled")
     assert int(answers[-1]["Retry-After"]) > 0
+
+
+def test_where_anybody_signs_up_tokens_are_for_confirmed_addresses(settings) -> None:
+    stranger, host = factories.user(), factories.host().account
+    settings.OPEN_SIGNUP = True
+    is_problem(post(LOGIN, email=stranger.email, password=PASSWORD), 401, "address_unconfirmed")
+    is_problem(post(LOGIN, email=stranger.email, password="wrong"), 401, "no_active_account")
+    EmailAddress.objects.create(user=stranger, email="else@example.org", verified=True)
+    address = EmailAddress.objects.create(user=stranger, email=stranger.email, primary=True)
+    is_problem(post(LOGIN, email=stranger.email, password=PASSWORD), 401, "address_unconfirmed")
+    address.set_verified()
+    assert log_in(stranger)
+    assert log_in(host)
+
+
+def test_whom_operators_create_is_confirmed_by_that(settings, capsys) -> None:
+    settings.OPEN_SIGNUP = True
+    call_command("create_user", "operator@example.org", superuser=True)
+    password = capsys.readouterr().out.split()[-1]
+    assert log_in(User.objects.get(email="operator@example.org"), password)

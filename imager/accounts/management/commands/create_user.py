@@ -11,6 +11,7 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.translation import gettext as _
 
+from imager.accounts import addresses
 from imager.accounts.models import Organization, Role, User
 
 
@@ -76,3 +77,4 @@ def _create(user: User, password: str) -> None:
     except ValidationError as error:
         raise CommandError("; ".join(error.messages)) from error
     user.save()
+    addresses.vouch(user)
