@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from functools import partial
@@ -137,13 +136,13 @@ class _Burn:
         pieces = (*body, *head)
         size = total(pieces) - total(piece for piece in pieces if piece in self._written)
         self._report.step(Step.WRITING, total(pieces))
-        began = time.perf_counter()
+        began = self._traffic.watch.busy
         self._steadily(lambda: self._write_pieces(body, 0))
         if head:
             self._source.finish()
             self._bootable = True
             self._steadily(lambda: self._write_pieces(head, total(body)))
-        return _rate(size, began)
+        return self._rate(size, began)
 
     def _write_pieces(self, pieces: Sequence[Piece], before: int) -> None:
         """Those that the journal lacks, then a flush. `before`: bytes of this step that are behind us."""
@@ -187,9 +186,14 @@ class _Burn:
         for piece in found.bad_pieces(last):
             del self._written[piece]
 
+    def _rate(self, size: int, began: float) -> float:
+        """Over the seconds in which the card was at work: it need not answer for a slow download."""
+        seconds = self._traffic.watch.busy - began
+        return size / seconds if seconds > 0 else 0.0
+
     def _judge(self, verb: str, rate: float, limit: float, *, besides: int = 0) -> None:
-        """Over the whole image, so that neither a cache nor a hiccup decides."""
-        if limit > rate and total(self._source.ranges) - besides >= JUDGED:
+        """Over the whole image, so that neither a cache nor a hiccup decides; nor a reader that was reset."""
+        if not self._returns.count and limit > rate and total(self._source.ranges) - besides >= JUDGED:
             raise too_slow(self._card.name, verb, rate, limit)
 
     def _fill(self, piece: Piece, buffer: memoryview) -> Digests:
@@ -215,9 +219,9 @@ class _Burn:
         and what mends the one spoils the other.
         """
         pieces = sorted((*self._plan.mapped, *self._plan.zeros), key=lambda piece: piece.offset)
-        began = time.perf_counter()
+        began = self._traffic.watch.busy
         found = self._read_back(pieces)
-        rate = _rate(total(pieces), began)
+        rate = self._rate(total(pieces), began)
         tries = 1
         while found.bad_ranges and tries <= self._conditions.rewrites:
             found = self._mend(found, pieces, tries)
@@ -290,8 +294,3 @@ def _image_of(source: Source) -> str:
     if all(each.sha256 for each in source.ranges):
         return digest_of_digests(each.sha256 or "" for each in source.ranges)
     return stamps.UNKNOWN_IMAGE
-
-
-def _rate(size: int, began: float) -> float:
-    seconds = time.perf_counter() - began
-    return size / seconds if seconds > 0 else 0.0

@@ -35,11 +35,13 @@ class Watch:
         self.depth = depth
         self.written = Histogram()
         self.read = Histogram()
+        self.busy = 0.0  # seconds in which the card had a call to answer, however many at once
         self._name = name
         self._report = report
         self._patience = patience
         self._free = threading.Condition()
         self._began: dict[int, float] = {}
+        self._busy_since = 0.0
         self._given_up = False
 
     @contextmanager
@@ -50,12 +52,17 @@ class Watch:
             self._free.wait_for(lambda: self._given_up or len(self._began) < self.depth)
             if self._given_up:
                 raise Stalled(self._name, self._patience.fail)
-            began = self._began[me] = time.monotonic()
+            began = time.monotonic()
+            if not self._began:
+                self._busy_since = began
+            self._began[me] = began
         try:
             yield
         finally:
             with self._free:
                 del self._began[me]
+                if not self._began:
+                    self.busy += time.monotonic() - self._busy_since
                 self._free.notify_all()
             if histogram is not None:
                 histogram.add(time.monotonic() - began)

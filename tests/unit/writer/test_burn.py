@@ -4,6 +4,7 @@ import errno
 import hashlib
 import json
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -526,6 +527,26 @@ def test_a_card_slower_than_asked_is_refused_with_limit_and_figure(
     assert "MB a second" in error.message or "GB a second" in error.message
     assert len(report.steps) == steps
     assert bytes_at(path, 0, GRID) == bytes(GRID)
+
+
+def test_a_slow_download_does_not_make_a_card_slow(
+    path: Path, card: FileCard, report: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    late = [0.0]
+
+    class Arriving(MemorySource):
+        """Its first piece takes so long that the card waits for an hour."""
+
+        def read_into(self, wanted: Range, buffer: memoryview, /) -> None:
+            late[0] = 3600.0
+            super().read_into(wanted, buffer)
+
+    for clock in ("monotonic", "perf_counter"):
+        real = getattr(time, clock)
+        monkeypatch.setattr(time, clock, lambda real=real: real() + late[0])
+    source = image(24 * MIB)
+    burn(Arriving(source.data, source.ranges), card, report, Conditions(min_write_rate=2e4))
+    assert_holds(path, source)
 
 
 def test_a_small_image_says_nothing_about_speed(card: FileCard, report: Recorder) -> None:

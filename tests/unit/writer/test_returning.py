@@ -106,6 +106,16 @@ def test_what_was_finished_is_not_written_again_but_what_was_lost_is(
     assert writes.count(8 * MIB) == 2
 
 
+@pytest.mark.parametrize("after", [WIPED + 11 * MIB, WIPED + 26 * MIB])
+def test_a_reader_that_was_reset_does_not_make_a_card_slow(
+    path: Path, card: FileCard, source: MemorySource, report: Recorder, after: int
+) -> None:
+    faulty = gone_in(card, after)
+    conditions = replace(Way(faulty).conditions(), min_read_rate=1e15)
+    assert burn(source, faulty, report, conditions).returns == 1
+    assert_holds(path, source)
+
+
 @pytest.mark.parametrize("after", [WIPED + 11 * MIB, *LATE])
 def test_another_card_is_left_alone(
     tmp_path: Path, card: FileCard, source: MemorySource, report: Recorder, after: int

@@ -19,7 +19,7 @@ from workers.writer.card import FileCard, Stalled, aligned
 from workers.writer.conditions import Conditions
 from workers.writer.faulty import FaultyCard
 from workers.writer.traffic import DEPTH, SHALLOW, Traffic, fitting_depth
-from workers.writer.watch import Patience
+from workers.writer.watch import Patience, Watch
 
 SHORT = Conditions(patience=Patience(warn=0.05, fail=0.3))
 SOON = Conditions(patience=Patience(warn=0.05, fail=600))
@@ -157,3 +157,23 @@ def test_the_depth_fits_the_readers_queue(
         (tmp_path / "queue").mkdir()
         (tmp_path / "queue/nr_requests").write_text(requests + "\n")
     assert fitting_depth(Reader(card)) == depth
+
+
+def test_seconds_of_calls_at_once_are_counted_once(report: Recorder) -> None:
+    watch = Watch("card", report, Patience(), 2)
+    inside, let_go = threading.Event(), threading.Event()
+
+    def call() -> None:
+        with watch.call():
+            inside.set()
+            assert let_go.wait(60)
+
+    thread = threading.Thread(target=call)
+    thread.start()
+    assert inside.wait(60)
+    with watch.call():
+        pass
+    assert watch.busy == 0, "the first call is still under way"
+    let_go.set()
+    thread.join()
+    assert watch.busy > 0
