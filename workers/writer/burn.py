@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from functools import partial
@@ -84,6 +85,7 @@ class _Burn:
         self._expected: Digests = {each: each.sha256 or "" for each in _ranges(self._plan.zeros)}
         self._written: dict[Piece, None] = {}  # the journal: in the order in which they went to the card
         self._read: Digests = {}
+        self._reading = threading.Lock()  # a read that hung when the card went may still be in the source
         self._bootable = False
         self._rewritten = 0
         self._skipped = 0
@@ -206,7 +208,8 @@ class _Burn:
             if piece.blank:
                 buffer[start:end] = bytes(each.length)
             else:
-                self._source.read_into(each, buffer[start:end])
+                with self._reading:
+                    self._source.read_into(each, buffer[start:end])
         buffer[end : piece.length] = bytes(piece.length - end)
         if all(each.sha256 for each in piece.ranges):
             return {each: each.sha256 or "" for each in piece.ranges}

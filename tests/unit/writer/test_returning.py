@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 from tests.doubles.cards import MIB, MemorySource, assert_holds, bytes_at, card_file, image
 from workers.contract import Fault, Step
 from workers.errors import Canceled, SlotError, WorkError
-from workers.imaging.ranges import GRID
+from workers.imaging.ranges import GRID, Range
 from workers.report import Recorder
 from workers.writer.burn import burn
 from workers.writer.card import FileCard, aligned
@@ -113,6 +114,54 @@ def test_a_reader_that_was_reset_does_not_make_a_card_slow(
     faulty = gone_in(card, after)
     conditions = replace(Way(faulty).conditions(), min_read_rate=1e15)
     assert burn(source, faulty, report, conditions).returns == 1
+    assert_holds(path, source)
+
+
+class Overtaken(MemorySource):
+    """Hangs in its second reading until `let_go`; tells when another reading overtakes it."""
+
+    def __init__(self, source: MemorySource) -> None:
+        super().__init__(source.data, source.ranges)
+        self.hangs, self.let_go = threading.Event(), threading.Event()
+        self.inside, self.most, self.begun = 0, 0, 0
+
+    def read_into(self, wanted: Range, buffer: memoryview, /) -> None:
+        self.begun += 1
+        self.inside += 1
+        self.most = max(self.most, self.inside)
+        if self.begun == 2:
+            self.hangs.set()
+            assert self.let_go.wait(60)
+        super().read_into(wanted, buffer)
+        self.inside -= 1
+
+
+def test_a_reading_that_hangs_through_a_return_is_not_overtaken(
+    path: Path, card: FileCard, source: MemorySource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workers.writer.traffic._LEAVING", 0.01)
+    slow = Overtaken(source)
+
+    class Waiting(FaultyCard):
+        def write(self, data: memoryview, offset: int) -> int:
+            if offset == 6 * MIB:
+                assert slow.hangs.wait(60)
+            return super().write(data, offset)
+
+    class Releasing(Recorder):
+        back = False
+
+        def log(self, line: str) -> None:
+            super().log(line)
+            self.back = self.back or "same card is back" in line
+
+        def check(self) -> None:
+            if self.back:  # asked while the first piece is waited for: its reading has begun, or waits
+                slow.let_go.set()
+
+    faulty = Waiting(card, gone_after=WIPED + 100)
+    assert burn(slow, faulty, Releasing(), Way(faulty).conditions()).returns == 1
+    assert slow.most == 1
     assert_holds(path, source)
 
 
