@@ -18,18 +18,21 @@ from workers.errors import HostError
 _NO_ROOM: Final = {errno.ENOSPC, errno.EDQUOT}
 _NO_WAY_IN: Final = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST}
 _SUFFIX: Final = ".work"
+_MARK: Final = ".imager-build"  # lies in each of our folders: whatever else has such a name is somebody's
 
 
 @contextmanager
 def work_folder(out_dir: Path, name: str) -> Iterator[Path]:
     """A folder beside the result, so that renaming moves nothing; gone afterwards, however it ends.
 
-    What a killed build has left there goes first: its lock, which the kernel holds for the living, is free.
+    What a killed build has left there goes first: it bears our mark, and its lock, which the kernel holds
+    for the living, is free.
     """
     out_dir.mkdir(parents=True, exist_ok=True)
     place = out_dir.resolve()
-    for left in place.glob(f".*{_SUFFIX}"):
-        _sweep(left)
+    for left in place.glob(f".*.????????{_SUFFIX}"):
+        if (left / _MARK).is_file():
+            _sweep(left)
     work, lock = _new_folder(place, name)
     try:
         yield work
@@ -53,6 +56,7 @@ def _new_folder(place: Path, name: str) -> tuple[Path, int]:
         work = Path(tempfile.mkdtemp(prefix=f".{name}.", suffix=_SUFFIX, dir=place))
         lock = _lock(work)
         if lock is not None:
+            (work / _MARK).touch()
             return work, lock
 
 

@@ -55,16 +55,15 @@ def test_a_build_that_goes_on_keeps_its_folder(tmp_path, builder):
 
 
 def test_what_is_not_ours_stays(tmp_path):
-    for name in ("a.work", ".b.work.txt"):
+    folders = (".b.work.txt", ".card.abcd1234.work", ".notes.work", "a.work")
+    for name in folders:
         (tmp_path / "out" / name).mkdir(parents=True)
+        (tmp_path / "out" / name / "precious").write_text("precious")
     (tmp_path / "out/.file.work").write_text("mine")
     with work_folder(tmp_path / "out", "card"):
         pass
-    assert sorted(each.name for each in (tmp_path / "out").iterdir()) == [
-        ".b.work.txt",
-        ".file.work",
-        "a.work",
-    ]
+    assert sorted(each.name for each in (tmp_path / "out").iterdir()) == sorted([*folders, ".file.work"])
+    assert all((tmp_path / "out" / name / "precious").exists() for name in folders)
 
 
 @pytest.fixture
