@@ -60,14 +60,22 @@ class Started:
 
 def start(claim_id: str, kind: Kind | None = None) -> Started:
     """Start the process of an attempt. With `kind`, it gets ready for such work before it is told of any."""
+    try:
+        return _start(claim_id, *([kind] if kind else []))
+    except OSError as error:
+        raise HostError(
+            "cannot_start",
+            f"The work could not be started: {error.strerror}. Free memory, processes or open files.",
+        ) from error
+
+
+def _start(claim_id: str, *more: str) -> Started:
     events, theirs = os.pipe()
     try:
-        process = _spawn(theirs, claim_id, *([kind] if kind else []))
-    except OSError as error:
+        process = _spawn(theirs, claim_id, *more)
+    except OSError:
         os.close(events)
-        raise HostError(
-            "cannot_start", f"The work could not be started: {error.strerror}. Free memory or processes."
-        ) from error
+        raise
     finally:
         os.close(theirs)
     return Started(claim_id, process, events)

@@ -73,8 +73,8 @@ class Spare:
 
     def _start_one(self, kind: Kind) -> None:
         try:
-            started = start(str(uuid.uuid4()), kind)
+            self.give_back(start(str(uuid.uuid4()), kind))
         except HostError as error:  # the next task starts its own, or says why it cannot
             _log.warning("no process waits for work", code=error.code, detail=error.message)
-            return
-        self.give_back(started)
+        except Exception:  # noqa: BLE001  # with this thread the kernel would end all that it has started
+            _log.exception("no process waits for work", code="bug")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import time
@@ -14,9 +15,10 @@ from tests.doubles.image import Image
 from tests.doubles.server import Server, Task
 from tests.doubles.warehouse import Warehouse
 from tests.integration.workers.test_worker_process import Start, end, start
-from workers import machine
+from workers import child, machine, spare
 from workers.child import MARK, Started
 from workers.contract import Kind
+from workers.errors import HostError
 from workers.host import Host
 from workers.run import run
 
@@ -142,3 +144,30 @@ class TestClaims:
         assert len(wrong.releases) == 1
         assert run(right.id, host) is not None
         assert right.claim_id != waiting.claim_id
+
+
+class TestNoneCanBeStarted:
+    """The thread that starts them lasts whatever happens: with it, the kernel would end those at work."""
+
+    def test_without_descriptors_the_host_is_at_fault(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def full() -> tuple[int, int]:
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+        monkeypatch.setattr(os, "pipe", full)
+        with pytest.raises(HostError, match=r"Too many open files\. Free memory, processes or open files"):
+            child.start("a claim")
+
+    @pytest.mark.parametrize(
+        "why", [HostError("cannot_start", "No."), OSError(24, "full"), ValueError("bug")]
+    )
+    def test_whatever_it_is_is_said_and_raises_nothing(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], why: Exception
+    ) -> None:
+        def fail(*_: object) -> Started:
+            raise why
+
+        spares = spare.Spare()
+        monkeypatch.setattr(spare, "start", fail)
+        spares._start_one(Kind.DOWNLOAD)
+        assert spares.waiting is None
+        assert "no process waits for work" in capsys.readouterr().out
