@@ -143,6 +143,7 @@ class Depot:
         kept = self._pinned(item, tell)
         if kept is None:
             place = self._work / f"early.{number}"
+            place.unlink(missing_ok=True)  # of a first pass that could not go on to its end
             got = self._to_file(item, tell, place)
         else:
             place = kept.path

@@ -7,6 +7,7 @@ import io
 import lzma
 import tarfile
 import threading
+import zipfile
 
 import pytest
 import yaml
@@ -107,6 +108,23 @@ def test_one_that_begins_anew_is_fetched_first(make, recipe, server, tmp_path, r
         "it came from the start again: the archives are fetched now before they are unpacked" in report.lines
     )
     check_lessons(tmp_path / "out")
+
+
+@pytest.mark.parametrize("cached", [False, True])
+def test_what_came_early_beside_one_that_begins_anew(make, recipe, server, tmp_path, report, cached):
+    """The second pass finds what the first one has fetched to the disk."""
+    other = io.BytesIO()
+    with zipfile.ZipFile(other, "w") as archive:
+        archive.writestr("early.txt", "early")
+    url = server.put("/early.zip", other.getvalue())
+    recipe["files"].append({"to": "/data/early", "via": "zip", "url": url})
+    server.pages["/a.tgz"].cuts = [300_000]
+    server.pages["/a.tgz"].after_cut = PACKED
+    make(recipe, report=report, **({"cache_dir": tmp_path / "cache"} if cached else {}))
+    assert any("it came from the start again" in line for line in report.lines)
+    check_lessons(tmp_path / "out")
+    with Ext4(unpack(tmp_path / "out"), DATA.start) as fs:
+        assert fs.read("/early/early.txt") == b"early"
 
 
 def test_more_files_than_it_looked_like(make, recipe, server, tmp_path, report):
