@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+
 import structlog
 
 from workers import __version__, courier
@@ -32,24 +34,26 @@ def run(task: str, host: Host) -> Ending | None:
 
 def _run(task: str, host: Host) -> Ending | None:
     """Each effect only after the journal has it: no room there, no claim."""
-    spare = host.spare.take()
-    try:
+    with ExitStack() as unused:
+        if spare := host.spare.take():
+            unused.callback(_return, spare, host)
         claim_id = host.journal.begin(task, host.kind, host.boot_id, spare.claim_id if spare else "")
         assignment = _claim(task, claim_id, host)
         if assignment is None:
             return None
         started = spare if spare and spare.claim_id == claim_id else None
-        if started:
-            spare = None  # the server knows its claim id: it works for that, or for nothing
-        if _misdirected(assignment, claim_id, started, host):
+        if started:  # the server knows its claim id: it works for that, or for nothing
+            unused.pop_all()
+            unused.callback(started.discard)
+        if _misdirected(assignment, claim_id, host):
             return None
         structlog.contextvars.bind_contextvars(order=assignment["order"])
         host.journal.claimed(claim_id, assignment["attempt"], assignment["order"])
-    finally:
-        if spare:
-            _return(spare, host)
+        attempt = Attempt(host, assignment, claim_id, started)
+        if started:
+            unused.pop_all()  # it is the attempt's now
     _log.info("began", attempt=assignment["attempt"])
-    ending = Attempt(host, assignment, claim_id, started).run()
+    ending = attempt.run()
     _log.info("ended", outcome=_word(ending), trouble=ending.trouble)
     return ending
 
@@ -66,12 +70,10 @@ def _return(spare: Started, host: Host) -> None:
         host.spare.give_back(spare)
 
 
-def _misdirected(assignment: Assignment, claim_id: str, started: Started | None, host: Host) -> bool:
+def _misdirected(assignment: Assignment, claim_id: str, host: Host) -> bool:
     if assignment["kind"] == host.kind:
         return False
     _log.error("rung for the wrong kind of work; given back", kind=assignment["kind"])
-    if started:
-        started.discard()
     host.journal.owe(claim_id, release(assignment["task"], host.kind, assignment["attempt"]))
     return True
 

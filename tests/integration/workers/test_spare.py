@@ -20,6 +20,7 @@ from workers.child import MARK, Started
 from workers.contract import Kind
 from workers.errors import HostError
 from workers.host import Host
+from workers.journal import JournalError
 from workers.run import run
 
 __all__ = ["start"]
@@ -133,6 +134,21 @@ class TestClaims:
         assert run(task.id, host) is not None
         assert other.claim_id != task.claim_id == waiting.claim_id
         assert [len(task.finals), len(other.finals), task.attempt] == [1, 1, 1]
+
+    def test_it_ends_when_the_journal_takes_no_claim(
+        self, server: Server, image: Image, host: Host, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def full(*_: object) -> None:
+            raise JournalError("disk_full", "The disk is full.")
+
+        waiting = self.spare_of(host)
+        monkeypatch.setattr(host.journal, "claimed", full)
+        task = server.add("download", image.spec)
+        assert run(task.id, host) is None
+        assert task.claim_id == waiting.claim_id
+        assert not waiting.alive()
+        assert waiting.process.stdin is not None
+        assert waiting.process.stdin.closed
 
     def test_work_of_another_kind_is_given_back_and_its_claim_id_is_not_used_again(
         self, server: Server, warehouse: Warehouse, image: Image, host: Host
