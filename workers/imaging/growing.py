@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -91,10 +92,24 @@ class GrowingSource:
     def _frame(self, number: int) -> memoryview | None:
         """The frame if all of it is here and sound; None: not (yet)."""
         try:
-            return self._opened(number)
+            frame = self._opened(number)
         except (JobError, EOFError):
             self._forget()
             return None
+        if frame is None and self._orphaned():
+            self._forget()
+        return frame
+
+    def _orphaned(self) -> bool:
+        """Whether the download has begun another file: nothing more comes to the one that we hold."""
+        if self._fd < 0:
+            return False
+        ours = os.fstat(self._fd)
+        for path in self._names():
+            with suppress(FileNotFoundError):
+                if os.path.samestat(path.stat(), ours):
+                    return False
+        return True
 
     def _opened(self, number: int) -> memoryview | None:
         if not self._open():
@@ -109,11 +124,15 @@ class GrowingSource:
             return None
         return self._opener.open(frame, packed)
 
+    def _names(self) -> tuple[Path, Path]:
+        """In this order: a file that is renamed in between is still found."""
+        return self._path.with_name(self._path.name + PART_SUFFIX), self._path
+
     def _open(self) -> bool:
         """Under its temporary name, or already under its own: the descriptor outlives the renaming."""
         if self._fd >= 0:
             return True
-        for path in (self._path.with_name(self._path.name + PART_SUFFIX), self._path):
+        for path in self._names():
             try:
                 self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
             except FileNotFoundError:

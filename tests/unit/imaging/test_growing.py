@@ -124,6 +124,28 @@ def test_damage_in_transit_is_waited_out(arriving: Source, download: Download) -
     arriving.close()
 
 
+@pytest.mark.parametrize("how", ["made anew", "replaced"])
+def test_a_file_that_begins_anew_under_the_same_name_is_followed(
+    arriving: Source, download: Download, how: str
+) -> None:
+    """What was opened gets nothing more; the rest comes to the new file."""
+
+    def begin_anew() -> None:
+        assert download.waits < 50, "it waits for a file that nobody has any more"
+        if download.waits == 3 and how == "made anew":
+            download.part.unlink()
+        elif download.waits == 3:
+            (new := download.part.with_name("new")).write_bytes(download.data[: download.portion])
+            new.replace(download.part)
+
+    download.before = begin_anew
+    for each in arriving.ranges:
+        assert len(arriving.read(each)) == each.length
+    arriving.finish()
+    assert download.waits > 5, "it began anew"
+    arriving.close()
+
+
 def _reader_of(download: Download) -> Reader:
     whole = download.path.with_name("whole.img.zst")
     whole.write_bytes(download.data)
