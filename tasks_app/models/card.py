@@ -33,7 +33,7 @@ class Card(models.Model):
     identity = models.CharField(_("identity"), max_length=100, blank=True)  # see services.suspicion.identify
     stamp = models.CharField(_("stamp"), max_length=32, blank=True)  # what this writing left on the card
     card_bytes = models.PositiveBigIntegerField(_("size of the card"), default=0)
-    facts = models.JSONField(default=dict)  # contract.CardResult
+    facts = models.JSONField(default=dict)  # contract.CardResult, or the `step` in which it ended
     trouble = models.JSONField(null=True)
     permitted_at = models.DateTimeField(auto_now_add=True)
     ended_at = models.DateTimeField(null=True)

@@ -229,4 +229,4 @@ def abandon(task: Task) -> None:
 
 def _end(task: Task, verdict: Card.Verdict, trouble: Trouble | None) -> None:
     unfinished = Card.objects.filter(task=task, attempt=task.attempt, verdict=Card.Verdict.WRITING)
-    unfinished.update(verdict=verdict, trouble=trouble, ended_at=clock.now())
+    unfinished.update(verdict=verdict, trouble=trouble, ended_at=clock.now(), facts={"step": task.step})

@@ -34,6 +34,7 @@ BLAMELESS = frozenset({Fault.CARD, Fault.SLOT})
 def end(task: Task, host: Host, report: Report) -> None:
     """Take in the last report of the current attempt of a locked task."""
     outcome = Outcome(report["outcome"])
+    task.step = report["step"]  # later than what the row tells
     if task.cancel_requested_at:
         _close(task, outcome.value, report.get("trouble"))
         cards.abandon(task)

@@ -11,12 +11,13 @@ from django.utils.translation import gettext as _
 from imager import clock
 from imager.api import Problem
 from tasks_app.models import Card, Slot, SlotEvent
-from workers.contract import PermitRequest
+from workers.contract import PermitRequest, Step
 
 # What a reader, its plug or its hub may have caused as well. A forged or worn card is one in any reader.
 UNSURE: Final = ("bad_blocks", "io_error", "flush_failed", "stalled")
 CERTAIN: Final = ("fake_capacity", "ignores_writes")
 DIFFERENT_CARDS: Final = 2
+STAMPED: Final = (Step.WRITING, Step.READING_BACK)  # steps in which a card carries the stamps of this writing
 _LOOK_BACK: Final = 20  # cards of a slot; nobody inserts one dud that often
 
 
@@ -52,12 +53,12 @@ def weigh(card: Card) -> None:
     """A card has just been found bad: take its slot out of service if other cards failed there, too."""
     if (card.trouble or {}).get("code") not in UNSURE or _failed_elsewhere(card):
         return
-    suspects = {card.identity}
+    suspects = {_suspect(card)}
     for other in _before(card):
         if other.verdict == Card.Verdict.ACCEPTED:
             break
         if (other.trouble or {}).get("code") in UNSURE and not _failed_elsewhere(other):
-            suspects.add(other.identity)
+            suspects.add(_suspect(other))
     if len(suspects) >= DIFFERENT_CARDS:
         quarantine(card.slot, note=_("%(count)d different cards failed here.") % {"count": len(suspects)})
 
@@ -80,6 +81,14 @@ def release_slot(slot: Slot, *, by: str) -> None:
                 _("Slot %(slot)s is not quarantined; nothing was changed.") % {"slot": slot.name},
             )
         SlotEvent.objects.create(slot=slot, what=SlotEvent.What.RELEASED, by=by)
+
+
+def _suspect(card: Card) -> str:
+    """What counts as one card. Failing before it is stamped, one is new to us each time: its size must do."""
+    step = card.facts.get("step", "")
+    if card.identity == f"serial:{card.serial}" and step and step not in STAMPED:
+        return f"unstamped:{card.card_bytes}"
+    return card.identity
 
 
 def _failed_elsewhere(card: Card) -> bool:

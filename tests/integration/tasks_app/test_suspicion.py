@@ -31,7 +31,7 @@ def unit(writer):
 def fail(unit, writer):
     """Insert a card, have it permitted, and let it fail (or not)."""
 
-    def once(slot, card="", code="bad_blocks", fault="card", stamp=""):
+    def once(slot, card="", code="bad_blocks", fault="card", stamp="", step="writing"):
         Slot.objects.filter(pk=slot.pk).update(diskseq=(slot.diskseq or 0) + 1)
         slot.refresh_from_db()
         services.confirm(slot, diskseq=slot.diskseq, boot_id=slot.boot_id, by="operator")
@@ -49,7 +49,7 @@ def fail(unit, writer):
         }
         services.permit(unit.pk, writer, body)
         trouble = {"fault": fault, "code": code, "message": "It failed."}
-        ended = make.report_body(unit.attempt, step="writing", outcome="failed", trouble=trouble)
+        ended = make.report_body(unit.attempt, step=step, outcome="failed", trouble=trouble)
         services.report(unit.pk, writer, ended)
         unit.refresh_from_db()
         slot.refresh_from_db()
@@ -134,6 +134,23 @@ def test_unknown_cards_are_each_a_new_one_and_a_stamp_tells_them_again(fail, wri
     assert fail(slot, "stamp:" + "cd" * 16) is None, "and by the stamp of the second writing"
     assert len(set(Card.objects.values_list("identity", flat=True))) == 1
     assert fail(slot, "") is not None, "and another one"
+
+
+@pytest.mark.parametrize("step", ["verifying", "wiping"])
+def test_a_dud_that_dies_before_it_is_stamped_is_one_card_however_often_it_is_inserted(fail, writer, step):
+    slot = make.slot(writer)
+    for number in range(3):
+        assert fail(slot, "", "io_error", stamp=f"{number:032x}", step=step) is None
+    assert len(set(Card.objects.values_list("identity", flat=True))) == 3
+    assert fail(slot, "", "io_error", stamp="ef" * 16) is not None, "another one, which was stamped"
+
+
+def test_duds_of_different_sizes_are_different_cards(fail, writer):
+    slot = make.slot(writer)
+    assert fail(slot, "", "io_error", step="wiping") is None
+    Slot.objects.filter(pk=slot.pk).update(card_bytes=2 * slot.card_bytes)
+    slot.refresh_from_db()
+    assert fail(slot, "", "io_error", step="wiping") is not None
 
 
 def test_a_quarantined_slot_takes_no_card_until_it_is_released(fail, writer, unit):
