@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins, serializers, viewsets
@@ -30,6 +32,12 @@ class UnitEntrySerializer(serializers.ModelSerializer[UnitEntry]):
         model = UnitEntry
         fields = ["number", "kind", "units", "held", "balance", "reserved", "order", "by", "note", "at"]
         read_only_fields = fields
+
+    def to_representation(self, instance: UnitEntry) -> dict[str, Any]:
+        """Members do not read who or which host it was, as in the history of an order."""
+        told = super().to_representation(instance)
+        staff = _person(self.context["request"]).is_staff
+        return told if staff else {**told, "by": ""}
 
 
 class UnitViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[UnitEntry]):

@@ -41,6 +41,19 @@ def test_members_see_balance_and_entries(limited):
     assert "Reserved for an order" in page
 
 
+def test_members_read_neither_hosts_nor_addresses_of_staff(limited, line, api):
+    line.fail(line.claim(line.task(limited.place(), "create")))
+    clerk = make.staff(organization=limited.organization)
+    names = {line.creator.name, limited.staff.email}
+    assert names <= set(limited.organization.unit_entries.values_list("by", flat=True))
+    for person, shown in ((limited.member, set()), (clerk, names)):
+        page = browse(person).get("/units/").text
+        assert {name for name in names if name in page} == shown
+        rows = api(person).get("/api/v1/units/").json()["results"]
+        assert {row["by"] for row in rows} & names == shown
+        assert ({row["by"] for row in rows} == {""}) is not bool(shown)
+
+
 def test_nobody_sees_another_ledger(limited):
     limited.place()
     stranger = make.user()
