@@ -43,12 +43,18 @@ class Purse:
     balance: int
     reserved: int
     limited: bool
+    last: int = 0  # the number of the last entry
 
 
 def purse(organization: Organization) -> Purse:
     """The organization's units, as its last entry tells them."""
     last = _last(organization.pk)
-    return Purse(last.balance if last else 0, last.reserved if last else 0, organization.limited)
+    return Purse(
+        last.balance if last else 0,
+        last.reserved if last else 0,
+        organization.limited,
+        last.number if last else 0,
+    )
 
 
 @transaction.atomic
@@ -82,10 +88,20 @@ def refund(order: Costly, *, by: str) -> UnitEntry | None:
 
 
 @transaction.atomic
-def grant(organization: Organization, *, units: int, by: User, note: str) -> UnitEntry:
-    """Staff give units (more than 0) or correct the balance (below 0). Raises ValidationError per field."""
+def grant(
+    organization: Organization, *, units: int, by: User, note: str, last: int | None = None
+) -> UnitEntry:
+    """Staff give units (more than 0) or correct the balance (below 0). Raises ValidationError per field.
+
+    `last`: the last entry that they saw; if another was written since, theirs may be in the ledger already.
+    """
     organization = hold(organization.pk)
-    balance = purse(organization).balance
+    now = purse(organization)
+    if last is not None and last != now.last:
+        raise ValidationError(
+            _("The ledger has new entries since you looked. Read them, then enter yours again.")
+        )
+    balance = now.balance
     errors = {"units": _units(organization, units, balance), "note": _note(note)}
     refused = {field: sentence for field, sentence in errors.items() if sentence}
     if refused:

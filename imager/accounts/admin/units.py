@@ -91,6 +91,13 @@ class GrantForm(forms.Form):
         max_length=ledger.MAX_NOTE,
         help_text=gettext_lazy("Members read it in their ledger."),
     )
+    last = forms.IntegerField(
+        required=False, widget=forms.HiddenInput
+    )  # the last entry seen: sent twice, it moved
+
+    def clean_last(self) -> int:
+        """Without it, nothing was seen."""
+        return self.cleaned_data["last"] or 0
 
 
 def grant(site: admin.AdminSite, request: HttpRequest, pk: int) -> HttpResponse:

@@ -128,6 +128,11 @@ def test_staff_grant_after_a_look_at_what_it_makes(limited):
     shown = client.post(grant_url(limited.organization), fields)
     assert "make a balance of 1,050" in shown.text
     assert ledger.purse(limited.organization).balance == 1000
+    sent = {**fields, "last": "1", "confirmed": "1"}
+    assert 'name="last" value="1"' in shown.text
+    client.post(grant_url(limited.organization), sent)
+    again = client.post(grant_url(limited.organization), sent).text
+    assert "The ledger has new entries since you looked." in again
     client.post(grant_url(limited.organization), {**fields, "confirmed": "1"})
     assert ledger.purse(limited.organization).balance == 1050
     entry = limited.organization.unit_entries.first()
@@ -144,7 +149,9 @@ def test_staff_grant_after_a_look_at_what_it_makes(limited):
     ],
 )
 def test_what_cannot_be_granted(limited, fields, words):
-    answer = browse(limited.staff).post(grant_url(limited.organization), {**fields, "confirmed": "1"})
+    answer = browse(limited.staff).post(
+        grant_url(limited.organization), {**fields, "last": "1", "confirmed": "1"}
+    )
     assert words in answer.text
     assert ledger.purse(limited.organization).balance == 1000
 
@@ -154,7 +161,7 @@ def test_granting_needs_its_own_permission(limited):
     clerk.user_permissions.set(
         Permission.objects.filter(codename__in=["view_organization", "change_organization"])
     )
-    fields = {"units": "50", "note": "x", "confirmed": "1"}
+    fields = {"units": "50", "note": "x", "last": "1", "confirmed": "1"}
     assert browse(clerk).post(grant_url(limited.organization), fields).status_code == 403
     assert ledger.purse(limited.organization).balance == 1000
     clerk.user_permissions.add(Permission.objects.get(codename="grant_units"))
