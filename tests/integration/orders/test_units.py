@@ -123,7 +123,7 @@ def test_a_retry_without_units_is_refused_and_changes_nothing(limited, line):
 
 def test_unlimited_organizations_are_counted_only(school):
     order = school.place()
-    assert ledger.purse(school.organization) == Purse(-CARD, CARD, limited=False)
+    assert ledger.purse(school.organization) == Purse(-CARD, CARD, limited=False, last=1)
     services.cancel(order, by=school.member)
     assert purse(school) == (0, 0)
 
