@@ -172,7 +172,7 @@ class TestPresence:
     ) -> None:
         presence_of(Kind.WRITE).beat()
         (beat,) = server.beats
-        assert (beat["kind"], beat["protocol"], beat["running"]) == ("write", 1, [])
+        assert (beat["kind"], beat["protocol"], beat["running"]) == ("write", 2, [])
         assert beat["boot_id"] == machine.boot_id()
         assert beat["free_bytes"] > 0
         (slot,) = beat["slots"]
