@@ -55,7 +55,7 @@ class Nudges(threading.Thread):
             )
             self._ended.wait(FORBIDDEN)
         except (redis.RedisError, OSError) as error:
-            _log.info("no nudges: the broker is away", error=type(error).__name__)
+            _log.info("no nudges: the broker is away", error=type(error).__name__, detail=str(error))
             self._ended.wait(next(self._delays))
         else:
             self._delays = self._backoff.delays()

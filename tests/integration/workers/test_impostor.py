@@ -127,6 +127,7 @@ def test_with_an_impostor_in_its_place_the_work_goes_on(
     server.ring = [task.id]
     server.wait_for(lambda: task.finals, within=60)
     assert task.finals[0]["outcome"] == "done"
+    server.wait_for(lambda: "Cannot connect to" in said(tmp_path))  # bells; nudges knock as well, and sooner
     assert end(worker) == 0
     assert "certificate verify failed" in said(tmp_path)
     assert wrong.password not in said(tmp_path)
