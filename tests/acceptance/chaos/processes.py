@@ -30,6 +30,13 @@ def command(pid: int) -> str:
     return ""
 
 
+def parent(pid: int) -> int:
+    """Whose child it is; 0 when it is gone."""
+    with contextlib.suppress(OSError):
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    return 0
+
+
 def descendants(root: int) -> list[int]:
     """All processes below `root`."""
     found, todo = [], [root]

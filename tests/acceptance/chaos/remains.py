@@ -14,7 +14,7 @@ from workers.child import MARK
 
 from .invariants import connect
 from .mailbox import Mailbox
-from .processes import command
+from .processes import command, parent
 
 KEPT = ("ready_to_ship", "available")  # an order in one of these needs its image
 VERIFIED = 3  # cards that are read again, of all that were written
@@ -77,15 +77,26 @@ def journals(line: Line) -> Iterator[str]:
 
 
 def processes(line: Line) -> Iterator[str]:
-    """Nobody works any more."""
-    var, mark = f"IMAGER_VAR={line.var}".encode(), f"{MARK}=".encode()
-    for entry in Path("/proc").iterdir():
+    """Nobody works any more: what is left are the processes that workers keep ready for the next task."""
+    with connect(line) as database:
+        begun = {str(row["claim_id"]) for row in database.execute("SELECT claim_id FROM tasks_app_attempt")}
+    for pid, claim in marked_of(line):
+        if claim in begun:
+            yield f"process {pid} still works: {command(pid)}"
+        elif "-m workers" not in command(parent(pid)):
+            yield f"process {pid} was kept ready by a worker that is gone: {command(pid)}"
+
+
+def marked_of(line: Line) -> Iterator[tuple[int, str]]:
+    """Processes of this line that are made for an attempt, and its claim id."""
+    var, mark = f"IMAGER_VAR={line.var}", f"{MARK}="
+    for entry in filter(lambda entry: entry.name.isdigit(), Path("/proc").iterdir()):
         try:
-            words = (entry / "environ").read_bytes().split(b"\0") if entry.name.isdigit() else []
+            words = (entry / "environ").read_text(errors="replace").split("\0")
         except OSError:
             continue  # gone, or not ours
-        if var in words and any(word.startswith(mark) for word in words):
-            yield f"process {entry.name} still works: {command(int(entry.name))}"
+        if var in words:
+            yield from ((int(entry.name), word[len(mark) :]) for word in words if word.startswith(mark))
 
 
 def cards(line: Line) -> Iterator[str]:
