@@ -296,10 +296,16 @@ def test_the_schedulers_say_that_they_live(swept):
 
 def test_a_ringer_that_stands_still_is_no_sign_of_life(swept, settings, monkeypatch):
     settings.SWEEP_EVERY = 0.01
-    go = threading.Event()
-    monkeypatch.setattr(Scheduler, "ring", lambda _: go.wait(PATIENCE))
+    ringing, go = threading.Event(), threading.Event()
+
+    def stand_still(_scheduler):
+        ringing.set()
+        go.wait(PATIENCE)
+
+    monkeypatch.setattr(Scheduler, "ring", stand_still)
     with Running(celery_app(os.environ["REDIS_URL"])):
         assert swept.wait(PATIENCE)
+        assert ringing.wait(PATIENCE)  # it has said that it lives, and says no more
         Pulse.objects.update(at=timezone.now() - timedelta(seconds=100))
         for _ in range(2):  # the sweeper lives
             swept.clear()
