@@ -35,7 +35,7 @@ def assignments(token: str) -> int:
 
 
 @pytest.fixture(autouse=True)
-def _unthrottled():
+def _unthrottled(db):
     from django.core.cache import cache
 
     cache.clear()
