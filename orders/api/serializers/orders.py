@@ -1,4 +1,4 @@
-"""Bodies of orders, configurations and the catalogue. Every field is named; nothing else goes in or out."""
+"""Bodies of orders."""
 
 from __future__ import annotations
 
@@ -7,94 +7,19 @@ from typing import Any
 
 from django.db.models import QuerySet
 from django.utils.functional import cached_property
-from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from imager import clock
-from imager.accounts.models import Organization, Role, User
-from orders import notices, sizes
+from imager.accounts.models import Organization, Role
+from orders import notices
 from orders.api.audience import for_members
-from orders.api.fields import ContentsField
-from orders.models import Configuration, Content, Media, Order, OrderMove
+from orders.models import Configuration, Media, Order, OrderMove
 from orders.queries import downloadable, visible_configurations
 from orders.services import MAX_TRACKING
 from tasks_app import queries as tasks
 from tasks_app.api.serializers import Strict, TroubleSerializer
 from tasks_app.models import Card
-
-
-class MediaSerializer(serializers.ModelSerializer[Media]):
-    class Meta:
-        model = Media
-        fields = ["id", "name", "kind", "gigabytes", "bytes"]
-
-
-class ContentSerializer(serializers.ModelSerializer[Content]):
-    class Meta:
-        model = Content
-        fields = ["ident", "kind", "title", "description", "language", "path", "size"]
-
-
-class ConfigurationSerializer(Strict, serializers.ModelSerializer[Configuration]):
-    """A hotspot. Passwords can be written, never read; an empty Wi-Fi password makes an open network."""
-
-    organization = serializers.SlugRelatedField(
-        slug_field="slug",
-        queryset=Organization.objects.filter(active=True),
-        required=False,
-        help_text="Yours, unless you are staff. Cannot be changed later.",
-    )
-    contents = ContentsField(required=False, help_text="Identifiers of the catalogue.")
-    has_wifi_password = serializers.SerializerMethodField()
-    needed_bytes = serializers.SerializerMethodField(
-        help_text="What an image of it takes: choose a media of that size."
-    )
-
-    class Meta:
-        model = Configuration
-        fields = [
-            "id",
-            "organization",
-            "name",
-            "ssid",
-            "domain",
-            "wifi_password",
-            "has_wifi_password",
-            "admin_account",
-            "admin_password",
-            "language",
-            "timezone",
-            "contents",
-            "needed_bytes",
-            "created_at",
-            "updated_at",
-        ]
-        extra_kwargs = {
-            "wifi_password": {"write_only": True, "trim_whitespace": False},
-            "admin_password": {"write_only": True, "trim_whitespace": False},
-        }
-
-    def get_has_wifi_password(self, configuration: Configuration) -> bool:
-        return bool(configuration.wifi_password)
-
-    def get_needed_bytes(self, configuration: Configuration) -> int:
-        return sizes.needed_by(configuration)
-
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """Settle whose configuration it is."""
-        user: User = self.context["request"].user
-        kept = self.instance.organization if isinstance(self.instance, Configuration) else user.organization
-        chosen = attrs.setdefault("organization", kept)
-        if chosen is None:
-            raise serializers.ValidationError(
-                {"organization": _("You belong to no organization: name the one that this is for.")}
-            )
-        if chosen != kept and (self.instance is not None or user.role != Role.STAFF):
-            raise serializers.ValidationError(
-                {"organization": _("It must be %(name)s.") % {"name": kept.slug if kept else ""}}
-            )
-        return attrs
 
 
 @extend_schema_field(int)

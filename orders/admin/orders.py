@@ -1,14 +1,11 @@
-"""Orders in the admin: everything can be browsed and searched; no status is edited by hand."""
+"""Orders in the admin: looked at, searched, canceled and retried; no status is edited by hand."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
-from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
-from django.core.exceptions import PermissionDenied
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
@@ -17,93 +14,11 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from imager.accounts.models import User
 from imager.lifecycle import IllegalMove, LostRace
 from orders import services
-from orders.models import Configuration, Content, Media, Order, OrderMove
+from orders.admin.common import ReadOnly, person
+from orders.models import Order, OrderMove
 from tasks_app.models import Card, Task
-
-
-class ReadOnly:
-    """Mixin: looks, never touches."""
-
-    extra = 0
-    can_delete = False
-
-    def has_add_permission(self, *_args: Any) -> bool:
-        return False
-
-    def has_change_permission(self, *_args: Any) -> bool:
-        return False
-
-    def has_delete_permission(self, *_args: Any) -> bool:
-        return False
-
-
-@admin.register(Media)
-class MediaAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
-    list_display = ["name", "kind", "gigabytes", "bytes", "units_per_gigabyte", "active"]
-    list_filter = ["kind", "active"]
-    search_fields = ["name"]
-
-
-@admin.register(Content)
-class ContentAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
-    list_display = ["title", "ident", "kind", "language", "size", "active"]
-    list_filter = ["kind", "language", "active"]
-    search_fields = ["title", "ident", "url"]
-
-
-class ConfigurationAdminForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at run time
-    """Passwords are never shown; left empty, those that are there stay."""
-
-    class Meta:
-        model = Configuration
-        fields = [
-            "organization",
-            "name",
-            "ssid",
-            "domain",
-            "wifi_password",
-            "admin_account",
-            "admin_password",
-            "language",
-            "timezone",
-            "contents",
-        ]
-        widgets = {
-            "wifi_password": forms.PasswordInput(attrs={"autocomplete": "new-password"}),
-            "admin_password": forms.PasswordInput(attrs={"autocomplete": "new-password"}),
-        }
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.kept = {name: getattr(self.instance, name) for name in ("wifi_password", "admin_password")}
-        if self.instance.pk and "admin_password" in self.fields:
-            self.fields["admin_password"].required = False
-
-    def clean(self) -> dict[str, Any]:
-        data = super().clean() or self.cleaned_data
-        for name, kept in self.kept.items():
-            if self.instance.pk and name in self.fields and name not in self.errors:
-                data[name] = data.get(name) or kept
-        return data
-
-
-@admin.register(Configuration)
-class ConfigurationAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
-    form = ConfigurationAdminForm
-    list_display = ["name", "organization", "ssid", "domain", "language", "updated_at"]
-    list_filter = ["language", "organization"]
-    list_select_related = ["organization"]
-    search_fields = ["name", "ssid", "domain", "organization__name"]
-    filter_horizontal = ["contents"]
-    readonly_fields = ["created_by", "created_at", "updated_at"]
-
-    def save_model(self, request: HttpRequest, obj: Configuration, form: Any, change: bool) -> None:
-        if not change:
-            obj.created_by = _person(request)
-        super().save_model(request, obj, form, change)
 
 
 class MoveInline(ReadOnly, admin.TabularInline):  # type: ignore[type-arg]  # not generic at run time
@@ -270,7 +185,7 @@ class OrderAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at 
         done = 0
         for order in orders:
             try:
-                verb(order, by=_person(request))
+                verb(order, by=person(request))
                 done += 1
             except (IllegalMove, LostRace) as error:
                 self.message_user(request, str(error), messages.ERROR)
@@ -280,9 +195,3 @@ class OrderAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at 
                 ngettext("%(done)s order.", "%(done)s orders.", done) % {"done": done},
                 messages.SUCCESS,
             )
-
-
-def _person(request: HttpRequest) -> User:
-    if not isinstance(request.user, User):
-        raise PermissionDenied
-    return request.user

@@ -1,0 +1,7 @@
+"""The orders room in the admin: everything can be browsed and searched; no status is edited by hand."""
+
+from __future__ import annotations
+
+from orders.admin import catalogue, configurations, orders
+
+__all__ = ["catalogue", "configurations", "orders"]

@@ -1,0 +1,19 @@
+"""What people describe and order: media, contents, configurations, orders."""
+
+from __future__ import annotations
+
+from orders.models.configurations import Configuration
+from orders.models.contents import Content
+from orders.models.media import Media
+from orders.models.orders import MAX_QUANTITY, NextNumber, Order, OrderMove, download_token
+
+__all__ = [
+    "MAX_QUANTITY",
+    "Configuration",
+    "Content",
+    "Media",
+    "NextNumber",
+    "Order",
+    "OrderMove",
+    "download_token",
+]
