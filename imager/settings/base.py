@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from pathlib import Path
 
-from django.core.exceptions import ImproperlyConfigured
-
-from imager.env import env, required
-from imager.tls import broker_checks, without_options
-from workers import contract
-
-ROOT = Path(__file__).resolve().parent.parent.parent
-VAR = Path(env.str("IMAGER_VAR", default=str(ROOT / "var")))
-
-DEBUG = False
-SECRET_KEY = required("SECRET_KEY", "50 or more random characters that stay the same between starts")
-SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
-ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[])
-CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
-PUBLIC_URL = env.str("PUBLIC_URL", default="http://127.0.0.1:8000")  # how people and hosts reach us
+from imager.env import env
+from imager.settings.data import *  # noqa: F403  # each subject is a part of these settings
+from imager.settings.hosts import *  # noqa: F403  # the same
+from imager.settings.people import *  # noqa: F403  # the same
+from imager.settings.site import *  # noqa: F403  # the same
+from imager.settings.site import ROOT, VAR
 
 INSTALLED_APPS = [
     "django.contrib.admin",
@@ -81,155 +71,6 @@ TEMPLATES = [
         },
     },
 ]
-
-# --- data and broker: external when named, else the embedded services that `make up` runs
-if env.str("DATABASE_URL", default="") and env.str("REDIS_URL", default=""):
-    _database_url, REDIS_URL = env.str("DATABASE_URL"), env.str("REDIS_URL")
-else:
-    from imager import services
-
-    _embedded = services.urls(VAR)
-    _database_url = env.str("DATABASE_URL", default="") or _embedded.database_url
-    REDIS_URL = env.str("REDIS_URL", default="") or _embedded.redis_url
-
-DATABASES = {
-    "default": {
-        **env.db_url_config(_database_url),
-        "CONN_MAX_AGE": 60,
-        "CONN_HEALTH_CHECKS": True,
-        "OPTIONS": {"options": "-c statement_timeout=15s -c lock_timeout=5s"},
-    }
-}
-# Counts of attempts: shared by all processes, and there while Redis is away. Django would keep 300 and then
-# throw counts away that still count; what is over goes by the hour (`prune_counts`).
-CACHES = {
-    "default": {
-        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
-        "LOCATION": "accounts_cache",
-        "OPTIONS": {"MAX_ENTRIES": 200_000},
-    }
-}
-DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-
-# What remote hosts are told to listen to for bells; empty: they ask the web instead.
-without_options("REDIS_URL", REDIS_URL)
-HOST_BROKER_URL = without_options("HOST_BROKER_URL", env.str("HOST_BROKER_URL", default=REDIS_URL))
-
-# Whoever signed the broker's certificate (PEM); unset: the authorities of the system. Hosts are given a copy.
-REDIS_CA_FILE = env.str("REDIS_CA_FILE", default="")
-HOST_BROKER_CA_FILE = env.str("HOST_BROKER_CA_FILE", default=REDIS_CA_FILE)
-
-CELERY_BROKER_URL = REDIS_URL
-CELERY_BROKER_USE_SSL = broker_checks(REDIS_URL, REDIS_CA_FILE) or None
-CELERY_TASK_SERIALIZER = "json"
-CELERY_ACCEPT_CONTENT = ["json"]
-CELERY_RESULT_BACKEND = None
-CELERY_TASK_IGNORE_RESULT = True
-CELERY_TASK_ACKS_LATE = False
-CELERY_TASK_REJECT_ON_WORKER_LOST = False
-CELERY_WORKER_PREFETCH_MULTIPLIER = 1
-CELERY_WORKER_DISABLE_PREFETCH = True
-CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
-CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
-CELERY_WORKER_SEND_TASK_EVENTS = False
-CELERY_WORKER_HIJACK_ROOT_LOGGER = False
-CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-CELERY_BROKER_CONNECTION_MAX_RETRIES = None
-CELERY_BROKER_CHANNEL_ERROR_RETRY = True
-CELERY_BROKER_POOL_LIMIT = 2
-CELERY_TASK_DEFAULT_QUEUE = "server"
-CELERY_BROKER_TRANSPORT_OPTIONS = {
-    "ack_emulation": False,
-    "priority_steps": [0],
-    "socket_connect_timeout": 5,
-    "socket_timeout": 30,
-    "socket_keepalive": True,
-    "health_check_interval": 25,
-}
-
-# --- hosts, in seconds: how long silence is borne (docs/protocol.md). Hosts learn theirs with each claim.
-TASK_LEASE = env.float("TASK_LEASE", default=contract.LEASE)
-TASK_REPORT_EVERY = env.float("TASK_REPORT_EVERY", default=min(contract.REPORT_EVERY, TASK_LEASE / 3))
-TASK_RECLAIM = env.float("TASK_RECLAIM", default=max(contract.RECLAIM, TASK_LEASE))
-if not 0 < TASK_REPORT_EVERY * 2 <= TASK_LEASE <= TASK_RECLAIM:
-    raise ImproperlyConfigured(
-        f"TASK_REPORT_EVERY ({TASK_REPORT_EVERY:g} s) must be at most half of TASK_LEASE ({TASK_LEASE:g} s), "
-        f"and that at most TASK_RECLAIM ({TASK_RECLAIM:g} s): or hosts lose work that they are doing."
-    )
-TASK_PAUSE = env.float("TASK_PAUSE", default=30)  # after a lost attempt; doubles with each
-SWEEP_EVERY = env.float("SWEEP_EVERY", default=60)  # at most so late is a lost attempt noticed
-
-MIN_HOST_VERSION = env.str("MIN_HOST_VERSION", default="")  # older workers get no work: 426
-
-# --- people
-AUTH_USER_MODEL = "accounts.User"
-AUTHENTICATION_BACKENDS = [
-    "django.contrib.auth.backends.ModelBackend",
-    "allauth.account.auth_backends.AuthenticationBackend",
-]
-PASSWORD_HASHERS = [
-    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
-    "django.contrib.auth.hashers.ScryptPasswordHasher",
-]
-AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": f"django.contrib.auth.password_validation.{name}"}
-    for name in (
-        "UserAttributeSimilarityValidator",
-        "MinimumLengthValidator",
-        "CommonPasswordValidator",
-        "NumericPasswordValidator",
-    )
-]
-LOGIN_URL = "account_login"
-LOGIN_REDIRECT_URL = "/"
-ACCOUNT_LOGIN_METHODS = {"email"}
-ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
-ACCOUNT_USER_MODEL_USERNAME_FIELD = None
-OPEN_SIGNUP = env.bool("OPEN_SIGNUP", default=False)  # else people come by invitation
-INVITATION_DAYS = env.int("INVITATION_DAYS", default=7)
-ACCOUNT_EMAIL_VERIFICATION = "mandatory" if OPEN_SIGNUP else "none"  # an invitation proves the address
-ACCOUNT_ADAPTER = "imager.accounts.adapter.AccountAdapter"
-ACCOUNT_PREVENT_ENUMERATION = True
-ACCOUNT_LOGOUT_ON_GET = False
-ACCOUNT_CHANGE_EMAIL = True  # one address each; the new one counts once it is confirmed
-ACCOUNT_REAUTHENTICATION_REQUIRED = True
-ACCOUNT_EMAIL_NOTIFICATIONS = True
-# The key is e-mail and address of the network together: nobody can lock somebody else out (docs/accounts.md).
-ACCOUNT_RATE_LIMITS = {"login_failed": "30/m/ip,5/300s/key"}
-MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
-MFA_PASSKEY_LOGIN_ENABLED = True
-MFA_ALLOW_UNVERIFIED_EMAIL = True  # staff and invitations vouch for addresses
-MFA_TOTP_ISSUER = "Imager Service"
-MFA_TOTP_TOLERANCE = 1
-MFA_FORMS = {
-    "authenticate": "imager.accounts.forms.CodeForm",
-    "reauthenticate": "imager.accounts.forms.CodeAgainForm",
-}
-SECOND_FACTOR_FOR_STAFF = env.bool("SECOND_FACTOR_FOR_STAFF", default=False)  # nothing else works without
-ALLAUTH_TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXIES", default=0)
-
-# --- tokens (docs/protocol.md): hexadecimal Ed25519 seeds, the first one signs, all are published
-JWT_SIGNING_KEYS = [
-    key.strip()
-    for key in required("JWT_SIGNING_KEYS", "64 hex digits; two keys, comma-separated, while rotating").split(
-        ","
-    )
-]
-JWT_ISSUER = env.str("JWT_ISSUER", default="imager")
-REFRESH_FAMILY_LIFETIME = timedelta(days=90)
-REFRESH_GRACE = timedelta(seconds=30)
-SIMPLE_JWT = {
-    "ACCESS_TOKEN_LIFETIME": timedelta(minutes=60),
-    "REFRESH_TOKEN_LIFETIME": timedelta(days=30),
-    "ALGORITHM": "EdDSA",
-    "AUDIENCE": "api",
-    "ISSUER": JWT_ISSUER,
-    "LEEWAY": 30,
-    "USER_ID_CLAIM": "sub",
-    "TOKEN_TYPE_CLAIM": "typ",
-    "UPDATE_LAST_LOGIN": False,
-    "AUTH_TOKEN_CLASSES": ("imager.accounts.tokens.AccessToken",),
-}
 
 # --- API
 REST_FRAMEWORK = {
