@@ -355,7 +355,7 @@ def test_an_entry_that_the_disk_does_not_give_back_is_fetched_anew(make, monkeyp
     def fail(*_):
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
-    monkeypatch.setattr("workers.creator.cache.store.digest_of", fail)
+    monkeypatch.setattr("workers.creator.cache.find.digest_of", fail)
     checksum = Checksum(algo="md5", value=hashlib.md5(DATA, usedforsecurity=False).hexdigest())
     assert read(cache, wanted(checksum=checksum), source) == DATA
     assert source.times == 2
