@@ -68,7 +68,9 @@ def fresh(place):
     return place / "archive", place / "out"
 
 
-@settings(max_examples=40, deadline=None, phases=[Phase.explicit, Phase.generate])
+@settings(
+    max_examples=40, deadline=None, derandomize=True, database=None, phases=[Phase.explicit, Phase.generate]
+)
 @given(
     tree=trees(NAME), kind=st.sampled_from([tarfile.PAX_FORMAT, tarfile.GNU_FORMAT]), links=st.integers(0, 3)
 )
@@ -93,7 +95,9 @@ def test_tars(place, tree, kind, links):
 
 
 @pytest.mark.skipif(not shutil.which("unzip"), reason="needs unzip (package unzip)")
-@settings(max_examples=25, deadline=None, phases=[Phase.explicit, Phase.generate])
+@settings(
+    max_examples=25, deadline=None, derandomize=True, database=None, phases=[Phase.explicit, Phase.generate]
+)
 @given(tree=trees(LATIN), way=st.sampled_from([zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED]))
 def test_zips(place, tree, way):
     archive, out = fresh(place)
