@@ -22,13 +22,13 @@ from tasks_app.models import (
     Host,
     Outbox,
     RefusedReport,
-    Slot,
     SlotEvent,
     Stumble,
     Task,
     TaskMove,
 )
 from tasks_app.presence import presence
+from tasks_app.slot_inline import SlotInline
 
 
 class ReadOnly:
@@ -148,26 +148,6 @@ class AttemptAdmin(LogLink, ReadOnly, admin.ModelAdmin):  # type: ignore[type-ar
     list_filter = ["outcome", "host"]
     search_fields = ["task__id", "task__order__id"]
     list_select_related = ["task", "host"]
-
-
-class SlotInline(admin.TabularInline):  # type: ignore[type-arg]  # not generic at run time
-    model = Slot
-    extra = 0
-    readonly_fields = [
-        "name",
-        "present",
-        "card_bytes",
-        "model",
-        "contents",
-        "problem",
-        "quarantined_at",
-        "quarantine_note",
-        "seen_at",
-    ]
-    fields = ["name", "disabled", *readonly_fields[1:]]
-
-    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
 
 
 @admin.register(Host)

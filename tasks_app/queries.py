@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -10,6 +10,8 @@ from django.db.models import Count, F, Q
 from django.db.models.functions import Now
 
 from imager import clock
+from tasks_app import buses
+from tasks_app.buses import BusNote
 from tasks_app.lifecycle import TaskStatus
 from tasks_app.models import Card, Host, Slot, Task
 from tasks_app.places import with_places
@@ -106,7 +108,7 @@ class Tile:
 
     `state` is one of: empty, confirm, queued, working, remove (written before), discard (bad card), idle,
     problem, quarantined, disabled. `card` is what was made of the insertion that is in the slot, if anything
-    was.
+    was. `bus` is known for readers on USB.
     """
 
     slot: Slot
@@ -115,6 +117,7 @@ class Tile:
     order: Any  # the order, or None
     message: str
     card: Card | None = None
+    bus: BusNote | None = None
 
 
 @dataclass(frozen=True)
@@ -160,10 +163,14 @@ def station(host: Host) -> dict[str, object]:
     )
     cards = {card.slot_id: card for card in inserted.select_related("order").order_by("permitted_at")}
     slots = list(Slot.objects.filter(host=host).select_related("host"))
+    links = buses.notes(slots)
     wanted = [] if host.draining or host.disabled else waiting  # it takes no card now
     return {
         "waiting": waiting,
-        "tiles": [_tile(slot, busy.get(slot.pk), wanted, cards.get(slot.pk)) for slot in slots],
+        "tiles": [
+            replace(_tile(slot, busy.get(slot.pk), wanted, cards.get(slot.pk)), bus=links.get(slot.pk))
+            for slot in slots
+        ],
     }
 
 

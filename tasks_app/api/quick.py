@@ -17,7 +17,7 @@ from django.http import HttpRequest, HttpResponse
 from psycopg.errors import LockNotAvailable
 
 from imager.accounts import verified
-from tasks_app.api.serializers import BIGGEST
+from tasks_app.api.serializers import BIGGEST, HUB, MAX_HUBS, PORT
 from tasks_app.services.attempts import new_enough
 from tasks_app.services.beats import beat_of
 from tasks_app.services.signs import Caller
@@ -27,11 +27,12 @@ View = Callable[..., HttpResponse]
 
 MAX_BODY: Final = 256 * 1024
 MOST: Final = 100  # of each list
+FASTEST: Final = 1e6  # Mb/s of a link
 
 log = logging.getLogger(__name__)
 
 _UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_SLOT: Final = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,{MAX_SLOT_NAME - 1}}}")
+_NAME: Final = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,{MAX_SLOT_NAME - 1}}}")
 _KINDS: Final = frozenset(kind.value for kind in Kind)
 
 
@@ -111,6 +112,15 @@ def _exactly(thing: object, checks: dict[str, Callable[[Any], bool]]) -> bool:
     return isinstance(thing, dict) and len(thing) == len(checks) and _all(thing, checks)
 
 
+def _slot(thing: object) -> bool:
+    """`bus` came later: older workers do not tell it."""
+    if not isinstance(thing, dict) or "bus" not in thing:
+        return _exactly(thing, _SLOT)
+    bus = thing["bus"]
+    told = {name: value for name, value in thing.items() if name != "bus"}
+    return _exactly(told, _SLOT) and (bus is None or _exactly(bus, _BUS))
+
+
 def _text(most: int | None = None, *, least: int = 0) -> Callable[[Any], bool]:
     """Printable, without blanks around it where it is no free text."""
 
@@ -128,8 +138,16 @@ def _whole(least: int, most: int) -> Callable[[Any], bool]:
     return lambda value: type(value) is int and least <= value <= most
 
 
-def _list_of(check: Callable[[Any], bool]) -> Callable[[Any], bool]:
-    return lambda value: isinstance(value, list) and len(value) <= MOST and all(map(check, value))
+def _list_of(check: Callable[[Any], bool], most: int = MOST) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, list) and len(value) <= most and all(map(check, value))
+
+
+def _is_bool(value: Any) -> bool:
+    return isinstance(value, bool)
+
+
+def _is_speed(value: Any) -> bool:
+    return value is None or (type(value) is float and 0 <= value <= FASTEST)
 
 
 def _matches(pattern: re.Pattern[str]) -> Callable[[Any], bool]:
@@ -150,20 +168,23 @@ _NEEDED: Final[dict[str, Callable[[Any], bool]]] = {
     "running": _list_of(_matches(_UUID)),
 }
 _HELD: Final = {"task": _matches(_UUID), "attempt": _whole(1, 2**31 - 1)}
-_SLOTS: Final = _list_of(
-    functools.partial(
-        _exactly,
-        checks={
-            "name": _matches(_SLOT),
-            "present": lambda value: isinstance(value, bool),
-            "size": _SIZE,
-            "diskseq": lambda value: value is None or _whole(-BIGGEST, BIGGEST)(value),
-            "model": _text(),
-            "contents": _text(),
-            "problem": _text(),
-        },
-    )
-)
+_SLOT: Final[dict[str, Callable[[Any], bool]]] = {
+    "name": _matches(_NAME),
+    "present": _is_bool,
+    "size": _SIZE,
+    "diskseq": lambda value: value is None or _whole(-BIGGEST, BIGGEST)(value),
+    "model": _text(),
+    "contents": _text(),
+    "problem": _text(),
+}
+_HUB: Final[dict[str, Callable[[Any], bool]]] = {"path": _matches(re.compile(HUB)), "speed": _is_speed}
+_BUS: Final[dict[str, Callable[[Any], bool]]] = {
+    "port": _matches(re.compile(PORT)),
+    "speed": _is_speed,
+    "held_back": _is_bool,
+    "hubs": _list_of(functools.partial(_exactly, checks=_HUB), MAX_HUBS),
+}
+_SLOTS: Final = _list_of(_slot)
 _MORE: Final[dict[str, Callable[[Any], bool]]] = {
     "attempts": _list_of(functools.partial(_exactly, checks=_HELD)),
     "slots": _slots,

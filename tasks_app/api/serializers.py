@@ -12,6 +12,9 @@ from workers.contract import MAX_LOG_CHUNK, MAX_SLOT_NAME, MAX_TROUBLE, Answer, 
 
 BIGGEST = 2**62
 MAX_RESULT = 64 * 1024
+MAX_HUBS = 8  # USB allows seven tiers
+PORT = r"\A[0-9]{1,3}-[0-9]{1,3}(\.[0-9]{1,3}){0,8}\Z"
+HUB = rf"\Ausb[0-9]{{1,3}}\Z|{PORT}"
 
 
 class Strict(serializers.Serializer[Any]):
@@ -146,6 +149,18 @@ class PermitSerializer(Strict):
     follows = serializers.IntegerField(required=False, min_value=-BIGGEST, max_value=BIGGEST)
 
 
+class HubSerializer(Strict):
+    path = serializers.RegexField(HUB)
+    speed = Rate(allow_null=True)
+
+
+class BusSerializer(Strict):
+    port = serializers.RegexField(PORT)
+    speed = Rate(allow_null=True)
+    held_back = serializers.BooleanField()
+    hubs = serializers.ListField(child=HubSerializer(), max_length=MAX_HUBS)
+
+
 class SlotSerializer(Strict):
     name = serializers.RegexField(rf"\A[A-Za-z0-9][A-Za-z0-9._-]{{0,{MAX_SLOT_NAME - 1}}}\Z")
     present = serializers.BooleanField()
@@ -154,6 +169,7 @@ class SlotSerializer(Strict):
     model = Text()
     contents = Text()
     problem = Text()
+    bus = BusSerializer(required=False, allow_null=True)
 
 
 class HeldSerializer(Strict):

@@ -21,6 +21,7 @@ class Slot(models.Model):
     model = models.CharField(_("reader"), max_length=200, blank=True)
     contents = models.CharField(_("what is on the card"), max_length=500, blank=True)
     problem = models.CharField(_("problem"), max_length=500, blank=True)
+    bus = models.JSONField(null=True)  # contract.BusFacts
     used_diskseq = models.BigIntegerField(
         null=True
     )  # the insertion that was last written: occupied until it is removed

@@ -62,36 +62,39 @@ me AS (
 _SLOTS = f""",
 told_slots AS (
     SELECT me.id AS host_id, name, present, size, diskseq,
-        left(model, 200) AS model, left(contents, 500) AS contents, left(problem, 500) AS problem
+        left(model, 200) AS model, left(contents, 500) AS contents, left(problem, 500) AS problem, bus
     FROM me, jsonb_to_recordset(%(slots)s::jsonb) AS told
-        (name text, present boolean, size bigint, diskseq bigint, model text, contents text, problem text)
+        (name text, present boolean, size bigint, diskseq bigint, model text, contents text, problem text,
+        bus jsonb)
 ),
 seen AS (
     INSERT INTO {SLOT} (
         host_id, name, disabled, present, card_bytes, diskseq, boot_id,
-        model, contents, problem, used_boot_id, seen_at
+        model, contents, problem, bus, used_boot_id, seen_at
     )
-    SELECT host_id, name, false, present, size, diskseq, %(boot_id)s, model, contents, problem, '',
+    SELECT host_id, name, false, present, size, diskseq, %(boot_id)s, model, contents, problem, bus, '',
         clock_timestamp()
     FROM told_slots told WHERE NOT EXISTS (
         SELECT FROM {SLOT} slot WHERE slot.host_id = told.host_id AND slot.name = told.name
             AND slot.seen_at > clock_timestamp() - interval '{SEEN_EVERY} s'
             AND (slot.present, slot.card_bytes, slot.diskseq, slot.boot_id,
-                slot.model, slot.contents, slot.problem)
+                slot.model, slot.contents, slot.problem, slot.bus)
             IS NOT DISTINCT FROM (told.present, told.size, told.diskseq, %(boot_id)s,
-                told.model, told.contents, told.problem)
+                told.model, told.contents, told.problem, told.bus)
     )
     ORDER BY name
     ON CONFLICT (host_id, name) DO UPDATE SET
         present = EXCLUDED.present, card_bytes = EXCLUDED.card_bytes, diskseq = EXCLUDED.diskseq,
         boot_id = EXCLUDED.boot_id, model = EXCLUDED.model, contents = EXCLUDED.contents,
-        problem = EXCLUDED.problem, seen_at = EXCLUDED.seen_at
+        problem = EXCLUDED.problem, bus = EXCLUDED.bus, seen_at = EXCLUDED.seen_at
 ),
 gone AS (
-    UPDATE {SLOT} slot SET present = false, diskseq = NULL, card_bytes = 0, contents = '', problem = ''
+    UPDATE {SLOT} slot SET present = false, diskseq = NULL, card_bytes = 0, contents = '', problem = '',
+        bus = NULL
     FROM me
     WHERE slot.host_id = me.id AND slot.name <> ALL(%(names)s::text[])
-        AND (present OR diskseq IS NOT NULL OR card_bytes > 0 OR contents <> '' OR problem <> '')
+        AND (present OR diskseq IS NOT NULL OR card_bytes > 0 OR contents <> '' OR problem <> ''
+            OR bus IS NOT NULL)
 )"""  # noqa: S608
 
 # A task that somebody holds locked is renewed by the next beat: waiting here for it could be a deadlock.

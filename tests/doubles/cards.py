@@ -92,15 +92,25 @@ class SysTree:
             (root / folder).mkdir(parents=True)
 
     def usb(
-        self, path: str, *, speed: str = "480", product: str = "Card Reader", serial: str = "1532"
+        self,
+        path: str,
+        *,
+        speed: str = "480",
+        product: str = "Card Reader",
+        serial: str = "1532",
+        version: str = "",
+        root: str = "",
     ) -> Path:
-        """A USB device below its hubs: `2-1.1` lies in `usb2/2-1/2-1.1`."""
+        """A USB device below its hubs: `2-1.1` lies in `usb2/2-1/2-1.1`. All link at `speed`, or `root`."""
         bus, _, ports = path.partition("-")
         place = self.root / "devices/pci0000:00/0000:00:14.0" / f"usb{bus}"
+        _write(place, speed=root or speed)
         names = ports.split(".")
         for depth in range(1, len(names) + 1):
             place = place / f"{bus}-{'.'.join(names[:depth])}"
             _write(place, idVendor="05e3", idProduct="0749", speed=speed, product=product, serial=serial)
+        if version:
+            _write(place, version=version)
         return place
 
     def disk(

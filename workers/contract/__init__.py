@@ -5,7 +5,7 @@ Standard library only. `docs/protocol.md` tells the same in prose.
 
 from __future__ import annotations
 
-from workers.contract.beats import Beat, BeatAnswer, Held, SlotState
+from workers.contract.beats import Beat, BeatAnswer, BusFacts, Held, HubFacts, SlotState
 from workers.contract.claims import Assignment, Claim
 from workers.contract.files import (
     ARTIFACT_SUFFIXES,
@@ -97,6 +97,7 @@ __all__ = [
     "Assignment",
     "Beat",
     "BeatAnswer",
+    "BusFacts",
     "CardResult",
     "ChangedRange",
     "Claim",
@@ -106,6 +107,7 @@ __all__ = [
     "Fault",
     "FileFacts",
     "Held",
+    "HubFacts",
     "Kind",
     "Latencies",
     "LogPiece",

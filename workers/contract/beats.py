@@ -5,8 +5,30 @@ from __future__ import annotations
 from typing import NotRequired, TypedDict
 
 
+class HubFacts(TypedDict):
+    """A hub (`2-1`) or a root (`usb2`), and the Mb/s of the link that it hangs on itself."""
+
+    path: str
+    speed: float | None
+
+
+class BusFacts(TypedDict):
+    """Where a slot's reader hangs on USB: port, Mb/s of its link, and the hubs up to the root.
+
+    `held_back`: a reader of USB 3 on a link of USB 2.
+    """
+
+    port: str
+    speed: float | None
+    held_back: bool
+    hubs: list[HubFacts]
+
+
 class SlotState(TypedDict):
-    """One slot in a beat: what is in the reader now. `problem` names why it may not be written."""
+    """One slot in a beat: what is in the reader now. `problem` names why it may not be written.
+
+    `bus` is None for what does not hang on USB, and is left out by older hosts.
+    """
 
     name: str
     present: bool
@@ -15,6 +37,7 @@ class SlotState(TypedDict):
     model: str
     contents: str
     problem: str
+    bus: NotRequired[BusFacts | None]
 
 
 class Held(TypedDict):

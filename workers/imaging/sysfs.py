@@ -11,7 +11,16 @@ from typing import Final
 
 SECTOR: Final = 512  # sysfs counts in these, whatever the device's own block size is
 _USB_PORT: Final = re.compile(r"\d+-\d+(\.\d+)*")
+_USB_ROOT: Final = re.compile(r"usb\d+")
 _SCSI_ADDRESS: Final = re.compile(r"\d+:\d+:\d+:(\d+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Hub:
+    """What a USB device hangs on: a hub (`2-1`) or a root (`usb2`), and the Mb/s of its own link."""
+
+    path: str
+    speed: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +34,7 @@ class UsbPort:
     serial: str = ""
     speed: float | None = None
     version: float | None = None  # of USB, as the device tells on this link
+    hubs: tuple[Hub, ...] = ()  # the nearest first, the root last
 
     @property
     def held_back(self) -> bool:
@@ -195,13 +205,21 @@ def _decimal(text: str) -> float | None:
 
 
 def _usb_port(place: Path) -> UsbPort:
-    speed = read(place / "speed")
     return UsbPort(
         path=place.name,
         vendor_id=read(place / "idVendor"),
         product_id=read(place / "idProduct"),
         product=read(place / "product"),
         serial=read(place / "serial"),
-        speed=_decimal(speed),
+        speed=_decimal(read(place / "speed")),
         version=_decimal(read(place / "version")),
+        hubs=tuple(_hubs(place)),
     )
+
+
+def _hubs(place: Path) -> Iterator[Hub]:
+    for above in place.parents:
+        if _USB_PORT.fullmatch(above.name) or _USB_ROOT.fullmatch(above.name):
+            yield Hub(above.name, _decimal(read(above / "speed")))
+        if not _USB_PORT.fullmatch(above.name):
+            return

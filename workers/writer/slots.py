@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from workers.contract import MAX_SLOT_NAME, SlotState
+from workers.contract import MAX_SLOT_NAME, BusFacts, SlotState
 from workers.errors import CardError, HostError, SlotError, WorkError
 from workers.imaging.devices import Devices
 from workers.imaging.sysfs import Disk
 from workers.writer import guards
+from workers.writer.bus import bus_of
 from workers.writer.card import BlockCard, FileCard
 from workers.writer.opening import Candidate, check, contents_of, look, of_disk, open_candidate
 
@@ -62,8 +63,9 @@ def find(slot: SlotConfig, *, devices: Devices | None = None, known: SlotState |
         candidate = _locate(slot, devices)
     except WorkError as trouble:
         return _absent(slot, trouble.message)
+    bus = bus_of(candidate.disk) if candidate and candidate.disk else None
     if candidate is None or candidate.identity.size == 0:
-        return _absent(slot, "")
+        return _absent(slot, "", bus)
     identity = candidate.identity
     return {
         "name": slot.name,
@@ -73,6 +75,7 @@ def find(slot: SlotConfig, *, devices: Devices | None = None, known: SlotState |
         "model": identity.model,
         "contents": _contents(candidate, known),
         "problem": _problem(slot, candidate, devices),
+        "bus": bus,
     }
 
 
@@ -166,7 +169,7 @@ def _disk_at(slot: SlotConfig, devices: Devices) -> Disk:
     return found[0]
 
 
-def _absent(slot: SlotConfig, problem: str) -> SlotState:
+def _absent(slot: SlotConfig, problem: str, bus: BusFacts | None = None) -> SlotState:
     return {
         "name": slot.name,
         "present": False,
@@ -175,6 +178,7 @@ def _absent(slot: SlotConfig, problem: str) -> SlotState:
         "model": "",
         "contents": "",
         "problem": problem,
+        "bus": bus,
     }
 
 

@@ -221,3 +221,16 @@ def test_only_staff_release_and_only_by_post(line, order, staff, client):
     assert client.post(place, {"checked": "yes"}).status_code == 403
     slot.refresh_from_db()
     assert slot.quarantined_at
+
+
+def test_a_reader_that_is_held_back_says_so_and_what_to_do(look, line, order):
+    bus = {"port": "1-1", "speed": 480.0, "held_back": True, "hubs": []}
+    slot = make.slot(line.writer, "A", bus=bus)
+    page = look()
+    assert "Plug it into a USB 3 port" in tile(page, "A")
+    assert "USB port 1-1, 480 Mb/s" in tile(page, "A")
+    key = page.by_id("tile-A")["data-key"]
+    Slot.objects.filter(pk=slot.pk).update(bus={**bus, "speed": 5000.0, "held_back": False})
+    page = look()
+    assert "Plug it" not in tile(page, "A")
+    assert page.by_id("tile-A")["data-key"] != key

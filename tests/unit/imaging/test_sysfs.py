@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.doubles.cards import SysTree
-from workers.imaging.sysfs import Sysfs
+from workers.imaging.sysfs import Hub, Sysfs
 
 GB = 10**9
 
@@ -135,3 +135,13 @@ def test_a_usb_3_reader_on_a_usb_2_link_is_held_back(
     (disk,) = Sysfs(tree.root).disks()
     assert disk.usb
     assert disk.usb.held_back is held_back
+
+
+def test_a_reader_tells_the_hubs_above_it_up_to_the_root(tree: SysTree) -> None:
+    tree.disk("sda", "8:0", GB, above=tree.usb("2-1.4.2", speed="480", root="5000"))
+    tree.disk("sdb", "8:16", GB, above=tree.usb("3-2", speed="5000"))
+    deep, near = (disk.usb for disk in Sysfs(tree.root).disks())
+    assert deep is not None
+    assert deep.hubs == (Hub("2-1.4", 480.0), Hub("2-1", 480.0), Hub("usb2", 5000.0))
+    assert near is not None
+    assert near.hubs == (Hub("usb3", 5000.0),)

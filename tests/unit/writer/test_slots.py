@@ -193,6 +193,25 @@ def test_a_reader_is_found_by_its_port(tree: SysTree) -> None:
     assert "unreadable" in state["contents"]  # there is no such node on this machine
 
 
+def test_a_reader_tells_its_link_with_a_card_and_without(tree: SysTree) -> None:
+    reader = tree.usb("2-1.1", speed="480", version="2.10", root="5000")
+    for size in (4 * GB, 0):
+        tree.disk(f"sd{size // GB}", f"8:{size // GB}", size, above=reader, lun=size // GB)
+    for lun in (4, 0):
+        state = find(SlotConfig("a", port=f"2-1.1#{lun}"), devices=devices_of(tree))
+        assert state["bus"] == {
+            "port": "2-1.1",
+            "speed": 480.0,
+            "held_back": True,
+            "hubs": [{"path": "2-1", "speed": 480.0}, {"path": "usb2", "speed": 5000.0}],
+        }
+
+
+def test_what_does_not_hang_on_usb_has_no_bus(slot: SlotConfig, tree: SysTree) -> None:
+    assert find(slot)["bus"] is None
+    assert find(SlotConfig("a", port="1-9"), devices=devices_of(tree))["bus"] is None
+
+
 def test_a_reader_without_a_card(tree: SysTree, locks: Path) -> None:
     tree.disk("sdx", "8:240", 0, above=tree.usb("2-1.1"), removable="1")
     slot = SlotConfig("left", port="2-1.1")
