@@ -11,8 +11,8 @@ from typing import Any
 
 import structlog
 from celery import Celery, signals
+from celery.concurrency.thread import ApplyResult, TaskPool
 from celery.platforms import SecurityWarning  # type: ignore[attr-defined]
-from celery.worker.request import Request
 from kombu.asynchronous import get_event_loop
 
 from workers import trust
@@ -53,21 +53,19 @@ TRANSPORT: dict[str, Any] = {
 }
 
 
-class _Waking(Request):
-    """Looks for the next bell as soon as a place is free; kombu alone would look up to a second later."""
+class Places(TaskPool):
+    """Threads. When one is free, the worker looks for the next bell at once: kombu would wait up to a second.
 
-    def on_success(self, *args: Any, **kwargs: Any) -> Any:
-        done = super().on_success(*args, **kwargs)
-        _wake()
-        return done
+    Not by the request's `on_success`: celery makes a class of its own that never calls ours.
+    """
 
-    def on_failure(self, *args: Any, **kwargs: Any) -> Any:
-        done = super().on_failure(*args, **kwargs)
-        _wake()
-        return done
+    def on_apply(self, *args: Any, **kwargs: Any) -> ApplyResult:
+        running = super().on_apply(*args, **kwargs)
+        running.f.add_done_callback(_wake)
+        return running
 
 
-def _wake() -> None:
+def _wake(_: object) -> None:
     """A turn of the loop that listens to the broker."""
     if loop := get_event_loop():
         loop.call_soon(lambda: None)
@@ -80,7 +78,7 @@ def bell(config: Config, kind: Kind, run: Callable[[str], object]) -> Celery:
     ca_file = str(config.ca_file or "")
     app.conf.broker_use_ssl = trust.checks(config.broker_url, pem=config.broker_ca, ca_file=ca_file) or None
 
-    @app.task(name=CELERY_NAMES[kind], Request=_Waking)
+    @app.task(name=CELERY_NAMES[kind])
     def work(*, task: str, protocol: int) -> None:
         if protocol != PROTOCOL:
             _log.error(
@@ -106,7 +104,7 @@ def listen(app: Celery, queue_name: str, places: int, stopping: Callable[[], Non
     signals.worker_shutting_down.connect(tell, weak=False)
     warnings.filterwarnings("ignore", category=SecurityWarning)  # writing to card readers needs root
     worker = app.Worker(
-        pool_cls="threads",
+        pool_cls=Places,
         concurrency=places,
         queues=[queue_name],
         without_gossip=True,
