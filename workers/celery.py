@@ -11,7 +11,7 @@ from typing import Any
 
 import structlog
 from celery import Celery, signals
-from celery.concurrency.thread import ApplyResult, TaskPool
+from celery.concurrency.thread import TaskPool
 from celery.platforms import SecurityWarning  # type: ignore[attr-defined]
 from kombu.asynchronous import get_event_loop
 
@@ -59,7 +59,7 @@ class Places(TaskPool):
     Not by the request's `on_success`: celery makes a class of its own that never calls ours.
     """
 
-    def on_apply(self, *args: Any, **kwargs: Any) -> ApplyResult:
+    def on_apply(self, *args: Any, **kwargs: Any) -> Any:
         running = super().on_apply(*args, **kwargs)
         running.f.add_done_callback(_wake)
         return running
