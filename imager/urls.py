@@ -3,6 +3,7 @@
 from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
 from django.urls import include, path
+from django.views.generic import TemplateView
 from drf_spectacular.views import SpectacularAPIView
 
 import imager.accounts.urls
@@ -20,6 +21,8 @@ api = [
     *tasks_app.urls.api,
     *warehouse.urls.api,
     path("schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("docs/", TemplateView.as_view(template_name="api/swagger.html"), name="api_docs"),
+    path("redoc/", TemplateView.as_view(template_name="api/redoc.html"), name="api_redoc"),
 ]
 
 urlpatterns = [

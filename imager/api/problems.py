@@ -1,4 +1,4 @@
-"""What every API of ours shares: pages with a bound, and errors as RFC 9457 problem details."""
+"""Errors of the API as RFC 9457 problem details, wherever they come from."""
 
 from __future__ import annotations
 
@@ -7,10 +7,8 @@ from typing import Any
 
 from django.db import InterfaceError, OperationalError
 from django.utils.translation import gettext as _
-from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework import status
 from rest_framework.exceptions import APIException, ValidationError
-from rest_framework.pagination import PageNumberPagination
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
@@ -18,26 +16,6 @@ from imager.accounts.ledger import ShortOfUnits
 from imager.lifecycle import IllegalMove, LostRace
 
 log = logging.getLogger(__name__)
-
-
-class Pages(PageNumberPagination):
-    """Numbered pages of 20, at most 100."""
-
-    page_size = 20
-    page_size_query_param = "page_size"
-    max_page_size = 100
-
-
-class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # registers itself
-    """How the schema describes our access tokens."""
-
-    target_class = "imager.accounts.authentication.TokenAuthentication"
-    match_subclasses = True
-    name = "token"
-
-    def get_security_definition(self, auto_schema: object) -> dict[str, str]:  # noqa: ARG002  # its signature
-        """HTTP Bearer, a JWT."""
-        return {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
 
 
 class Problem(APIException):

@@ -1,0 +1,66 @@
+"""Lists come in pages with a bound, and what a list cannot do is refused by name instead of ignored."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import Model, QuerySet
+from django.utils.translation import gettext as _
+from rest_framework.exceptions import ValidationError
+from rest_framework.filters import OrderingFilter
+from rest_framework.pagination import PageNumberPagination
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+MOST = 100
+FARTHEST = 2**31 - 1
+
+
+class Pages(PageNumberPagination):
+    """Numbered pages of 20, at most 100."""
+
+    page_size = 20
+    page_size_query_param = "page_size"
+    max_page_size = MOST
+
+    def get_page_size(self, request: Request) -> int | None:
+        """What was asked for, if it is a whole number from 1; more than there may be is cut."""
+        asked = request.query_params.get("page_size")
+        if asked is None:
+            return self.page_size
+        if not (asked.isascii() and asked.isdecimal() and int(asked[:10])):
+            text = _("“page_size” must be a whole number from 1; above %(limit)d it counts as %(limit)d.")
+            raise ValidationError({"page_size": [text % {"limit": MOST}]})
+        return min(int(asked[:10]), MOST)
+
+    def get_schema_operation_parameters(self, view: APIView) -> list[dict[str, Any]]:
+        """With the bounds of both numbers."""
+        parameters: list[dict[str, Any]] = super().get_schema_operation_parameters(view)
+        for parameter in parameters:
+            parameter["schema"] |= {"minimum": 1, "maximum": FARTHEST}
+        return parameters
+
+
+class Ordering(OrderingFilter):
+    """`?ordering=-number`: only by what the list offers; anything else is refused."""
+
+    def remove_invalid_fields(
+        self, queryset: QuerySet[Model], fields: Any, view: APIView, request: Request
+    ) -> list[str]:
+        """All of them are valid."""
+        valid = {name for name, _label in self.get_valid_fields(queryset, view, {"request": request})}
+        unknown = [field for field in fields if field.removeprefix("-") not in valid]
+        if unknown:
+            text = _("This list cannot be ordered by “%(field)s”: choose from %(valid)s.")
+            words = {"field": unknown[0][:100], "valid": ", ".join(sorted(valid))}
+            raise ValidationError({"ordering": [text % words]})
+        return list(fields)
+
+    def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
+        """With the fields that may be named."""
+        parameters: list[dict[str, Any]] = super().get_schema_operation_parameters(view)
+        fields = [sign + name for name in view.ordering_fields for sign in ("", "-")]
+        for parameter in parameters:
+            parameter["schema"] = {"type": "array", "items": {"type": "string", "enum": fields}}
+            parameter |= {"explode": False, "style": "form"}
+        return parameters

@@ -1,0 +1,70 @@
+"""What the description of the API says of every operation: how it refuses."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+TYPE: Final = "application/problem+json"
+REFUSALS: Final = {
+    "400": "Something in the request cannot be accepted; `errors` says what, by field.",
+    "401": "Not logged in, or the token is over.",
+    "403": "Not for this account.",
+    "404": "There is no such thing, or it belongs to somebody else.",
+    "406": "Only JSON is given.",
+    "412": "Somebody else changed it since it was read: read it again.",
+    "413": "The body is too large.",
+    "415": "Only JSON is taken.",
+    "429": "Too many requests; `Retry-After` says for how many seconds to wait.",
+    "503": "The database does not answer now.",
+}
+PROBLEM: Final = {
+    "type": "object",
+    "description": "A refusal (RFC 9457). `code` is stable, `detail` is a sentence for people.",
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "code": {"type": "string"},
+        "detail": {"type": "string"},
+        "errors": {"type": "object", "additionalProperties": True, "description": "By field."},
+    },
+    "required": ["type", "title", "status", "code", "detail"],
+    "additionalProperties": True,
+}
+
+
+def tell_refusals(result: dict[str, Any], **_context: Any) -> dict[str, Any]:
+    """Postprocessing hook of drf-spectacular: the answers that any operation of its kind can give."""
+    result["components"].setdefault("schemas", {})["Problem"] = PROBLEM
+    for path, methods in result["paths"].items():
+        for operation in methods.values():
+            for code in _codes(path, operation):
+                operation["responses"].setdefault(code, {"description": REFUSALS[code]})
+            _as_problems(operation["responses"])
+    return result
+
+
+def _codes(path: str, operation: dict[str, Any]) -> list[str]:
+    parameters = operation.get("parameters", [])
+    asks_nobody = {} in operation.get("security", [{}])
+    codes = ["400", "406", "429", "503"]
+    if not asks_nobody:
+        codes += ["401", "403"]
+    elif "/auth/" in path or "requestBody" in operation:
+        codes += ["401"]
+    if "{" in path or any(parameter["name"] == "page" for parameter in parameters):
+        codes += ["404"]
+    if any(parameter["name"] == "If-Match" for parameter in parameters):
+        codes += ["412"]
+    if "requestBody" in operation:
+        codes += ["413", "415"]
+    return codes
+
+
+def _as_problems(responses: dict[str, Any]) -> None:
+    """Every refusal is a problem, also those that a view names itself."""
+    for code in sorted(responses):
+        response = responses.pop(code)
+        if code >= "400" and "content" not in response:
+            response["content"] = {TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+        responses[code] = response
