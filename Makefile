@@ -11,7 +11,7 @@ SOURCES := imager orders tasks_app warehouse workers manage.py
 NO_SERVERS := DATABASE_URL=postgres://none@127.0.0.1:9/none REDIS_URL=redis://127.0.0.1:9/0 \
 	DJANGO_SETTINGS_MODULE=imager.settings.dev
 
-.PHONY: help venv demo test up lint messages bench chaos storm boot-test compose-test
+.PHONY: help venv demo test up lint messages schema bench chaos storm boot-test compose-test
 .DEFAULT_GOAL := help
 
 help:
@@ -22,6 +22,7 @@ help:
 	@echo "make compose-test  the Docker deployment, really started (root; see docker/README.md)"
 	@echo "make boot-test a card made by recipe boots in an emulator (needs qemu-system-arm; fetches 62 MB from Debian)"
 	@echo "make messages  bring the message catalogues up to date (needs gettext)"
+	@echo "make schema    bring docs/api.yaml up to date after a change of the API"
 	@echo "make bench     all benchmarks, figures as JSON in benchmarks/out"
 	@echo "make chaos     kills and restarts while orders are on their way (N=30 of them, SEED=1)"
 	@echo "make storm     thousands of kills and freezes in processes of their own (KILLS=10000 SEED=1 MINUTES=240)"
@@ -65,6 +66,7 @@ lint: $(SYNCED)
 	part walls $(VENV)/bin/lint-imports; \
 	part migrations $(RUN) -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run; \
 	part catalogues $(RUN) .ci/catalogs.py check; \
+	part schema $(RUN) .ci/schema.py check; \
 	if [ -n "$$failed" ]; then echo "make lint: failed:$$failed" >&2; exit 1; fi
 
 compose-test:
@@ -72,6 +74,10 @@ compose-test:
 
 messages: $(SYNCED)
 	$(RUN) .ci/catalogs.py make
+
+# After a change of the API: its description and the example client's models.
+schema: $(SYNCED)
+	@$(NO_SERVERS) $(RUN) .ci/schema.py make
 
 $(RUN):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

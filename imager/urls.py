@@ -37,5 +37,7 @@ urlpatterns = [
     *warehouse.urls.pages,
 ]
 
+handler400 = "imager.faults.bad_request"
+handler403 = "imager.faults.forbidden"
 handler404 = "imager.faults.not_found"
 handler500 = "imager.faults.server_error"

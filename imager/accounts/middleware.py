@@ -6,13 +6,14 @@ from collections.abc import Callable
 
 from django.contrib import messages
 from django.contrib.auth import logout
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils import translation
 from django.utils.translation import gettext as _
 
 from imager.accounts import second_factor
 from imager.accounts.models import Bar, User
+from imager.faults import as_problem
 
 API = "/api/"
 
@@ -50,7 +51,7 @@ class SecondFactorMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if second_factor.is_missing(request.user) and not request.path.startswith(OPEN_WITHOUT):
             if request.path.startswith(API):
-                return JsonResponse({"detail": _("Set up a second factor first.")}, status=403)
+                return as_problem(403, "second_factor_missing", _("Set up a second factor first."))
             messages.warning(request, _("Staff need a second factor here: set one up first."))
             return redirect("mfa_index")
         return self.get_response(request)

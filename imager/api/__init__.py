@@ -1,4 +1,4 @@
-"""What every API of ours shares: pages with a bound, problem details, conditions, limits, and its description."""
+"""What every API of ours shares: pages with a bound, problems, limits, and how it is described."""
 
 from __future__ import annotations
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+from django.conf import settings
+from django.core.exceptions import RequestDataTooBig
 from django.db import InterfaceError, OperationalError
 from django.utils.translation import gettext as _
 from rest_framework import status
@@ -27,6 +29,12 @@ class Problem(APIException):
         self.extra = extra
 
 
+def too_large() -> Problem:
+    """The body is larger than DATA_UPLOAD_MAX_MEMORY_SIZE."""
+    text = _("At most %(limit)d bytes are taken in one body. Send less at a time.")
+    return Problem(413, "too_large", text % {"limit": settings.DATA_UPLOAD_MAX_MEMORY_SIZE})
+
+
 def problem(error: Exception, context: dict[str, Any]) -> Response | None:
     """DRF's exception handler: every error leaves as `application/problem+json`."""
     if isinstance(error, ShortOfUnits):
@@ -39,6 +47,8 @@ def problem(error: Exception, context: dict[str, Any]) -> Response | None:
         log.error("database away: %s", type(error).__name__)
         away = _("The database does not answer now. Try again in a minute.")
         error = Problem(status.HTTP_503_SERVICE_UNAVAILABLE, "away", away)
+    if isinstance(error, RequestDataTooBig):
+        error = too_large()
     response = exception_handler(error, context)
     if response is None:
         return None

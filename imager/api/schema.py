@@ -31,15 +31,19 @@ PROBLEM: Final = {
     "required": ["type", "title", "status", "code", "detail"],
     "additionalProperties": True,
 }
+CONTENT: Final = {TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
 
 
 def tell_refusals(result: dict[str, Any], **_context: Any) -> dict[str, Any]:
     """Postprocessing hook of drf-spectacular: the answers that any operation of its kind can give."""
     result["components"].setdefault("schemas", {})["Problem"] = PROBLEM
+    result["components"]["responses"] = {
+        f"Problem{code}": {"description": words, "content": CONTENT} for code, words in REFUSALS.items()
+    }
     for path, methods in result["paths"].items():
         for operation in methods.values():
             for code in _codes(path, operation):
-                operation["responses"].setdefault(code, {"description": REFUSALS[code]})
+                operation["responses"].setdefault(code, {"$ref": f"#/components/responses/Problem{code}"})
             _as_problems(operation["responses"])
     return result
 
@@ -65,6 +69,6 @@ def _as_problems(responses: dict[str, Any]) -> None:
     """Every refusal is a problem, also those that a view names itself."""
     for code in sorted(responses):
         response = responses.pop(code)
-        if code >= "400" and "content" not in response:
-            response["content"] = {TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+        if code >= "400" and "$ref" not in response:
+            response["content"] = CONTENT
         responses[code] = response

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from imager.env import env
-from imager.settings.data import *  # noqa: F403  # each subject is a part of these settings
+from imager.settings.api import *  # noqa: F403  # each subject is a part of these settings
+from imager.settings.data import *  # noqa: F403  # the same
 from imager.settings.hosts import *  # noqa: F403  # the same
 from imager.settings.people import *  # noqa: F403  # the same
 from imager.settings.site import *  # noqa: F403  # the same
@@ -26,6 +27,7 @@ INSTALLED_APPS = [
     "rest_framework",
     "rest_framework_simplejwt",
     "drf_spectacular",
+    "drf_spectacular_sidecar",
     "django_filters",
     "django_htmx",
     "storages",
@@ -71,37 +73,6 @@ TEMPLATES = [
         },
     },
 ]
-
-# --- API
-REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": [
-        "imager.accounts.authentication.TokenAuthentication",
-        "rest_framework.authentication.SessionAuthentication",
-    ],
-    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
-    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["imager.parsers.BoundedJSON"],
-    "DEFAULT_PAGINATION_CLASS": "imager.api.Pages",
-    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "DEFAULT_THROTTLE_RATES": {"login": "60/min"},
-    "EXCEPTION_HANDLER": "imager.api.problem",
-    "NUM_PROXIES": env.int("TRUSTED_PROXIES", default=0),
-    "TEST_REQUEST_DEFAULT_FORMAT": "json",
-}
-SPECTACULAR_SETTINGS = {
-    "TITLE": "Imager Service",
-    "DESCRIPTION": "Orders, tasks, hosts and tokens.",
-    "VERSION": "1",
-    "SERVE_INCLUDE_SCHEMA": False,
-    "SCHEMA_PATH_PREFIX": "/api/v1",
-    "ENUM_NAME_OVERRIDES": {
-        "OrderKind": "orders.models.Order.Kind",
-        "MediaKind": "orders.models.Media.Kind",
-        "ContentKind": "orders.models.Content.Kind",
-        "TaskKind": ["create", "download", "write"],
-    },
-}
 
 # --- words
 LANGUAGE_CODE = "en"

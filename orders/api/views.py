@@ -13,7 +13,6 @@ from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_sche
 from rest_framework import mixins, status, viewsets
 from rest_framework.decorators import action
 from rest_framework.exceptions import ValidationError
-from rest_framework.filters import OrderingFilter
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
@@ -22,6 +21,7 @@ from rest_framework.settings import api_settings
 from imager.accounts.models import User
 from imager.accounts.permissions import IsMember, IsStaff
 from imager.api import Problem
+from imager.api.pages import Ordering
 from orders import queries, services
 from orders.api import serializers
 from orders.models import Configuration, Content, Media, Order
@@ -53,7 +53,7 @@ class OrderViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.Ge
 
     queryset = Order.objects.none()
     permission_classes = [IsMember]
-    filter_backends: Any = [*api_settings.DEFAULT_FILTER_BACKENDS, OrderingFilter]
+    filter_backends: Any = [*api_settings.DEFAULT_FILTER_BACKENDS, Ordering]
     filterset_fields = {"status": ["exact", "in"], "kind": ["exact"]}
     ordering_fields = ["number", "created_at", "status"]
     ordering = ["-number"]
@@ -142,7 +142,7 @@ class ConfigurationViewSet(viewsets.ModelViewSet[Configuration]):
     queryset = Configuration.objects.none()
     serializer_class = serializers.ConfigurationSerializer
     permission_classes = [IsMember]
-    filter_backends = [OrderingFilter]
+    filter_backends = [Ordering]
     ordering_fields = ["name", "updated_at"]
     ordering = ["-updated_at"]
     http_method_names = ["get", "post", "patch", "delete", "head", "options"]

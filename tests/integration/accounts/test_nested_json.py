@@ -7,7 +7,7 @@ import base64
 import pytest
 from rest_framework.test import APIClient
 
-from imager.parsers import DEEPEST
+from imager.api.parsers import DEEPEST
 from tests import factories as make
 from warehouse.ftp import publication, tickets
 from warehouse.ftp.refusal import Refused

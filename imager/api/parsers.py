@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from django.conf import settings
 from django.utils.translation import gettext as _
 from rest_framework.exceptions import ParseError
 from rest_framework.parsers import JSONParser
+
+from imager.api.problems import too_large
 
 DEEPEST: Final = 50  # levels of objects and lists; the deepest body of ours has five
 
@@ -21,7 +24,8 @@ class BoundedJSON(JSONParser):
         media_type: str | None = None,
         parser_context: Mapping[str, Any] | None = None,
     ) -> Any:
-        """The body, or ParseError."""
+        """The body, or ParseError; 413 before it is read if it says itself that it is too large."""
+        _refuse_large(parser_context)
         try:
             body = super().parse(stream, media_type, parser_context)
         except RecursionError:
@@ -32,6 +36,14 @@ class BoundedJSON(JSONParser):
         if level:
             raise _too_deep()
         return body
+
+
+def _refuse_large(context: Mapping[str, Any] | None) -> None:
+    request = (context or {}).get("request")
+    length = request.META.get("CONTENT_LENGTH") if request is not None else ""
+    most = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+    if length and most and int(length) > most:
+        raise too_large()
 
 
 def _nests(outer: Any) -> Iterator[Any]:

@@ -1,0 +1,758 @@
+"""Made from docs/api.yaml by `make schema`: change the API, not this file."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import (
+    AnyUrl,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    EmailStr,
+    Field,
+    RootModel,
+)
+
+
+class AnswerEnum(StrEnum):
+    GO = 'go'
+    CANCEL = 'cancel'
+    STALE = 'stale'
+
+
+class Answers(StrEnum):
+    CANCEL = 'cancel'
+    STALE = 'stale'
+
+
+class BeatAnswer(BaseModel):
+    ring: list[UUID]
+    drain: bool
+    keep: list[UUID] | None = None
+    answers: dict[str, Answers] | None = None
+    pace: float | None = None
+    every: float | None = None
+
+
+class ClaimRequest(BaseModel):
+    claim_id: UUID
+    boot_id: Annotated[str, Field(max_length=64, min_length=1)]
+    protocol: int
+    version: Annotated[str, Field(max_length=30, min_length=1)]
+
+
+class WifiPassword(RootModel[str]):
+    root: Annotated[
+        str,
+        Field(
+            description='8 to 63 characters; leave empty for an open network.',
+            max_length=63,
+            pattern='^[\\u0020-\\u007e]{8,63}$',
+            title='Wi-Fi password',
+        ),
+    ]
+
+
+class WifiPassword1(RootModel[str]):
+    root: Annotated[
+        str,
+        Field(
+            description='8 to 63 characters; leave empty for an open network.',
+            max_length=0,
+            title='Wi-Fi password',
+        ),
+    ]
+
+
+class Content(RootModel[str]):
+    root: Annotated[str, Field(min_length=1)]
+
+
+class ContentKind(StrEnum):
+    ZIM = 'zim'
+    FILES = 'files'
+
+
+class EndedAttempt(BaseModel):
+    task: UUID
+    attempt: int
+
+
+class FaultEnum(StrEnum):
+    JOB = 'job'
+    HOST = 'host'
+    SLOT = 'slot'
+    CARD = 'card'
+    BUG = 'bug'
+
+
+class FileRequest(BaseModel):
+    name: Annotated[
+        str, Field(min_length=1, pattern='^[A-Za-z0-9][A-Za-z0-9._-]{0,140}$')
+    ]
+    size: Annotated[int, Field(ge=0, le=4611686018427387904)]
+    sha256: Annotated[str, Field(min_length=1, pattern='^[0-9a-f]{64}$')]
+
+
+class Grant(BaseModel):
+    order: UUID
+
+
+class HeldRequest(BaseModel):
+    task: UUID
+    attempt: Annotated[int, Field(ge=1, le=2147483647)]
+
+
+class HubRequest(BaseModel):
+    path: Annotated[
+        str,
+        Field(
+            min_length=1,
+            pattern='^usb[0-9]{1,3}$|^[0-9]{1,3}-[0-9]{1,3}(\\.[0-9]{1,3}){0,8}$',
+        ),
+    ]
+    speed: Annotated[float, Field(ge=0.0)]
+
+
+class LanguageEnum(StrEnum):
+    EN = 'en'
+    FR = 'fr'
+
+
+class LogRequest(BaseModel):
+    offset: Annotated[int, Field(ge=0, le=4611686018427387904)]
+    text: Annotated[str, Field(max_length=65536)]
+
+
+class LoginInputRequest(BaseModel):
+    email: Annotated[str, Field(max_length=254, min_length=1)]
+    password: Annotated[str, Field(max_length=4096, min_length=1)]
+    code: Annotated[
+        str | None,
+        Field(
+            description='For accounts with a second factor: from its app, or a recovery code.',
+            max_length=20,
+        ),
+    ] = ''
+
+
+class MediaKind(StrEnum):
+    PHYSICAL = 'physical'
+    VIRTUAL = 'virtual'
+
+
+class Move(BaseModel):
+    came_from: str
+    went_to: str
+    by: str
+    note: str
+    at: AwareDatetime
+
+
+class RecipientEmail(RootModel[EmailStr]):
+    root: Annotated[EmailStr, Field(max_length=254)] = ''
+
+
+class RecipientEmail1(RootModel[str]):
+    root: Annotated[str, Field(max_length=0)]
+
+
+class OrderKind(StrEnum):
+    PHYSICAL = 'physical'
+    VIRTUAL = 'virtual'
+
+
+class OrderedContent(BaseModel):
+    title: str
+    path: str
+    size: int
+
+
+class OutcomeEnum(StrEnum):
+    DONE = 'done'
+    FAILED = 'failed'
+    CANCELED = 'canceled'
+
+
+class PairOutput(BaseModel):
+    access: str
+    refresh: str
+    expires_in: int
+
+
+class WifiPassword2(RootModel[str]):
+    root: Annotated[
+        str,
+        Field(
+            description='8 to 63 characters; leave empty for an open network.',
+            max_length=63,
+            pattern='^[\\u0020-\\u007e]{8,63}$',
+            title='Wi-Fi password',
+        ),
+    ]
+
+
+class WifiPassword3(RootModel[str]):
+    root: Annotated[
+        str,
+        Field(
+            description='8 to 63 characters; leave empty for an open network.',
+            max_length=0,
+            title='Wi-Fi password',
+        ),
+    ]
+
+
+class PatchedConfigurationRequest(BaseModel):
+    organization: Annotated[
+        str | None,
+        Field(
+            description='Yours, unless you are staff. Cannot be changed later.',
+            min_length=1,
+        ),
+    ] = None
+    name: Annotated[
+        str | None,
+        Field(
+            description='For you; not shown on the hotspot.',
+            max_length=100,
+            min_length=1,
+        ),
+    ] = None
+    ssid: Annotated[
+        str | None,
+        Field(
+            max_length=32,
+            min_length=1,
+            pattern='^[^!#;+\\]/"\\t\\u0000-\\u001f][^+\\]/"\\t\\u0000-\\u001f]{0,31}$',
+            title='Wi-Fi name (SSID)',
+        ),
+    ] = None
+    domain: Annotated[
+        str | None,
+        Field(
+            description='The landing page will be http://DOMAIN.hotspot',
+            max_length=32,
+            min_length=1,
+            pattern='^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$',
+        ),
+    ] = None
+    wifi_password: Annotated[
+        WifiPassword2 | WifiPassword3 | None,
+        Field(
+            description='8 to 63 characters; leave empty for an open network.',
+            title='Wi-Fi password',
+        ),
+    ] = None
+    admin_account: Annotated[
+        str | None, Field(max_length=31, min_length=1, pattern='^[A-Za-z0-9_-]{1,31}$')
+    ] = None
+    admin_password: Annotated[
+        str | None, Field(max_length=31, min_length=1, pattern='^[A-Za-z0-9_-]{4,31}$')
+    ] = None
+    language: LanguageEnum | None = None
+    timezone: Annotated[
+        str | None, Field(max_length=60, min_length=1, title='Time zone')
+    ] = None
+    contents: Annotated[
+        list[Content] | None, Field(description='Identifiers of the catalogue.')
+    ] = None
+
+
+class Card1(RootModel[str]):
+    root: Annotated[str, Field(pattern='^((cid|stamp):[0-9a-f]{8,64})?$')]
+
+
+class Card2(RootModel[str]):
+    root: Annotated[str, Field(max_length=0)]
+
+
+class Stamp(RootModel[str]):
+    root: Annotated[str, Field(pattern='^([0-9a-f]{32})?$')]
+
+
+class Stamp1(RootModel[str]):
+    root: Annotated[str, Field(max_length=0)]
+
+
+class PermitRequest(BaseModel):
+    event_id: UUID
+    attempt: Annotated[int, Field(ge=1, le=2147483647)]
+    slot: Annotated[str, Field(max_length=20, min_length=1)]
+    diskseq: Annotated[int, Field(ge=-4611686018427387904, le=4611686018427387904)]
+    boot_id: Annotated[str, Field(max_length=64, min_length=1)]
+    card_bytes: Annotated[int, Field(ge=0, le=4611686018427387904)]
+    card: Card1 | Card2 | None = None
+    stamp: Stamp | Stamp1 | None = None
+    follows: Annotated[
+        int | None, Field(ge=-4611686018427387904, le=4611686018427387904)
+    ] = None
+
+
+class ProgressRequest(BaseModel):
+    done: Annotated[int, Field(ge=0, le=4611686018427387904)]
+    total: Annotated[int, Field(ge=0, le=4611686018427387904)]
+    rate: Annotated[float, Field(ge=0.0)]
+    eta: Annotated[float, Field(ge=0.0)]
+
+
+class PublishRequest(BaseModel):
+    task: UUID
+    attempt: Annotated[int, Field(ge=1, le=2147483647)]
+    files: Annotated[list[FileRequest], Field(max_length=10)]
+
+
+class Purse(BaseModel):
+    balance: int
+    reserved: int
+    limited: bool
+
+
+class Reason(BaseModel):
+    code: str
+    kind: str
+    units: list[int]
+    detail: str
+
+
+class RefreshInputRequest(BaseModel):
+    refresh: Annotated[str, Field(max_length=4096, min_length=1)]
+
+
+class ReleaseRequest(BaseModel):
+    event_id: UUID
+    attempt: Annotated[int, Field(ge=1, le=2147483647)]
+
+
+class Serial(BaseModel):
+    serial: str
+
+
+class ShipInputRequest(BaseModel):
+    tracking: Annotated[str, Field(max_length=200, min_length=1)]
+
+
+class StatusEnum(StrEnum):
+    PLACED = 'placed'
+    CREATING = 'creating'
+    DOWNLOADING = 'downloading'
+    WRITING = 'writing'
+    READY_TO_SHIP = 'ready_to_ship'
+    SHIPPED = 'shipped'
+    AVAILABLE = 'available'
+    EXPIRED = 'expired'
+    CANCELED = 'canceled'
+    FAILED = 'failed'
+
+
+class StepEnum(StrEnum):
+    CLAIMED = 'claimed'
+    CHECKING = 'checking'
+    FETCHING = 'fetching'
+    BUILDING = 'building'
+    PACKING = 'packing'
+    UPLOADING = 'uploading'
+    PUBLISHING = 'publishing'
+    DOWNLOADING = 'downloading'
+    VERIFYING = 'verifying'
+    WIPING = 'wiping'
+    WRITING = 'writing'
+    READING_BACK = 'reading_back'
+
+
+class TaskKind(StrEnum):
+    CREATE = 'create'
+    DOWNLOAD = 'download'
+    WRITE = 'write'
+
+
+class Ticket(BaseModel):
+    host: str
+    port: int
+    tls: bool
+    user: str
+    password: str
+    right: str
+    expires_in: int
+
+
+class TicketRequestRequest(BaseModel):
+    attempt: Annotated[int, Field(ge=1, le=2147483647)]
+
+
+class TroubleRequest(BaseModel):
+    fault: FaultEnum
+    code: Annotated[str, Field(max_length=50, min_length=1)]
+    message: Annotated[str, Field(max_length=4000)]
+
+
+class UnitEntryKindEnum(StrEnum):
+    GRANT = 'grant'
+    ADJUST = 'adjust'
+    RESERVE = 'reserve'
+    CHARGE = 'charge'
+    REFUND = 'refund'
+
+
+class VerdictEnum(StrEnum):
+    WRITING = 'writing'
+    ACCEPTED = 'accepted'
+    BAD = 'bad'
+    ABANDONED = 'abandoned'
+
+
+class VerifyInputRequest(BaseModel):
+    token: Annotated[str, Field(max_length=4096, min_length=1)]
+
+
+class Problem(BaseModel):
+    model_config = ConfigDict(
+        extra='allow',
+    )
+    type: str
+    title: str
+    status: int
+    code: str
+    detail: str
+    errors: Annotated[dict[str, Any] | None, Field(description='By field.')] = None
+
+
+class Answer(BaseModel):
+    answer: AnswerEnum
+
+
+class Assignment(BaseModel):
+    task: UUID
+    order: UUID
+    kind: TaskKind
+    attempt: int
+    claim_id: UUID
+    lease: float
+    deadline: int
+    report_every: float
+    spec: dict[str, Any]
+
+
+class Assignments(BaseModel):
+    assignments: list[Assignment]
+
+
+class BusRequest(BaseModel):
+    port: Annotated[
+        str, Field(min_length=1, pattern='^[0-9]{1,3}-[0-9]{1,3}(\\.[0-9]{1,3}){0,8}$')
+    ]
+    speed: Annotated[float, Field(ge=0.0)]
+    held_back: bool
+    hubs: Annotated[list[HubRequest], Field(max_length=8)]
+
+
+class Card(BaseModel):
+    serial: Annotated[str, Field(title='Serial number')]
+    unit: int
+    verdict: VerdictEnum
+    host: str
+    slot: str
+    card_bytes: Annotated[int, Field(title='Size of the card')]
+    permitted_at: AwareDatetime
+    ended_at: AwareDatetime
+
+
+class Configuration(BaseModel):
+    id: int
+    organization: Annotated[
+        str | None,
+        Field(description='Yours, unless you are staff. Cannot be changed later.'),
+    ] = None
+    name: Annotated[
+        str, Field(description='For you; not shown on the hotspot.', max_length=100)
+    ]
+    ssid: Annotated[
+        str | None,
+        Field(
+            max_length=32,
+            pattern='^[^!#;+\\]/"\\t\\u0000-\\u001f][^+\\]/"\\t\\u0000-\\u001f]{0,31}$',
+            title='Wi-Fi name (SSID)',
+        ),
+    ] = None
+    domain: Annotated[
+        str | None,
+        Field(
+            description='The landing page will be http://DOMAIN.hotspot',
+            max_length=32,
+            pattern='^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$',
+        ),
+    ] = None
+    has_wifi_password: bool
+    admin_account: Annotated[
+        str | None, Field(max_length=31, pattern='^[A-Za-z0-9_-]{1,31}$')
+    ] = None
+    language: LanguageEnum | None = None
+    timezone: Annotated[str | None, Field(max_length=60, title='Time zone')] = None
+    contents: Annotated[
+        list[str] | None, Field(description='Identifiers of the catalogue.')
+    ] = None
+    needed_bytes: Annotated[
+        int,
+        Field(description='What an image of it takes: choose a media of that size.'),
+    ]
+    created_at: Annotated[AwareDatetime, Field(title='Created')]
+    updated_at: Annotated[AwareDatetime, Field(title='Changed')]
+
+
+class ConfigurationRequest(BaseModel):
+    organization: Annotated[
+        str | None,
+        Field(
+            description='Yours, unless you are staff. Cannot be changed later.',
+            min_length=1,
+        ),
+    ] = None
+    name: Annotated[
+        str,
+        Field(
+            description='For you; not shown on the hotspot.',
+            max_length=100,
+            min_length=1,
+        ),
+    ]
+    ssid: Annotated[
+        str | None,
+        Field(
+            max_length=32,
+            min_length=1,
+            pattern='^[^!#;+\\]/"\\t\\u0000-\\u001f][^+\\]/"\\t\\u0000-\\u001f]{0,31}$',
+            title='Wi-Fi name (SSID)',
+        ),
+    ] = None
+    domain: Annotated[
+        str | None,
+        Field(
+            description='The landing page will be http://DOMAIN.hotspot',
+            max_length=32,
+            min_length=1,
+            pattern='^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$',
+        ),
+    ] = None
+    wifi_password: Annotated[
+        WifiPassword | WifiPassword1 | None,
+        Field(
+            description='8 to 63 characters; leave empty for an open network.',
+            title='Wi-Fi password',
+        ),
+    ] = None
+    admin_account: Annotated[
+        str | None, Field(max_length=31, min_length=1, pattern='^[A-Za-z0-9_-]{1,31}$')
+    ] = None
+    admin_password: Annotated[
+        str, Field(max_length=31, min_length=1, pattern='^[A-Za-z0-9_-]{4,31}$')
+    ]
+    language: LanguageEnum | None = None
+    timezone: Annotated[
+        str | None, Field(max_length=60, min_length=1, title='Time zone')
+    ] = None
+    contents: Annotated[
+        list[Content] | None, Field(description='Identifiers of the catalogue.')
+    ] = None
+
+
+class Content1(BaseModel):
+    ident: Annotated[str, Field(max_length=150, title='Identifier')]
+    kind: ContentKind | None = None
+    title: Annotated[str, Field(max_length=200)]
+    description: str | None = None
+    language: Annotated[str | None, Field(max_length=10)] = None
+    path: Annotated[str, Field(max_length=300, title='Path on the card')]
+    size: Annotated[int, Field(ge=0, le=9223372036854775807, title='Size in bytes')]
+
+
+class Ended(BaseModel):
+    cursor: str
+    now: float
+    ended: list[EndedAttempt]
+    removed: list[UUID]
+
+
+class Media(BaseModel):
+    id: int
+    name: Annotated[str, Field(max_length=50)]
+    kind: MediaKind
+    gigabytes: Annotated[int, Field(ge=0, le=2147483647, title='Size in GB')]
+    bytes: Annotated[int, Field(ge=0, le=9223372036854775807, title='Usable bytes')]
+
+
+class Order(BaseModel):
+    id: UUID
+    number: int
+    organization: str
+    created_at: Annotated[AwareDatetime, Field(title='Ordered')]
+    status: StatusEnum
+    status_label: str
+    failed_stage: Annotated[str, Field(title='Failed while')]
+    failure: str
+    kind: OrderKind
+    media: int
+    quantity: int
+    configuration: int
+    name: str
+    image_name: Annotated[str, Field(title='File name')]
+    image_bytes: Annotated[int, Field(title='Size of the image')]
+    recipient_name: Annotated[str, Field(title='Recipient')]
+    recipient_country: Annotated[str, Field(title='Country')]
+    tracking: str
+    shipped_at: Annotated[AwareDatetime, Field(title='Shipped')]
+    expires_at: Annotated[AwareDatetime, Field(title='Download expires')]
+    download_url: str
+    torrent_url: str
+
+
+class OrderDetail(BaseModel):
+    id: UUID
+    number: int
+    organization: str
+    created_at: Annotated[AwareDatetime, Field(title='Ordered')]
+    status: StatusEnum
+    status_label: str
+    failed_stage: Annotated[str, Field(title='Failed while')]
+    failure: str
+    kind: OrderKind
+    media: int
+    quantity: int
+    configuration: int
+    name: str
+    image_name: Annotated[str, Field(title='File name')]
+    image_bytes: Annotated[int, Field(title='Size of the image')]
+    recipient_name: Annotated[str, Field(title='Recipient')]
+    recipient_country: Annotated[str, Field(title='Country')]
+    tracking: str
+    shipped_at: Annotated[AwareDatetime, Field(title='Shipped')]
+    expires_at: Annotated[AwareDatetime, Field(title='Download expires')]
+    download_url: str
+    torrent_url: str
+    recipient_email: Annotated[EmailStr, Field(title="Recipient's e-mail")]
+    recipient_phone: Annotated[str, Field(title='Phone')]
+    recipient_address: Annotated[str, Field(title='Address')]
+    contents: list[OrderedContent]
+    stages: list[dict[str, Any]]
+    waiting: list[Reason]
+    history: list[Move]
+    cards: list[Card]
+
+
+class OrderInputRequest(BaseModel):
+    configuration: int
+    kind: OrderKind
+    media: int
+    quantity: int | None = 1
+    recipient_name: Annotated[str | None, Field(max_length=100)] = ''
+    recipient_email: RecipientEmail | RecipientEmail1 | None = None
+    recipient_phone: Annotated[str | None, Field(max_length=30)] = ''
+    recipient_address: Annotated[str | None, Field(max_length=1000)] = ''
+    recipient_country: Annotated[
+        str | None, Field(description='ISO 3166, two capital letters.', max_length=2)
+    ] = ''
+
+
+class PaginatedConfigurationList(BaseModel):
+    count: Annotated[int, Field(examples=[123])]
+    next: Annotated[
+        AnyUrl | None, Field(examples=['http://api.example.org/accounts/?page=4'])
+    ] = None
+    previous: Annotated[
+        AnyUrl | None, Field(examples=['http://api.example.org/accounts/?page=2'])
+    ] = None
+    results: list[Configuration]
+
+
+class PaginatedContentList(BaseModel):
+    count: Annotated[int, Field(examples=[123])]
+    next: Annotated[
+        AnyUrl | None, Field(examples=['http://api.example.org/accounts/?page=4'])
+    ] = None
+    previous: Annotated[
+        AnyUrl | None, Field(examples=['http://api.example.org/accounts/?page=2'])
+    ] = None
+    results: list[Content1]
+
+
+class PaginatedMediaList(BaseModel):
+    count: Annotated[int, Field(examples=[123])]
+    next: Annotated[
+        AnyUrl | None, Field(examples=['http://api.example.org/accounts/?page=4'])
+    ] = None
+    previous: Annotated[
+        AnyUrl | None, Field(examples=['http://api.example.org/accounts/?page=2'])
+    ] = None
+    results: list[Media]
+
+
+class PaginatedOrderList(BaseModel):
+    count: Annotated[int, Field(examples=[123])]
+    next: Annotated[
+        AnyUrl | None, Field(examples=['http://api.example.org/accounts/?page=4'])
+    ] = None
+    previous: Annotated[
+        AnyUrl | None, Field(examples=['http://api.example.org/accounts/?page=2'])
+    ] = None
+    results: list[Order]
+
+
+class ReportRequest(BaseModel):
+    event_id: UUID
+    attempt: Annotated[int, Field(ge=1, le=2147483647)]
+    step: StepEnum
+    progress: ProgressRequest | None = None
+    log: LogRequest | None = None
+    outcome: OutcomeEnum | None = None
+    trouble: TroubleRequest | None = None
+    result: dict[str, Any] | None = None
+
+
+class SlotRequest(BaseModel):
+    name: Annotated[
+        str, Field(min_length=1, pattern='^[A-Za-z0-9][A-Za-z0-9._-]{0,19}$')
+    ]
+    present: bool
+    size: Annotated[int, Field(ge=0, le=4611686018427387904)]
+    diskseq: Annotated[int, Field(ge=-4611686018427387904, le=4611686018427387904)]
+    model: str
+    contents: str
+    problem: str
+    bus: BusRequest | None = None
+
+
+class UnitEntry(BaseModel):
+    number: Annotated[int, Field(title='Entry')]
+    kind: UnitEntryKindEnum
+    units: Annotated[int, Field(title='Change')]
+    held: Annotated[int, Field(title='Change of what is reserved')]
+    balance: int
+    reserved: int
+    order: UUID
+    by: str
+    note: str
+    at: AwareDatetime
+
+
+class BeatRequest(BaseModel):
+    kind: TaskKind
+    boot_id: Annotated[str, Field(max_length=64, min_length=1)]
+    version: Annotated[str, Field(max_length=30, min_length=1)]
+    protocol: int
+    free_bytes: Annotated[int, Field(ge=0, le=4611686018427387904)]
+    running: Annotated[list[UUID], Field(max_length=100)]
+    attempts: Annotated[list[HeldRequest] | None, Field(max_length=100)] = None
+    slots: Annotated[list[SlotRequest] | None, Field(max_length=100)] = None
+
+
+class PaginatedUnitEntryList(BaseModel):
+    count: Annotated[int, Field(examples=[123])]
+    next: Annotated[
+        AnyUrl | None, Field(examples=['http://api.example.org/accounts/?page=4'])
+    ] = None
+    previous: Annotated[
+        AnyUrl | None, Field(examples=['http://api.example.org/accounts/?page=2'])
+    ] = None
+    results: list[UnitEntry]

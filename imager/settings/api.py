@@ -1,0 +1,49 @@
+"""The API: who may come in, how often, and how it describes itself."""
+
+from __future__ import annotations
+
+from imager.env import env
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "imager.accounts.authentication.TokenAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["imager.api.parsers.BoundedJSON"],
+    "DEFAULT_PAGINATION_CLASS": "imager.api.Pages",
+    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_THROTTLE_CLASSES": [
+        "imager.api.throttles.PersonThrottle",
+        "imager.api.throttles.NobodyThrottle",
+    ],
+    "DEFAULT_THROTTLE_RATES": {
+        "login": "60/min",  # by network address, counted by all processes together
+        "shop": "60/min",  # the same
+        "user": env.str("API_RATE_USER", default="600/min"),  # these two by each web process for itself
+        "anon": env.str("API_RATE_ANON", default="120/min"),
+    },
+    "EXCEPTION_HANDLER": "imager.api.problem",
+    "NUM_PROXIES": env.int("TRUSTED_PROXIES", default=0),
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Imager Service",
+    "DESCRIPTION": "Orders, tasks, hosts and tokens.",
+    "VERSION": "1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "COMPONENT_SPLIT_REQUEST": True,  # what is written and what is read are bodies of their own
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "imager.api.schema.tell_refusals",
+    ],
+    "ENUM_NAME_OVERRIDES": {
+        "OrderKind": "orders.models.Order.Kind",
+        "MediaKind": "orders.models.Media.Kind",
+        "ContentKind": "orders.models.Content.Kind",
+        "TaskKind": ["create", "download", "write"],
+    },
+}
