@@ -2,35 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Final
 
 from django.conf import settings
-from django.core.exceptions import ValidationError
-from django.core.validators import validate_email
 from django.utils.translation import gettext as _
 
 from imager.accounts.models import Role, User
 from imager.sizes import words as size_in_words
-from orders import allowance, countries, sizes
+from orders import allowance, sizes
 from orders.models import Configuration, Content, Media, Order
+from orders.recipients import Recipient, recipient_errors
+
+__all__ = ["Recipient", "Wish", "errors_of", "recipient_errors"]
 
 MAX_KEY: Final = 100
-LIMITS: Final = {"name": 100, "email": 254, "phone": 30, "address": 1000, "country": 2}
 
 Errors = dict[str, list[str]]
-
-
-@dataclass(frozen=True)
-class Recipient:
-    """Where the cards go. The names are those of the order's fields behind `recipient_`."""
-
-    name: str = ""
-    email: str = ""
-    phone: str = ""
-    address: str = ""
-    country: str = ""
 
 
 @dataclass(frozen=True)
@@ -54,7 +43,7 @@ def errors_of(wish: Wish) -> Errors:
         "kind": _kind(wish),
         "media": _media(wish),
         "quantity": _quantity(wish),
-        **_recipient(wish),
+        **recipient_errors(wish.recipient, needed=wish.kind == Order.Kind.PHYSICAL),
         "__all__": [*_server(wish), *allowance.refusals(wish)],
     }
     return {field: sentences for field, sentences in errors.items() if sentences}
@@ -130,32 +119,3 @@ def _way_out(kind: str, needed: int) -> str:
     if larger:
         return _("The smallest that fits is %(larger)s.") % {"larger": larger}
     return _("No size is large enough: remove contents from the configuration.")
-
-
-def _recipient(wish: Wish) -> Errors:
-    errors: Errors = {}
-    for field, value in asdict(wish.recipient).items():
-        error = _recipient_field(field, value.strip(), needed=wish.kind == Order.Kind.PHYSICAL)
-        if error:
-            errors[f"recipient_{field}"] = [error]
-    return errors
-
-
-def _recipient_field(field: str, value: str, *, needed: bool) -> str:
-    if not value:
-        return _("Needed to send the cards.") if needed and field in {"name", "address", "country"} else ""
-    if field == "country" and value not in countries.names():
-        return _("Not a country code. Use two capital letters, for example ML.")
-    if len(value) > LIMITS[field]:
-        return _("At most %(limit)s characters.") % {"limit": LIMITS[field]}
-    if field == "email":
-        return _email(value)
-    return ""
-
-
-def _email(value: str) -> str:
-    try:
-        validate_email(value)
-    except ValidationError as error:
-        return " ".join(error.messages)
-    return ""

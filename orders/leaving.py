@@ -15,7 +15,8 @@ from orders.models import Order, OrderMove
 from tasks_app import services as tasks
 from tasks_app.models import SlotEvent, TaskMove
 
-PERSONAL: Final = {f"recipient_{field}": "" for field in ("name", "email", "phone", "address")}
+NAMING: Final = ("name", "email", "phone", "address", "postal_code", "city")
+PERSONAL: Final = {f"recipient_{field}": "" for field in NAMING}
 STOPPED: Final = (*OPEN, OrderStatus.FAILED)
 
 

@@ -97,7 +97,7 @@ def _order(wish: Wish, digest: str) -> Order:
         recipe=recipe.recipe(configuration, wish.contents, size=wish.media.bytes),
         idempotency_key=wish.key or None,
         request_digest=digest,
-        **{f"recipient_{field}": value.strip() for field, value in asdict(wish.recipient).items()},
+        **{f"recipient_{field}": value for field, value in asdict(wish.recipient.tidy()).items()},
     )
     order.image_name = image_name(configuration.name, order.pk)
     return order

@@ -10,7 +10,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 from imager import clock
 from imager.accounts.models import Role, User
 from orders.lifecycle import OrderStatus
-from orders.models import Configuration, Order
+from orders.models import Address, Configuration, Order
 from warehouse.models import StoredFile
 from workers.contract import TORRENT_SUFFIX
 
@@ -34,6 +34,16 @@ def visible_configurations(user: User) -> QuerySet[Configuration]:
     if user.role == Role.MEMBER and user.organization_id:
         return configurations.filter(organization=user.organization_id)
     return configurations.none()
+
+
+def visible_addresses(user: User) -> QuerySet[Address]:
+    """Staff see all addresses, members those of their organization, others none."""
+    addresses = Address.objects.select_related("organization")
+    if user.role == Role.STAFF:
+        return addresses
+    if user.role == Role.MEMBER and user.organization_id:
+        return addresses.filter(organization=user.organization_id)
+    return addresses.none()
 
 
 def downloadable(order: Order, at: datetime | None = None) -> bool:

@@ -3,13 +3,15 @@
 from django.urls import path
 from rest_framework.routers import SimpleRouter
 
+from orders.api import addresses as api_addresses
 from orders.api import views as api_views
-from orders.views import configurations, downloads
+from orders.views import addresses, configurations, downloads
 from orders.views import pages as views
 
 router = SimpleRouter(use_regex_path=False)
 router.register("orders", api_views.OrderViewSet, basename="api-order")
 router.register("configurations", api_views.ConfigurationViewSet, basename="api-configuration")
+router.register("addresses", api_addresses.AddressViewSet, basename="api-address")
 router.register("media", api_views.MediaViewSet, basename="api-media")
 router.register("contents", api_views.ContentViewSet, basename="api-content")
 
@@ -25,6 +27,10 @@ pages = [
     path("configurations/new/", configurations.configuration_new, name="configuration_new"),
     path("configurations/<int:pk>/", configurations.configuration, name="configuration"),
     path("configurations/<int:pk>/delete/", configurations.configuration_delete, name="configuration_delete"),
+    path("addresses/", addresses.addresses, name="addresses"),
+    path("addresses/new/", addresses.address_new, name="address_new"),
+    path("addresses/<int:pk>/", addresses.address, name="address"),
+    path("addresses/<int:pk>/delete/", addresses.address_delete, name="address_delete"),
     path("d/<slug:token>/<str:name>", downloads.download, name="download"),
 ]
 

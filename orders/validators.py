@@ -9,6 +9,8 @@ from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.utils.translation import gettext_lazy as _
 
+from orders import countries
+
 ssid = RegexValidator(
     r'\A[^!#;+\]/"\t\x00-\x1f][^+\]/"\t\x00-\x1f]{0,31}\Z',
     _('1 to 32 characters; not + ] / " or a tab, and not ! # ; at the beginning. Example: Kiwix Hotspot'),
@@ -37,6 +39,12 @@ def timezone_name(value: str) -> None:
     """An IANA time zone."""
     if value not in zoneinfo.available_timezones():
         raise ValidationError(_("Unknown time zone. Example: Africa/Bamako"), "timezone")
+
+
+def country(value: str) -> None:
+    """A country of ISO 3166."""
+    if value not in countries.CODES:
+        raise ValidationError(_("Not a country code. Use two capital letters, for example ML."), "country")
 
 
 def content_url(value: str) -> None:

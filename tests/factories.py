@@ -10,7 +10,7 @@ from typing import Any
 from django.utils import timezone
 
 from imager.accounts.models import Channel, Organization, Role, User
-from orders.models import Configuration, Media, Order
+from orders.models import Address, Configuration, Media, Order
 from tasks_app import services
 from tasks_app.models import Host, Slot, Task
 from warehouse.models import Warehouse
@@ -86,6 +86,21 @@ def configuration(organization_: Organization | None = None, **fields: Any) -> C
         "admin_password": "admin-password",
     }
     return Configuration.objects.create(**{**defaults, **fields})
+
+
+def address(organization_: Organization | None = None, **fields: Any) -> Address:
+    defaults = {
+        "organization": organization_ or organization(),
+        "name": "Headquarters",
+        "recipient": "Awa Diop",
+        "email": "awa@example.org",
+        "phone": "+223 20 22 52 29",
+        "street": "Rue 17, porte 3",
+        "postal_code": "BP 5",
+        "city": "Bamako",
+        "country": "ML",
+    }
+    return Address.objects.create(**{**defaults, **fields})
 
 
 def order(**fields: Any) -> Order:

@@ -17,6 +17,138 @@ from pydantic import (
 )
 
 
+class Email(RootModel[EmailStr]):
+    root: Annotated[
+        EmailStr,
+        Field(
+            description='Told when the cards are on their way.',
+            max_length=254,
+            title="Recipient's e-mail",
+        ),
+    ]
+
+
+class Email1(RootModel[str]):
+    root: Annotated[
+        str,
+        Field(
+            description='Told when the cards are on their way.',
+            max_length=0,
+            title="Recipient's e-mail",
+        ),
+    ]
+
+
+class Address(BaseModel):
+    id: int
+    organization: Annotated[
+        str | None,
+        Field(description='Yours, unless you are staff. Cannot be changed later.'),
+    ] = None
+    name: Annotated[
+        str,
+        Field(
+            description='For you: it stands in lists, not on the parcel.',
+            max_length=100,
+            title='Name of the address',
+        ),
+    ]
+    recipient: Annotated[str, Field(max_length=100)]
+    email: Annotated[
+        Email | Email1 | None,
+        Field(
+            description='Told when the cards are on their way.',
+            title="Recipient's e-mail",
+        ),
+    ] = None
+    phone: Annotated[
+        str | None,
+        Field(
+            description="Carriers ask for it. With the country's code, for example +223 20 22 52 29.",
+            max_length=30,
+        ),
+    ] = None
+    street: Annotated[
+        str,
+        Field(
+            description='Street and number or post box; as many lines as needed, without city and country.',
+            max_length=1000,
+        ),
+    ]
+    postal_code: Annotated[str | None, Field(max_length=20)] = None
+    city: Annotated[str, Field(max_length=100)]
+    country: Annotated[str, Field(max_length=2)]
+    created_at: Annotated[AwareDatetime, Field(title='Created')]
+    updated_at: Annotated[AwareDatetime, Field(title='Changed')]
+
+
+class Email2(RootModel[EmailStr]):
+    root: Annotated[
+        EmailStr,
+        Field(
+            description='Told when the cards are on their way.',
+            max_length=254,
+            title="Recipient's e-mail",
+        ),
+    ]
+
+
+class Email3(RootModel[str]):
+    root: Annotated[
+        str,
+        Field(
+            description='Told when the cards are on their way.',
+            max_length=0,
+            title="Recipient's e-mail",
+        ),
+    ]
+
+
+class AddressRequest(BaseModel):
+    organization: Annotated[
+        str | None,
+        Field(
+            description='Yours, unless you are staff. Cannot be changed later.',
+            min_length=1,
+        ),
+    ] = None
+    name: Annotated[
+        str,
+        Field(
+            description='For you: it stands in lists, not on the parcel.',
+            max_length=100,
+            min_length=1,
+            title='Name of the address',
+        ),
+    ]
+    recipient: Annotated[str, Field(max_length=100, min_length=1)]
+    email: Annotated[
+        Email2 | Email3 | None,
+        Field(
+            description='Told when the cards are on their way.',
+            title="Recipient's e-mail",
+        ),
+    ] = None
+    phone: Annotated[
+        str | None,
+        Field(
+            description="Carriers ask for it. With the country's code, for example +223 20 22 52 29.",
+            max_length=30,
+        ),
+    ] = None
+    street: Annotated[
+        str,
+        Field(
+            description='Street and number or post box; as many lines as needed, without city and country.',
+            max_length=1000,
+            min_length=1,
+        ),
+    ]
+    postal_code: Annotated[str | None, Field(max_length=20)] = None
+    city: Annotated[str, Field(max_length=100, min_length=1)]
+    country: Annotated[str, Field(max_length=2, min_length=1)]
+
+
 class AnswerEnum(StrEnum):
     GO = 'go'
     CANCEL = 'cancel'
@@ -177,10 +309,88 @@ class OutcomeEnum(StrEnum):
     CANCELED = 'canceled'
 
 
+class PaginatedAddressList(BaseModel):
+    count: Annotated[int, Field(examples=[123])]
+    next: Annotated[
+        AnyUrl | None, Field(examples=['http://api.example.org/accounts/?page=4'])
+    ] = None
+    previous: Annotated[
+        AnyUrl | None, Field(examples=['http://api.example.org/accounts/?page=2'])
+    ] = None
+    results: list[Address]
+
+
 class PairOutput(BaseModel):
     access: str
     refresh: str
     expires_in: int
+
+
+class Email4(RootModel[EmailStr]):
+    root: Annotated[
+        EmailStr,
+        Field(
+            description='Told when the cards are on their way.',
+            max_length=254,
+            title="Recipient's e-mail",
+        ),
+    ]
+
+
+class Email5(RootModel[str]):
+    root: Annotated[
+        str,
+        Field(
+            description='Told when the cards are on their way.',
+            max_length=0,
+            title="Recipient's e-mail",
+        ),
+    ]
+
+
+class PatchedAddressRequest(BaseModel):
+    organization: Annotated[
+        str | None,
+        Field(
+            description='Yours, unless you are staff. Cannot be changed later.',
+            min_length=1,
+        ),
+    ] = None
+    name: Annotated[
+        str | None,
+        Field(
+            description='For you: it stands in lists, not on the parcel.',
+            max_length=100,
+            min_length=1,
+            title='Name of the address',
+        ),
+    ] = None
+    recipient: Annotated[str | None, Field(max_length=100, min_length=1)] = None
+    email: Annotated[
+        Email4 | Email5 | None,
+        Field(
+            description='Told when the cards are on their way.',
+            title="Recipient's e-mail",
+        ),
+    ] = None
+    phone: Annotated[
+        str | None,
+        Field(
+            description="Carriers ask for it. With the country's code, for example +223 20 22 52 29.",
+            max_length=30,
+        ),
+    ] = None
+    street: Annotated[
+        str | None,
+        Field(
+            description='Street and number or post box; as many lines as needed, without city and country.',
+            max_length=1000,
+            min_length=1,
+        ),
+    ] = None
+    postal_code: Annotated[str | None, Field(max_length=20)] = None
+    city: Annotated[str | None, Field(max_length=100, min_length=1)] = None
+    country: Annotated[str | None, Field(max_length=2, min_length=1)] = None
 
 
 class WifiPassword2(RootModel[str]):
@@ -634,6 +844,8 @@ class OrderDetail(BaseModel):
     recipient_email: Annotated[EmailStr, Field(title="Recipient's e-mail")]
     recipient_phone: Annotated[str, Field(title='Phone')]
     recipient_address: Annotated[str, Field(title='Address')]
+    recipient_postal_code: Annotated[str, Field(title='Postal code')]
+    recipient_city: Annotated[str, Field(title='City')]
     contents: list[OrderedContent]
     stages: list[dict[str, Any]]
     waiting: list[Reason]
@@ -650,6 +862,8 @@ class OrderInputRequest(BaseModel):
     recipient_email: RecipientEmail | RecipientEmail1 | None = None
     recipient_phone: Annotated[str | None, Field(max_length=30)] = ''
     recipient_address: Annotated[str | None, Field(max_length=1000)] = ''
+    recipient_postal_code: Annotated[str | None, Field(max_length=20)] = ''
+    recipient_city: Annotated[str | None, Field(max_length=100)] = ''
     recipient_country: Annotated[
         str | None, Field(description='ISO 3166, two capital letters.', max_length=2)
     ] = ''

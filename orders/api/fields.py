@@ -8,9 +8,26 @@ from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from imager.accounts.models import Organization, Role, User
 from orders.models import Content
 
 MAX_CONTENTS = 1000
+
+
+def whose(body: serializers.ModelSerializer[Any], attrs: dict[str, Any]) -> Organization:
+    """Whose it is: the caller's organization's; staff choose, but never move a thing to another one."""
+    user: User = body.context["request"].user
+    kept = body.instance.organization if body.instance is not None else user.organization
+    chosen: Organization | None = attrs.get("organization", kept)
+    if chosen is None:
+        raise serializers.ValidationError(
+            {"organization": _("You belong to no organization: name the one that this is for.")}
+        )
+    if chosen != kept and (body.instance is not None or user.role != Role.STAFF):
+        raise serializers.ValidationError(
+            {"organization": _("It must be %(name)s.") % {"name": kept.slug if kept else ""}}
+        )
+    return chosen
 
 
 @extend_schema_field(serializers.ListField(child=serializers.CharField(), max_length=MAX_CONTENTS))

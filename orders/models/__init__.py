@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from orders.models.addresses import Address
 from orders.models.configurations import Configuration
 from orders.models.contents import Content
 from orders.models.media import Media
@@ -9,6 +10,7 @@ from orders.models.orders import MAX_QUANTITY, NextNumber, Order, OrderMove, dow
 
 __all__ = [
     "MAX_QUANTITY",
+    "Address",
     "Configuration",
     "Content",
     "Media",

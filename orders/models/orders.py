@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from imager.accounts.models import Organization, User
 from imager.lifecycle import Move
+from orders import recipients
 from orders.lifecycle import STAGES, OrderStatus
 from orders.models.configurations import Configuration
 from orders.models.media import Media
@@ -71,6 +72,8 @@ class Order(models.Model):
     recipient_email = models.EmailField(_("recipient's e-mail"), blank=True)
     recipient_phone = models.CharField(_("phone"), max_length=30, blank=True)
     recipient_address = models.TextField(_("address"), blank=True)
+    recipient_postal_code = models.CharField(_("postal code"), max_length=20, blank=True)
+    recipient_city = models.CharField(_("city"), max_length=100, blank=True)
     recipient_country = models.CharField(_("country"), max_length=2, blank=True)
     tracking = models.CharField(_("tracking"), max_length=200, blank=True)
     shipped_at = models.DateTimeField(_("shipped"), null=True, blank=True)
@@ -107,6 +110,11 @@ class Order(models.Model):
     def get_absolute_url(self) -> str:
         """The order's page."""
         return reverse("order", args=[self.pk])
+
+    @property
+    def recipient_lines(self) -> list[str]:
+        """As on the parcel, between name and country."""
+        return recipients.lines(self.recipient_address, self.recipient_postal_code, self.recipient_city)
 
 
 class OrderMove(Move):

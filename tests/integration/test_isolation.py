@@ -28,7 +28,16 @@ __all__ = ["line", "school"]
 pytestmark = pytest.mark.django_db
 
 ROOMS = ("accounts", "orders", "tasks_app", "warehouse")
-SECRETS = ("Library", "Awa Diop", "awa@example.org", "Rue 17", "canary", "École", "amina@example.org")
+SECRETS = (
+    "Parcel desk",
+    "Library",
+    "Awa Diop",
+    "awa@example.org",
+    "Rue 17",
+    "canary",
+    "École",
+    "amina@example.org",
+)
 REFUSALS = {400, 401, 403, 404, 405, 409, 415, 422, 426}
 METHODS = ["get", "post", "put", "patch", "delete"]
 ROLES = ["nobody", "stranger", "lonely", "creator", "writer"]
@@ -58,6 +67,7 @@ def values(school, line) -> dict[str, str]:
     return {
         r"orders/<uuid:pk>": str(order.pk),
         r"configurations/<int:pk>": str(school.configuration.pk),
+        r"addresses/<int:pk>": str(make.address(school.organization, name="Parcel desk").pk),
         r"tasks/<uuid:task>": str(task.pk),
         r"attempts/<int:attempt>": "1",
         r"station/<slug:name>": line.writer.name,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from orders.api.serializers.addresses import AddressSerializer
 from orders.api.serializers.catalogue import ContentSerializer, MediaSerializer
 from orders.api.serializers.configurations import ConfigurationSerializer
 from orders.api.serializers.orders import (
@@ -18,6 +19,7 @@ from orders.api.serializers.orders import (
 )
 
 __all__ = [
+    "AddressSerializer",
     "CardSerializer",
     "ConfigurationSerializer",
     "ContentSerializer",

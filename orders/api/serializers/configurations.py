@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.utils.translation import gettext as _
 from rest_framework import serializers
 
-from imager.accounts.models import Organization, Role, User
+from imager.accounts.models import Organization
 from orders import sizes
-from orders.api.fields import ContentsField
+from orders.api.fields import ContentsField, whose
 from orders.models import Configuration
 from tasks_app.api.serializers import Strict
 
@@ -61,15 +60,5 @@ class ConfigurationSerializer(Strict, serializers.ModelSerializer[Configuration]
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Settle whose configuration it is."""
-        user: User = self.context["request"].user
-        kept = self.instance.organization if isinstance(self.instance, Configuration) else user.organization
-        chosen = attrs.setdefault("organization", kept)
-        if chosen is None:
-            raise serializers.ValidationError(
-                {"organization": _("You belong to no organization: name the one that this is for.")}
-            )
-        if chosen != kept and (self.instance is not None or user.role != Role.STAFF):
-            raise serializers.ValidationError(
-                {"organization": _("It must be %(name)s.") % {"name": kept.slug if kept else ""}}
-            )
+        attrs["organization"] = whose(self, attrs)
         return attrs

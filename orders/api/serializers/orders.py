@@ -42,6 +42,8 @@ class OrderInputSerializer(Strict):
     recipient_email = serializers.EmailField(default="", allow_blank=True, max_length=254)
     recipient_phone = serializers.CharField(default="", allow_blank=True, max_length=30)
     recipient_address = serializers.CharField(default="", allow_blank=True, max_length=1000)
+    recipient_postal_code = serializers.CharField(default="", allow_blank=True, max_length=20)
+    recipient_city = serializers.CharField(default="", allow_blank=True, max_length=100)
     recipient_country = serializers.CharField(
         default="", allow_blank=True, max_length=2, help_text="ISO 3166, two capital letters."
     )
@@ -176,6 +178,8 @@ class OrderDetailSerializer(OrderSerializer):
             "recipient_email",
             "recipient_phone",
             "recipient_address",
+            "recipient_postal_code",
+            "recipient_city",
             "contents",
             "stages",
             "waiting",

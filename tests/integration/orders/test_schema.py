@@ -14,6 +14,8 @@ PATHS = {
     "/api/v1/orders/{id}/ship/": {"post"},
     "/api/v1/configurations/": {"get", "post"},
     "/api/v1/configurations/{id}/": {"get", "patch", "delete"},
+    "/api/v1/addresses/": {"get", "post"},
+    "/api/v1/addresses/{id}/": {"get", "patch", "delete"},
     "/api/v1/media/": {"get"},
     "/api/v1/contents/": {"get"},
 }

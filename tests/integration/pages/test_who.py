@@ -14,7 +14,17 @@ from orders.models import Configuration
 from tests import factories as make
 from workers.contract import Kind
 
-PAGES = ["home", "orders", "order_new", "configurations", "configuration_new", "stations", "hosts"]
+PAGES = [
+    "home",
+    "orders",
+    "order_new",
+    "configurations",
+    "configuration_new",
+    "addresses",
+    "address_new",
+    "stations",
+    "hosts",
+]
 STAFF_ONLY = {"stations", "hosts", "attempt_log", "station", "admin:index"}
 
 
@@ -28,6 +38,7 @@ def urls(school, line) -> dict[str, str]:
         **{name: reverse(name) for name in PAGES},
         "order": order.get_absolute_url(),
         "configuration": reverse("configuration", args=[school.configuration.pk]),
+        "address": reverse("address", args=[make.address(school.organization).pk]),
         "station": reverse("station", args=[line.writer.name]),
         "admin:index": reverse("admin:index"),
     }
@@ -68,8 +79,8 @@ def test_a_hosts_account_opens_no_page(urls, line, browse):
 
 def test_foreign_rows_do_not_exist(urls, browse, stranger, school):
     client = browse(stranger)
-    order, configuration = urls["order"], urls["configuration"]
-    for url in (order, configuration):
+    order, configuration, address = urls["order"], urls["configuration"], urls["address"]
+    for url in (order, configuration, address):
         assert client.get(url).status_code == 404
     for url in (
         f"{order}cancel/",
@@ -77,6 +88,8 @@ def test_foreign_rows_do_not_exist(urls, browse, stranger, school):
         f"{order}ship/",
         configuration,
         f"{configuration}delete/",
+        address,
+        f"{address}delete/",
     ):
         assert client.post(url).status_code == 404, url
     school.configuration.refresh_from_db()
@@ -137,14 +150,17 @@ POSTS = [
     "order_retry",
     "order_ship",
     "configuration_delete",
+    "address_delete",
     "station_confirm",
     "set_language",
 ]
+FORMS = ["order_new", "configuration_new", "address_new"]
 
 
 def acting(name: str, school, line) -> str:
     args = {
         "configuration_delete": [school.configuration.pk],
+        "address_delete": [make.address(school.organization).pk],
         "station_confirm": [line.writer.name, "A"],
         "set_language": [],
     }
@@ -160,9 +176,9 @@ def test_what_changes_something_is_post_only(name, school, line, staff):
         assert getattr(staff, method)(url).status_code == 405, method
 
 
-@pytest.mark.parametrize("name", [*POSTS, "order_new", "configuration_new"])
+@pytest.mark.parametrize("name", [*POSTS, *FORMS])
 def test_a_forged_post_changes_nothing(name, school, line):
-    url = reverse(name) if name in {"order_new", "configuration_new"} else acting(name, school, line)
+    url = reverse(name) if name in FORMS else acting(name, school, line)
     strict = Client(enforce_csrf_checks=True)
     strict.force_login(school.staff)
     answer = strict.post(url, {"language": "fr", "tracking": "x"})

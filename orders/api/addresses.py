@@ -1,0 +1,34 @@
+"""The address book over HTTP."""
+
+from __future__ import annotations
+
+from django.db.models import QuerySet
+from rest_framework import viewsets
+from rest_framework.filters import OrderingFilter, SearchFilter
+from rest_framework.serializers import BaseSerializer
+
+from imager.accounts.permissions import IsMember
+from orders import queries
+from orders.api.serializers import AddressSerializer
+from orders.api.views import person
+from orders.models import Address
+
+
+class AddressViewSet(viewsets.ModelViewSet[Address]):
+    """Where cards can go: the addresses of your organization; all of them for staff."""
+
+    queryset = Address.objects.none()
+    serializer_class = AddressSerializer
+    permission_classes = [IsMember]
+    filter_backends = [OrderingFilter, SearchFilter]
+    search_fields = ["name", "recipient", "city"]
+    ordering_fields = ["name", "updated_at"]
+    ordering = ["name", "pk"]
+    http_method_names = ["get", "post", "patch", "delete", "head", "options"]
+    lookup_value_converter = "int"
+
+    def get_queryset(self) -> QuerySet[Address]:
+        return queries.visible_addresses(person(self.request))
+
+    def perform_create(self, serializer: BaseSerializer[Address]) -> None:
+        serializer.save(created_by=person(self.request))
