@@ -26,6 +26,7 @@ _REFUSED: Final = {
 }  # fmt: skip
 _SMALLEST_INODE: Final = 256
 _LARGEST_BLOCK: Final = 32768
+_MOST_WAITING: Final = 8192  # new inodes that are written together
 
 
 class Ext4Edit(Ext4):
@@ -39,6 +40,7 @@ class Ext4Edit(Ext4):
         self._number = c.c_uint32()
         self._number_at = c.byref(self._number)
         self._run = BlockRun(self._fs)
+        self._waiting: dict[int, bytes] = {}  # by number, what is still to be written
         try:
             e2.check("the block bitmaps cannot be read", self._lib.ext2fs_read_bitmaps(self._fs))
         except BaseException:
@@ -63,14 +65,20 @@ class Ext4Edit(Ext4):
         inode = self._free_inode(parent, mode)
         self._lib.ext2fs_inode_alloc_stats2(self._fs, inode, 1, 0)
         made = ext4_inode.whole(self.super.inode_size, mode, owner, self.now, length=size, extent=extent)
-        self.write_inode(inode, made)
+        self._wait(inode, made)
         return inode, [] if first is None else [Place(0, self.offset + first * block, size)]
+
+    def settle(self) -> None:
+        """Write the new inodes that wait for it."""
+        waiting, self._waiting = self._waiting, {}
+        for inode, raw in waiting.items():
+            self.write_inode(inode, raw)
 
     def add_inode(self, parent: int, mode: int, raw: bytearray, owner: Owner) -> int:
         """A new inode near its folder; its number."""
         inode = self._free_inode(parent, mode)
         self._lib.ext2fs_inode_alloc_stats2(self._fs, inode, 1, int(stat.S_ISDIR(mode)))
-        self.write_inode(inode, ext4_inode.stamp(raw, mode, owner, self.now))
+        self._wait(inode, bytes(ext4_inode.stamp(raw, mode, owner, self.now)))
         return inode
 
     def add_symlink(self, parent: int, path: str, target: bytes, owner: Owner) -> int:
@@ -111,6 +119,7 @@ class Ext4Edit(Ext4):
     def set_attributes(self, inode: int, attributes: Mapping[str, bytes], path: str) -> None:
         """Give an inode extended attributes, by their full names."""
         self._run.give_back()
+        self._settle(inode)
         with e2.attributes(self._fs, inode) as handle:
             for name, value in sorted(attributes.items()):
                 code = self._lib.ext2fs_xattr_set(handle, os.fsencode(name), value, len(value))
@@ -160,6 +169,7 @@ class Ext4Edit(Ext4):
 
     def free_blocks(self, inode: int, start: int) -> None:
         """Give all blocks back from the `start`th of a file or folder."""
+        self._settle(inode)
         code = self._lib.ext2fs_punch(self._fs, inode, None, None, start, e2.TO_THE_END)
         e2.check("blocks cannot be given back", code)
 
@@ -184,11 +194,27 @@ class Ext4Edit(Ext4):
         return bytearray(self._read_inode(inode))
 
     def write_inode(self, inode: int, raw: bytes | bytearray) -> None:
+        self._waiting.pop(inode, None)
         code = self._lib.ext2fs_write_inode_full(self._fs, inode, bytes(raw), len(raw))
         e2.check(f"inode {inode} cannot be written", code)
 
+    def _wait(self, inode: int, raw: bytes) -> None:
+        """It is written later, with others."""
+        self._waiting[inode] = raw
+        if len(self._waiting) >= _MOST_WAITING:
+            self.settle()
+
+    def _settle(self, inode: int) -> None:
+        """The library is going to read this one."""
+        if inode in self._waiting:
+            self.write_inode(inode, self._waiting[inode])
+
+    def _read_inode(self, inode: int) -> bytes:
+        return self._waiting.get(inode) or super()._read_inode(inode)
+
     def _fallocate(self, inode: int, start: int, count: int) -> int:
         self._run.give_back()
+        self._settle(inode)
         how = e2.FALLOCATE_FORCE_INIT | e2.FALLOCATE_BEYOND_EOF
         code: int = self._lib.ext2fs_fallocate(self._fs, how, inode, None, e2.ANY_GOAL, start, count)
         return code

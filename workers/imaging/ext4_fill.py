@@ -75,6 +75,7 @@ class Ext4Fill(Ext4Edit):
             return
         try:
             try:
+                self.settle()
                 for folder in sorted({*self._new, *self._gone}):
                     self._put_down(folder)
             finally:
@@ -83,6 +84,11 @@ class Ext4Fill(Ext4Edit):
             self._writer.abandon()
             raise
         self._writer.close()
+
+    def settle(self) -> None:
+        """See `Ext4Edit`. A buffered write waits for all direct ones in the image: better once than often."""
+        with self._writer.quiet():
+            super().settle()
 
     def makedirs(self, path: str, owner: Owner) -> int:
         """The folder at `path`; it and those above it are made where missing. Its inode."""

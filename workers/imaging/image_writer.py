@@ -10,8 +10,9 @@ import itertools
 import mmap
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -64,6 +65,7 @@ class ImageWriter:
         self._changed = threading.Condition()
         self._trouble: OSError | None = None
         self._lanes = [ThreadPoolExecutor(1, thread_name_prefix="image") for _ in range(_LANES)]
+        self._busy = [threading.Lock() for _ in self._lanes]
         self._seers = [ThreadPoolExecutor(1, thread_name_prefix="content") for _ in range(_LANES)]
         self._next_seer = itertools.cycle(self._seers)
 
@@ -96,6 +98,14 @@ class ImageWriter:
         with self._changed:
             room.window.pins += 1
         return seer.submit(self._see, work, room, length)
+
+    @contextmanager
+    def quiet(self) -> Iterator[None]:
+        """Within, nothing is on its way to the disk; what fills up meanwhile waits."""
+        with ExitStack() as all_lanes:
+            for lane in self._busy:
+                all_lanes.enter_context(lane)
+            yield
 
     def flush(self) -> None:
         """Bring everything to the image file; other readers of it see it then."""
@@ -164,18 +174,23 @@ class ImageWriter:
     def _send(self, number: int) -> None:
         """A window to the disk. One number always takes the same lane, so that later bytes win."""
         window = self._open.pop(number)
-        self._lanes[number % _LANES].submit(self._bring, window)
+        lane = number % _LANES
+        self._lanes[lane].submit(self._bring, window, self._busy[lane])
 
-    def _bring(self, window: _Window) -> None:
+    def _bring(self, window: _Window, busy: threading.Lock) -> None:
         try:
-            for start, end in window.spans:
-                self._put(window.buffer[start:end], window.base + start)
+            with busy:
+                self._put_all(window)
         except OSError as error:
             self._trouble = self._trouble or error
         finally:
             with self._changed:
                 self._free.append(window.memory)
                 self._changed.notify_all()
+
+    def _put_all(self, window: _Window) -> None:
+        for start, end in window.spans:
+            self._put(window.buffer[start:end], window.base + start)
 
     def _put(self, data: memoryview, at: int) -> None:
         """The aligned middle directly, the edges through the page cache."""

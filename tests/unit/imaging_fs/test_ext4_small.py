@@ -6,12 +6,12 @@ import struct
 import pytest
 
 from workers.errors import JobError
-from workers.imaging import ext4_inode, ext4_run
+from workers.imaging import ext4_edit, ext4_inode, ext4_run
 from workers.imaging.ext4 import Ext4, Superblock
 from workers.imaging.ext4_fill import Ext4Fill, Owner
 from workers.imaging.ext4_inode import Extent
 from workers.imaging.ext4_tools import Ext4Identity, check_ext4, make_ext4
-from workers.imaging.image_writer import WINDOW
+from workers.imaging.image_writer import WINDOW, ImageWriter
 
 NOW = 1_704_067_200
 OFFSET = 3 << 20
@@ -144,3 +144,37 @@ def test_a_block_across_two_windows_ends_in_zeros(tmp_path, copied):
     check_ext4(image, start)
     raw = image.read_bytes()
     assert raw[last : last + 3 * BLOCK] == b"\xff" * size + bytes(BLOCK - 1)
+
+
+def test_new_inodes_that_wait_are_the_same_as_those_written_at_once(ext4, monkeypatch):
+    images = [ext4(name=name) for name in ("one by one", "by three", "all at the end")]
+    for image, most in zip(images, (1, 3, 10_000), strict=True):
+        monkeypatch.setattr(ext4_edit, "_MOST_WAITING", most)
+        with Ext4Fill(image, OFFSET, now=NOW) as fs:
+            for number in range(40):
+                put(fs, f"/d{number % 3}/{number}", bytes([number]) * 5000 * (number % 4))
+            fs.attribute("/d0/0", {"user.colour": b"red"})
+            fs.own("/d1", Owner(NOW, mode=0o700, uid=5))
+            fs.hardlink("/again", "/d1/1", folders=FOLDER)
+            fs.remove("/d2/2")
+            fs.remove("/d1/1")
+            put(fs, "/large", b"l" * (ext4_run.MOST + 5) * BLOCK)
+        check_ext4(image, OFFSET)
+    assert len({image.read_bytes() for image in images}) == 1
+    with Ext4(images[-1], OFFSET) as fs:
+        assert fs.find("/d2/2") is None
+        assert fs.read("/again") == b"\1" * 5000
+        assert fs.attributes(fs.find("/d0/0").number) == {"user.colour": b"red"}
+        assert fs.find("/d1").permissions == 0o700
+
+
+def test_nothing_is_on_its_way_while_it_is_quiet(tmp_path):
+    image = tmp_path / "image"
+    image.write_bytes(bytes(3 * WINDOW))
+    writer = ImageWriter(image)
+    with writer.quiet():
+        for number in range(3):
+            writer.write(number * WINDOW, b"x" * WINDOW)
+        assert not any(image.read_bytes())
+    writer.close()
+    assert image.read_bytes() == b"x" * (3 * WINDOW)
