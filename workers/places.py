@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import structlog
@@ -24,6 +25,13 @@ _log = structlog.get_logger()
 def work_folder(data: Path, task: str, attempt: int) -> Path:
     """The private folder of one attempt; nothing in it outlives the attempt."""
     return data / "work" / f"{_uuid(task)}.{int(attempt)}"
+
+
+def work_folders(data: Path) -> list[tuple[str, int]]:
+    """Tasks and attempts that have a private folder; whatever else lies there is left alone."""
+    work = data / "work"
+    names = (folder.name.partition(".") for folder in work.iterdir()) if work.is_dir() else ()
+    return [(task, int(attempt)) for task, _, attempt in names if attempt.isdecimal() and _is_uuid(task)]
 
 
 def images_folder(data: Path, order: str) -> Path:
@@ -81,7 +89,7 @@ def prune(data: Path, keep: Collection[str]) -> list[str]:
     images = data / "images"
     gone, stuck = [], []
     for folder in sorted(images.iterdir()) if images.is_dir() else []:
-        if folder.name in keep or not _is_order(folder.name):
+        if folder.name in keep or not _is_uuid(folder.name):
             continue
         try:
             _remove(folder)
@@ -97,13 +105,16 @@ def prune(data: Path, keep: Collection[str]) -> list[str]:
 
 
 def _remove(folder: Path) -> None:
-    try:
-        shutil.rmtree(folder)
-    except FileNotFoundError:
-        return
+    shutil.rmtree(folder, onerror=_not_gone)
 
 
-def _is_order(name: str) -> bool:
+def _not_gone(_function: object, _path: str, error: tuple[Any, BaseException, Any]) -> None:
+    """What somebody else removes meanwhile is gone, too; the rest must go yet."""
+    if not isinstance(error[1], FileNotFoundError):
+        raise error[1]
+
+
+def _is_uuid(name: str) -> bool:
     """Whether a folder of this name is ours; whatever else lies there is left alone."""
     try:
         return _uuid(name) == name

@@ -31,7 +31,25 @@ def bury(host: Host, running: Callable[[], Collection[str]]) -> list[str]:
             "found an attempt that nobody works on", task=begun.task, order=begun.order, attempt=begun.attempt
         )
         _end(host, begun.claim_id, begun.task, begun.attempt)
+    _sweep(host, running)
     return unanswered
+
+
+def _sweep(host: Host, running: Callable[[], Collection[str]]) -> None:
+    """Remove folders of attempts that have ended: their worker was killed, or hindered, before it could.
+
+    Looked at before the journal: an attempt is in the journal before its folder is there.
+    """
+    if host.kind is not Kind.CREATE:
+        return
+    left = places.work_folders(host.config.data)
+    known = {(begun.task, begun.attempt) for begun in host.journal.begun(host.kind)}
+    busy = running()
+    for task, attempt in left:
+        if (task, attempt) not in known and task not in busy:
+            _log.warning("found a folder of an attempt that has ended", task=task, attempt=attempt)
+            with places.left_in_place():
+                places.clear_work(host.config.data, task, attempt)
 
 
 def compare(host: Host, running: Callable[[], Collection[str]]) -> None:

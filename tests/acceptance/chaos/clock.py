@@ -28,7 +28,7 @@ class Clocks:
         return {
             "LD_PRELOAD": LIBRARY or "",
             "FAKETIME_TIMESTAMP_FILE": str(self._file(part)),
-            "FAKETIME_NO_CACHE": "1",
+            "FAKETIME_CACHE_DURATION": "1",  # seconds between two looks at the file
             "FAKETIME_DONT_FAKE_MONOTONIC": "1",
             "NO_FAKE_STAT": "1",
             "PYTHONPATH": os.pathsep.join(filter(None, [here, os.environ.get("PYTHONPATH", "")])),

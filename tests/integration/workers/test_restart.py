@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,8 +21,11 @@ from workers.bench import Bench
 from workers.child import MARK
 from workers.contract import Kind
 from workers.host import Host
+from workers.journal import release
 from workers.presence import Presence
 from workers.run import run
+
+ENDED = "7c9e6679-7425-40de-944b-e07fc1f90ae7"
 
 
 def orphan(host: Host, claim_id: str) -> subprocess.Popen[bytes]:
@@ -53,6 +57,24 @@ class TestBury:
         assert courier.deliver(host)
         assert [release["attempt"] for release in task.releases] == [1]
         assert task.open
+
+    def test_a_folder_whose_worker_was_killed_between_its_ending_and_its_removal_goes(
+        self, server: Server, host_of: Callable[[Kind], Host]
+    ) -> None:
+        host, task = host_of(Kind.CREATE), server.add("create", {})
+        claim_id = left_behind(host, server, task)
+        begun, busy, ended = (
+            places.work_folder(host.config.data, name, 1) for name in (task.id, str(uuid.uuid4()), ENDED)
+        )
+        foreign = host.config.data / "work" / "notes.txt"
+        for folder in (begun, busy, ended, foreign):
+            folder.mkdir(parents=True)
+            (folder / "NAME.img.zst").touch()
+        host.journal.owe(host.journal.begin(ENDED, host.kind, "boot"), release(ENDED, host.kind, 1))
+        assert reconcile.bury(host, running=lambda: [task.id, busy.name.partition(".")[0]]) == []
+        assert (begun.exists(), busy.exists(), foreign.exists()) == (True, True, True)
+        assert not ended.exists()
+        assert [each.claim_id for each in host.journal.begun(host.kind)] == [claim_id]
 
     def test_a_folder_that_cannot_be_removed_holds_up_no_start(
         self,
