@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, cast
 
 from django.utils.translation import gettext as _
 
 from imager.sizes import words
 from tasks_app.models import Slot
-from workers.contract import HubFacts
+from workers.contract import BusFacts, HubFacts
 
 USB_2: Final = 480  # Mb/s
 ENOUGH: Final = 30_000_000  # bytes per second: what a card of speed class V30 takes at least
@@ -45,48 +45,47 @@ def usable(speed: float) -> float:
 
 def notes(slots: Iterable[Slot]) -> dict[int, BusNote]:
     """By slot, for those of one host whose readers hang on USB. Slots out of service take no room."""
-    slots = [slot for slot in slots if slot.bus]
+    on_usb = [(slot, cast("BusFacts", slot.bus)) for slot in slots if slot.bus]
     users: dict[str, list[str]] = defaultdict(list)
-    for slot in slots:
+    for slot, bus in on_usb:
         if not slot.disabled:
-            for link in _links(slot):
+            for link in _links(bus):
                 users[link["path"]].append(slot.name)
-    return {slot.pk: _note(slot, users) for slot in slots}
+    return {slot.pk: _note(slot.name, bus, users) for slot, bus in on_usb}
 
 
-def _links(slot: Slot) -> list[HubFacts]:
+def _links(bus: BusFacts) -> list[HubFacts]:
     """From the reader to the root."""
-    return [{"path": slot.bus["port"], "speed": slot.bus["speed"]}, *slot.bus["hubs"]]
+    return [{"path": bus["port"], "speed": bus["speed"]}, *bus["hubs"]]
 
 
-def _note(slot: Slot, users: dict[str, list[str]]) -> BusNote:
-    shared = _narrowest(slot, users)
-    speed = slot.bus["speed"]
-    link = _("USB port %(port)s, %(speed)s") % {"port": slot.bus["port"], "speed": _speed(speed)}
+def _note(name: str, bus: BusFacts, users: dict[str, list[str]]) -> BusNote:
+    shared = _narrowest(name, bus, users)
+    link = _("USB port %(port)s, %(speed)s") % {"port": bus["port"], "speed": _speed(bus["speed"])}
     if shared:
-        others = ", ".join(name for name in shared.slots if name != slot.name)
+        others = ", ".join(other for other in shared.slots if other != name)
         link = _("%(link)s; shares a link of %(speed)s with %(others)s") % {
             "link": link,
             "speed": _speed(shared.speed),
             "others": others,
         }
-    return BusNote(link, " ".join(_advice(slot, shared)))
+    return BusNote(link, " ".join(_advice(bus, shared)))
 
 
-def _narrowest(slot: Slot, users: dict[str, list[str]]) -> _Shared | None:
+def _narrowest(name: str, bus: BusFacts, users: dict[str, list[str]]) -> _Shared | None:
     """The shared link that leaves the least to each."""
     shared = [
         _Shared(link["path"], link["speed"], tuple(users[link["path"]]))
-        for link in _links(slot)
-        if link["speed"] and slot.name in users[link["path"]] and len(users[link["path"]]) > 1
+        for link in _links(bus)
+        if link["speed"] and name in users[link["path"]] and len(users[link["path"]]) > 1
     ]
     return min(shared, key=lambda one: one.each, default=None)
 
 
-def _advice(slot: Slot, shared: _Shared | None) -> list[str]:
+def _advice(bus: BusFacts, shared: _Shared | None) -> list[str]:
     advice = []
-    speed = slot.bus["speed"]
-    if slot.bus["held_back"]:
+    speed = bus["speed"]
+    if bus["held_back"]:
         advice.append(
             _(
                 "This USB 3 reader hangs on a USB 2 link, which carries %(rate)s/s at best."

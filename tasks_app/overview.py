@@ -41,7 +41,7 @@ def hosts() -> list[HostLine]:
     at = clock.now()
     running: dict[int, list[Work]] = defaultdict(list)
     for task in Task.objects.filter(status=TaskStatus.RUNNING).select_related("order", "host", "slot"):
-        running[task.host_id or 0].append(Work(task, progress_of(task)))
+        running[task.host_id or 0].append(Work(task, progress_of(task, task.progress_eta)))
     ahead = _ahead()
     return [
         _line(host, presence(host, at), running[host.pk], ahead)

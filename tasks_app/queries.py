@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final, Protocol
 from uuid import UUID
 
 from django.db.models import Count, F, Q
 from django.db.models.functions import Now
 
 from imager import clock
-from tasks_app import buses
+from tasks_app import buses, forecast
 from tasks_app.buses import BusNote
 from tasks_app.lifecycle import TaskStatus
 from tasks_app.models import Card, Host, Slot, Task
@@ -34,9 +34,22 @@ __all__ = [
 ]
 
 
+AT_WORK: Final = (TaskStatus.QUEUED, TaskStatus.RUNNING)
+
+
+class OrderOfMedia(Order, Protocol):
+    """An order, and the media that its cards are."""
+
+    @property
+    def media_id(self) -> int: ...
+
+
 @dataclass(frozen=True)
 class StageProgress:
-    """One task as people see it. Sizes in bytes, rate in bytes per second, eta in seconds."""
+    """One task as people see it. Sizes in bytes, rate in bytes per second.
+
+    `eta`: seconds until the task is done, for cards with the reading back.
+    """
 
     task: UUID
     kind: str
@@ -73,17 +86,33 @@ class StageProgress:
         return str(STEPS[Step(self.step)]) if self.step else ""
 
 
-def progress(order: Order) -> list[StageProgress]:
+def progress(order: OrderOfMedia) -> list[StageProgress]:
     """The order's tasks, in the order of work."""
     rank = {Kind.CREATE: 0, Kind.DOWNLOAD: 1, Kind.WRITE: 2}
     mine = with_places(Task.objects.filter(order_id=order.pk))
     tasks = list(mine.select_related("host", "slot"))
     tasks.sort(key=lambda task: (rank[Kind(task.kind)], task.unit))
-    return [progress_of(task) for task in tasks]
+    left = _left_of(tasks, order.media_id)
+    return [progress_of(task, left.get(task.pk, task.progress_eta)) for task in tasks]
 
 
-def progress_of(task: Task) -> StageProgress:
-    """One task; its host and slot should be selected with it, and its place by `with_places`."""
+def _left_of(tasks: list[Task], media: int) -> dict[UUID, float | None]:
+    """Seconds that the cards of an order still take, by task, for those that are at work or about to be."""
+    cards = [task for task in tasks if task.kind == Kind.WRITE and task.status in AT_WORK and task.host_id]
+    if not cards:
+        return {}
+    past = forecast.history(task.host_id for task in cards if task.host_id)
+    mapped = next((forecast.mapped_in(task.result) for task in tasks if task.kind == Kind.CREATE), None)
+    return {
+        task.pk: forecast.left(task, forecast.pace_of(past, task.slot_id, media), mapped) for task in cards
+    }
+
+
+def progress_of(task: Task, eta: float | None) -> StageProgress:
+    """One task; its host and slot should be selected with it, and its place by `with_places`.
+
+    `eta`: seconds until the whole task is done.
+    """
     return StageProgress(
         task=task.pk,
         kind=task.kind,
@@ -93,7 +122,7 @@ def progress_of(task: Task) -> StageProgress:
         done=task.progress_done,
         total=task.progress_total,
         rate=task.progress_rate,
-        eta=task.progress_eta,
+        eta=eta,
         position=getattr(task, "place", None),  # see `with_places`
         host=task.host.name if task.host else "",
         slot=task.slot.name if task.slot else "",
@@ -108,7 +137,7 @@ class Tile:
 
     `state` is one of: empty, confirm, queued, working, remove (written before), discard (bad card), idle,
     problem, quarantined, disabled. `card` is what was made of the insertion that is in the slot, if anything
-    was. `bus` is known for readers on USB.
+    was. `bus` is known for readers on USB. `takes`: seconds that the card would take.
     """
 
     slot: Slot
@@ -118,6 +147,7 @@ class Tile:
     message: str
     card: Card | None = None
     bus: BusNote | None = None
+    takes: float | None = None
 
 
 @dataclass(frozen=True)
@@ -153,9 +183,7 @@ def station(host: Host) -> dict[str, object]:
     busy = {
         task.slot_id: task
         for task in with_places(
-            Task.objects.filter(
-                host=host, slot__isnull=False, status__in=[TaskStatus.QUEUED, TaskStatus.RUNNING]
-            )
+            Task.objects.filter(host=host, slot__isnull=False, status__in=AT_WORK)
         ).select_related("order", "host", "slot")
     }
     inserted = Card.objects.filter(
@@ -163,21 +191,38 @@ def station(host: Host) -> dict[str, object]:
     )
     cards = {card.slot_id: card for card in inserted.select_related("order").order_by("permitted_at")}
     slots = list(Slot.objects.filter(host=host).select_related("host"))
-    links = buses.notes(slots)
     wanted = [] if host.draining or host.disabled else waiting  # it takes no card now
+    foreseen = Foreseen(host, [*busy.values(), *wanted[:1]])
+    links = buses.notes(slots)
+    tiles = [_tile(slot, busy.get(slot.pk), wanted, cards.get(slot.pk), foreseen) for slot in slots]
     return {
         "waiting": waiting,
-        "tiles": [
-            replace(_tile(slot, busy.get(slot.pk), wanted, cards.get(slot.pk)), bus=links.get(slot.pk))
-            for slot in slots
-        ],
+        "tiles": [replace(tile, bus=links.get(tile.slot.pk)) for tile in tiles],
     }
 
 
-def _tile(slot: Slot, busy: Task | None, waiting: list[Task], card: Card | None) -> Tile:
+class Foreseen:
+    """What the cards of a station will take. Two queries, or none where no card is at hand."""
+
+    def __init__(self, host: Host, tasks: list[Task]) -> None:
+        self._past = forecast.history([host.pk]) if tasks else {}
+        self._mapped = forecast.mapped_of(task.order_id for task in tasks) if tasks else {}
+
+    def left(self, task: Task) -> float | None:
+        """Seconds that a task of a slot still takes."""
+        pace = forecast.pace_of(self._past, task.slot_id, task.order.media_id)
+        return forecast.left(task, pace, self._mapped.get(task.order_id))
+
+    def takes(self, slot: Slot, task: Task) -> float | None:
+        """Seconds that a task would take in this slot."""
+        pace = forecast.pace_of(self._past, slot.pk, task.order.media_id)
+        return forecast.lasts(pace, self._mapped.get(task.order_id))
+
+
+def _tile(slot: Slot, busy: Task | None, waiting: list[Task], card: Card | None, foreseen: Foreseen) -> Tile:
     if busy:
         state = "working" if busy.status == TaskStatus.RUNNING else "queued"
-        return Tile(slot, state, progress_of(busy), busy.order, "", card)
+        return Tile(slot, state, progress_of(busy, foreseen.left(busy)), busy.order, "", card)
     if slot.disabled:
         return Tile(slot, "disabled", None, None, "")
     if slot.quarantined_at:
@@ -186,8 +231,10 @@ def _tile(slot: Slot, busy: Task | None, waiting: list[Task], card: Card | None)
         return _used(slot, card)
     if slot.present and slot.problem:
         return Tile(slot, "problem", None, None, slot.problem)
+    if slot.present and waiting:
+        return Tile(slot, "confirm", None, waiting[0].order, "", takes=foreseen.takes(slot, waiting[0]))
     if slot.present:
-        return Tile(slot, "confirm" if waiting else "idle", None, waiting[0].order if waiting else None, "")
+        return Tile(slot, "idle", None, None, "")
     return Tile(slot, "empty", None, waiting[0].order if waiting else None, slot.problem)
 
 

@@ -33,6 +33,9 @@ class Card(models.Model):
     identity = models.CharField(_("identity"), max_length=100, blank=True)  # see services.suspicion.identify
     stamp = models.CharField(_("stamp"), max_length=32, blank=True)  # what this writing left on the card
     card_bytes = models.PositiveBigIntegerField(_("size of the card"), default=0)
+    written_bytes = models.PositiveBigIntegerField(_("written"), default=0)
+    write_rate = models.FloatField(_("writing, bytes per second"), null=True)
+    read_rate = models.FloatField(_("reading, bytes per second"), null=True)
     facts = models.JSONField(default=dict)  # contract.CardResult, or the `step` in which it ended
     trouble = models.JSONField(null=True)
     permitted_at = models.DateTimeField(auto_now_add=True)

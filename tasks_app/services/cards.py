@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
@@ -14,6 +14,9 @@ from tasks_app.models import Card, Host, Slot, Task
 from tasks_app.services import suspicion
 from tasks_app.services.moving import lock, move_task
 from workers.contract import Fault, Kind, PermitRequest, Trouble
+
+BIGGEST: Final = 2**62
+FASTEST: Final = 1e12  # bytes per second
 
 
 def serial_of(task: Task) -> str:
@@ -207,8 +210,19 @@ def accept(task: Task, result: dict[str, Any]) -> None:
         raise Problem(422, "no_permit", _("A card that was never permitted cannot be accepted."))
     card.verdict = Card.Verdict.ACCEPTED
     card.facts = result
+    card.written_bytes = int(_figure(result, "written_bytes", most=BIGGEST) or 0)
+    card.write_rate = _figure(result, "write_rate")
+    card.read_rate = _figure(result, "read_rate")
     card.ended_at = clock.now()
-    card.save(update_fields=["verdict", "facts", "ended_at"])
+    card.save(update_fields=["verdict", "facts", "written_bytes", "write_rate", "read_rate", "ended_at"])
+
+
+def _figure(result: dict[str, Any], name: str, most: float = FASTEST) -> float | None:
+    """A figure of the result, if it is one that can be: hosts are believed, not their every word."""
+    value = result.get(name)
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    return value if 0 < value <= most else None
 
 
 def blame(task: Task, trouble: Trouble) -> None:

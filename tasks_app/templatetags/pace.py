@@ -36,7 +36,21 @@ def remaining(seconds: float | None) -> str:
         return ngettext("about %(count)d minute left", "about %(count)d minutes left", minutes) % {
             "count": minutes
         }
-    return _("about %(hours)d h %(minutes)02d min left") % {
-        "hours": minutes // MINUTE,
-        "minutes": minutes % MINUTE,
-    }
+    return _("about %(hours)d h %(minutes)02d min left") % _hours(minutes)
+
+
+@register.filter
+def lasting(seconds: float | None) -> str:
+    """Roughly how long it would take; nothing when it is unknown."""
+    if seconds is None or seconds < 0:
+        return ""
+    minutes = max(1, round(seconds / MINUTE))
+    if minutes < MINUTE:
+        return ngettext("Takes about %(count)d minute.", "Takes about %(count)d minutes.", minutes) % {
+            "count": minutes
+        }
+    return _("Takes about %(hours)d h %(minutes)02d min.") % _hours(minutes)
+
+
+def _hours(minutes: int) -> dict[str, int]:
+    return {"hours": minutes // MINUTE, "minutes": minutes % MINUTE}

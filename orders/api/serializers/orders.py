@@ -118,7 +118,10 @@ class StageSerializer(serializers.Serializer[tasks.StageProgress]):
     total = serializers.IntegerField(allow_null=True)
     percent = serializers.IntegerField(allow_null=True)
     rate = serializers.FloatField(allow_null=True)
-    eta = serializers.FloatField(allow_null=True)
+    eta = serializers.FloatField(
+        allow_null=True,
+        help_text="Seconds until the task is done: foreseen from earlier cards of that reader and media.",
+    )
     position = serializers.IntegerField(allow_null=True)
     host = serializers.CharField()
     slot = serializers.CharField()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.utils import translation
 
-from tasks_app.templatetags.pace import rate, remaining
+from tasks_app.templatetags.pace import lasting, rate, remaining
 
 
 @pytest.mark.parametrize(
@@ -26,6 +26,21 @@ from tasks_app.templatetags.pace import rate, remaining
 def test_remaining(seconds, words):
     with translation.override("en"):
         assert remaining(seconds) == words
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (None, ""),
+        (-1, ""),
+        (0, "Takes about 1 minute."),
+        (91, "Takes about 2 minutes."),
+        (3600, "Takes about 1 h 00 min."),
+    ],
+)
+def test_lasting(seconds, words):
+    with translation.override("en"):
+        assert lasting(seconds) == words
 
 
 @pytest.mark.parametrize(
