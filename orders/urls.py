@@ -5,7 +5,7 @@ from rest_framework.routers import SimpleRouter
 
 from orders.api import addresses as api_addresses
 from orders.api import views as api_views
-from orders.views import addresses, configurations, downloads
+from orders.views import addresses, certificates, configurations, downloads
 from orders.views import pages as views
 
 router = SimpleRouter(use_regex_path=False)
@@ -23,6 +23,9 @@ pages = [
     path("orders/<uuid:pk>/cancel/", views.order_cancel, name="order_cancel"),
     path("orders/<uuid:pk>/retry/", views.order_retry, name="order_retry"),
     path("orders/<uuid:pk>/ship/", views.order_ship, name="order_ship"),
+    path("orders/<uuid:pk>/labels/", certificates.labels, name="order_labels"),
+    path("c/<slug:serial>", certificates.certificate, name="certificate"),
+    path("c/<slug:serial>/code.svg", certificates.code, name="certificate_code"),
     path("configurations/", configurations.configurations, name="configurations"),
     path("configurations/new/", configurations.configuration_new, name="configuration_new"),
     path("configurations/<int:pk>/", configurations.configuration, name="configuration"),

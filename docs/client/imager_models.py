@@ -668,6 +668,7 @@ class Card(BaseModel):
     card_bytes: Annotated[int, Field(title='Size of the card')]
     permitted_at: AwareDatetime
     ended_at: AwareDatetime
+    certificate_url: Annotated[str, Field(description='Public; for verified cards.')]
 
 
 class Configuration(BaseModel):

@@ -12,7 +12,7 @@ from rest_framework import serializers
 
 from imager import clock
 from imager.accounts.models import Organization, Role
-from orders import notices
+from orders import certificates, notices
 from orders.api.audience import for_members
 from orders.models import Configuration, Media, Order, OrderMove
 from orders.queries import downloadable, visible_configurations
@@ -148,11 +148,26 @@ class MoveSerializer(serializers.ModelSerializer[OrderMove]):
 class CardSerializer(serializers.ModelSerializer[Card]):
     host = serializers.SlugRelatedField[Any](slug_field="name", read_only=True)
     slot = serializers.SlugRelatedField[Any](slug_field="name", read_only=True)
+    certificate_url = serializers.SerializerMethodField()
 
     class Meta:
         model = Card
-        fields = ["serial", "unit", "verdict", "host", "slot", "card_bytes", "permitted_at", "ended_at"]
+        fields = [
+            "serial",
+            "unit",
+            "verdict",
+            "host",
+            "slot",
+            "card_bytes",
+            "permitted_at",
+            "ended_at",
+            "certificate_url",
+        ]
         read_only_fields = fields
+
+    def get_certificate_url(self, card: Card) -> str | None:
+        """Public; for verified cards."""
+        return certificates.address_of(card) if card.verdict == Card.Verdict.ACCEPTED else None
 
 
 class OrderedContentSerializer(serializers.Serializer[dict[str, Any]]):

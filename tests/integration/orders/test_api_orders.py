@@ -164,7 +164,12 @@ def test_progress_cards_and_history(school, api, line):
         ("write", 2, "running", 25),
     ]
     stage = data["stages"][3]
-    assert (stage["step"], stage["done"], stage["rate"], stage["eta"]) == ("writing", 25, 5.0, 15.0)
+    assert (stage["step"], stage["done"], stage["rate"], stage["eta"]) == (
+        "writing",
+        25,
+        5.0,
+        35.0,
+    )  # 15 s, then 20 s to read back
     assert [(card["unit"], card["verdict"]) for card in data["cards"]] == [(2, "writing"), (1, "accepted")]
     assert [move["went_to"] for move in data["history"]] == ["placed", "creating", "downloading", "writing"]
 

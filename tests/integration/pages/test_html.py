@@ -28,6 +28,9 @@ def pages(school, line, browse) -> dict[str, Page]:
     line.download(order)
     task = line.insert(order, 1)
     make.slot(line.writer, "X", contents="photos")
+    line.report(task, outcome="done", result={"read_back_sha256": "ab" * 32, "write_rate": 2e7})
+    verified = task.cards.get()
+    task = line.insert(order, 2)
     failed, download = school.place(), school.place(kind="virtual")
     line.fail(line.claim(line.task(failed, Kind.CREATE)))
     line.build(download)
@@ -48,6 +51,8 @@ def pages(school, line, browse) -> dict[str, Page]:
         "log of a failure": reverse("attempt_log", args=[line.task(failed, Kind.CREATE).pk, 1]),
         "password": reverse("account_change_password"),
         "logout": reverse("account_logout"),
+        "certificate": f"/c/{verified.serial}",
+        "labels": f"/orders/{order.pk}/labels/",
         "404": "/nothing/here/",
     }
     found = {name: staff.get(url).text for name, url in urls.items()}
