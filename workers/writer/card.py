@@ -121,11 +121,14 @@ class _Opened:
 
     def reopen(self, opening: Callable[[], _Opened]) -> None:
         """Let the device go and take what `opening` gives; our locks stay. No call may be under way."""
+        self.let_go()
+        self._handle, self._identity, self._direct, self.block = opening().surrender()
+
+    def let_go(self) -> None:
+        """Close the device; our locks stay. A node that is held serves no other insertion."""
         if self._handle >= 0:
             os.close(self._handle)
             self._handle = -1
-        other = opening()
-        self._handle, self._identity, self._direct, self.block = other.surrender()
 
     def surrender(self) -> tuple[int, Identity, bool, int]:
         """Descriptor, identity, whether it is direct, block size; we are closed."""
@@ -138,11 +141,9 @@ class _Opened:
         self._locks.append(lock)
 
     def close(self) -> None:
-        for handle in (self._handle, *self._locks):
-            if handle >= 0:
-                os.close(handle)
-        self._handle = -1
-        self._locks.clear()
+        self.let_go()
+        while self._locks:
+            os.close(self._locks.pop())
 
     def __enter__(self) -> Self:
         return self

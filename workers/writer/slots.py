@@ -111,6 +111,7 @@ def reopen(slot: SlotConfig, card: BlockCard | FileCard, devices: Devices | None
     Whether it is the same card is for the caller to prove, before anything is written.
     """
     devices = devices or Devices()
+    card.let_go()
     try:
         candidate = _checked(slot, devices)
         card.reopen(lambda: open_candidate(candidate, devices))
