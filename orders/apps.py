@@ -11,12 +11,15 @@ class OrdersConfig(AppConfig):
     verbose_name = _("Orders")
 
     def ready(self) -> None:
-        """Follow the tasks, tell their recipes, and end downloads in time."""
+        """Follow the tasks, tell their recipes, end downloads in time, and keep the catalogue fresh."""
         from imager.accounts.leaving import follow
         from orders import flow, leaving, services
-        from tasks_app import followers
+        from orders.catalogue import syncing
+        from tasks_app import followers, outbox
 
         followers.follow(flow.task_moved)
         followers.recipe_of(flow.recipe_of)
         followers.every_minute(services.expire_due)
+        followers.every("hour", syncing.ask)
+        outbox.serve(syncing.WORK, syncing.serve)
         follow(leaving)

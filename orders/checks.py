@@ -70,12 +70,13 @@ def _configuration(wish: Wish) -> list[str]:
     errors = []
     if not organization.active:
         errors.append(_("The organization %(name)s may not order at present.") % {"name": organization})
-    gone = ", ".join(content.title for content in wish.contents if not content.active)
+    gone = ", ".join(content.title for content in wish.contents if not content.available)
     if gone:
         errors.append(
-            _("No longer available: %(titles)s. Remove them from the configuration.") % {"titles": gone}
+            _("No longer available: %(titles)s. Replace or remove them in the configuration.")
+            % {"titles": gone}
         )
-    return errors + _paths({content.path for content in wish.contents})
+    return errors + _paths({content.path for content in wish.contents if content.url})
 
 
 def _paths(paths: set[str]) -> list[str]:

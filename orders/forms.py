@@ -15,8 +15,8 @@ from django.utils.translation import gettext_lazy as _
 
 from imager.accounts.models import Role, User
 from orders import countries, services
-from orders.models import MAX_QUANTITY, Configuration, Content, Media, Order
-from orders.queries import visible_configurations
+from orders.models import MAX_QUANTITY, Configuration, Media, Order
+from orders.queries import choosable, visible_configurations
 
 
 def _countries() -> list[tuple[str, str]]:
@@ -65,7 +65,7 @@ class ConfigurationForm(forms.ModelForm):  # type: ignore[type-arg]  # not gener
         self._settle_organization()
         contents = self.fields["contents"]
         assert isinstance(contents, forms.ModelMultipleChoiceField)  # noqa: S101  # the model's many-to-many
-        contents.queryset = Content.objects.filter(active=True)
+        contents.queryset = choosable(self.instance)
         self._settle_passwords()
 
     def _settle_organization(self) -> None:

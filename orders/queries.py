@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from imager import clock
 from imager.accounts.models import Role, User
 from orders.lifecycle import OrderStatus
-from orders.models import Address, Configuration, Order
+from orders.models import Address, Configuration, Content, Order
 from warehouse.models import StoredFile
 from workers.contract import TORRENT_SUFFIX
 
@@ -44,6 +44,13 @@ def visible_addresses(user: User) -> QuerySet[Address]:
     if user.role == Role.MEMBER and user.organization_id:
         return addresses.filter(organization=user.organization_id)
     return addresses.none()
+
+
+def choosable(configuration: Configuration) -> QuerySet[Content]:
+    """What can be chosen: what is available, and what is chosen already although it is missing by now."""
+    contents = Content.objects.defer("package", "search")
+    kept = Q(configurations=configuration.pk) if configuration.pk else Q(pk=None)
+    return contents.filter(Q(active=True, missing_since=None) | kept).distinct()
 
 
 def downloadable(order: Order, at: datetime | None = None) -> bool:

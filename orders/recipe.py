@@ -20,7 +20,8 @@ def recipe(configuration: Configuration, contents: Sequence[Content], *, size: i
         {
             "base": _base(),
             "output": {"size": size},
-            "files": [_file(content) for content in contents],
+            "files": [_file(content) for content in contents if content.url],
+            **_images(contents),
             "offspot": _offspot(configuration),
         },
         allow_unicode=True,
@@ -31,7 +32,16 @@ def recipe(configuration: Configuration, contents: Sequence[Content], *, size: i
 
 def snapshot(contents: Sequence[Content]) -> list[dict[str, Any]]:
     """What was ordered, for people: it stays when the catalogue changes."""
-    return [{"title": content.title, "path": content.path, "size": content.size} for content in contents]
+    return [
+        {
+            "title": content.title,
+            "path": content.path,
+            "size": content.size,
+            "ident": content.ident,
+            "version": content.version,
+        }
+        for content in contents
+    ]
 
 
 def _base() -> dict[str, Any]:
@@ -42,12 +52,35 @@ def _base() -> dict[str, Any]:
 
 
 def _file(content: Content) -> dict[str, Any]:
-    file: dict[str, Any] = {"url": content.url, "to": content.path, "via": "direct"}
-    if content.size:
+    """A Metalink as address brings mirrors and digest along; sizes that are not exact would be refused."""
+    file: dict[str, Any] = {"url": content.url, "to": content.path, "via": _via(content)}
+    if content.size and content.exact:
         file["size"] = content.size
     if content.sha256:
         file["checksum"] = _sha256(content.sha256)
+    elif told := content.package.get("download_checksum"):
+        file["checksum"] = {key: str(told[key]) for key in ("algo", "value", "kind") if told.get(key)}
     return file
+
+
+def _via(content: Content) -> str:
+    """How the file is packed; archives are unpacked into their place."""
+    key = "download_via" if content.kind == Content.Kind.APP else "via"
+    return content.package.get(key) or "direct"
+
+
+def _images(contents: Sequence[Content]) -> dict[str, Any]:
+    """The container images of apps."""
+    apps = [content.package for content in contents if content.package.get("image")]
+    images = {
+        app["image"]: {
+            "ident": app["image"],
+            "filesize": app.get("image_filesize"),
+            "fullsize": app.get("image_fullsize"),
+        }
+        for app in apps
+    }
+    return {"oci_images": list(images.values())} if images else {}
 
 
 def _sha256(digest: str) -> dict[str, str]:

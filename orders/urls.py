@@ -4,6 +4,7 @@ from django.urls import path
 from rest_framework.routers import SimpleRouter
 
 from orders.api import addresses as api_addresses
+from orders.api import contents as api_contents
 from orders.api import views as api_views
 from orders.views import addresses, certificates, configurations, downloads
 from orders.views import pages as views
@@ -13,7 +14,7 @@ router.register("orders", api_views.OrderViewSet, basename="api-order")
 router.register("configurations", api_views.ConfigurationViewSet, basename="api-configuration")
 router.register("addresses", api_addresses.AddressViewSet, basename="api-address")
 router.register("media", api_views.MediaViewSet, basename="api-media")
-router.register("contents", api_views.ContentViewSet, basename="api-content")
+router.register("contents", api_contents.ContentViewSet, basename="api-content")
 
 pages = [
     path("", views.home, name="home"),

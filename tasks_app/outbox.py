@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import logging
 import smtplib
+from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from django.core.mail import EmailMessage
@@ -25,6 +27,17 @@ MAX_DEDUPE = 200
 MAX_TRIES = 80  # about two and a half days, once each hour at last
 HOPELESS_TRIES = 3  # what is wrong with the mail itself does not get better
 KEPT = timedelta(days=90)
+
+Work = Callable[[dict[str, Any]], object]
+_works: dict[str, Work] = {}
+
+
+def serve(kind: str, work: Work) -> None:
+    """Have `work(payload)` done for entries of this kind: once at most, outside of any transaction.
+
+    What takes long and is asked for again in time belongs here; it must bear that nobody repeats it.
+    """
+    _works[kind] = work
 
 
 def post(kind: str, *, dedupe: str, payload: dict[str, Any]) -> None:
@@ -54,12 +67,20 @@ def deliver(outbox_id: int) -> bool:
         if entry is None:
             return False
         try:
-            send_mail(entry)
+            _send(entry)
         except Exception as error:  # noqa: BLE001  # whatever it is, it must be counted, or it is rung for ever
             _postpone(entry, error)
             return False
         Outbox.objects.filter(pk=entry.pk).update(sent_at=clock.now(), tries=entry.tries + 1, last_error="")
         return True
+
+
+def _send(entry: Outbox) -> None:
+    work = _works.get(entry.kind)
+    if work is None:
+        send_mail(entry)
+    else:
+        transaction.on_commit(partial(work, entry.payload))
 
 
 def again(entry: Outbox) -> Outbox:

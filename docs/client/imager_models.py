@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from enum import StrEnum
 from typing import Annotated, Any
 from uuid import UUID
@@ -203,9 +204,18 @@ class Content(RootModel[str]):
     root: Annotated[str, Field(min_length=1)]
 
 
+class Tag(RootModel[str]):
+    root: Annotated[str, Field(max_length=100)]
+
+
+class Language(RootModel[str]):
+    root: Annotated[str, Field(max_length=10)]
+
+
 class ContentKind(StrEnum):
     ZIM = 'zim'
     FILES = 'files'
+    APP = 'app'
 
 
 class EndedAttempt(BaseModel):
@@ -770,13 +780,27 @@ class ConfigurationRequest(BaseModel):
 
 
 class Content1(BaseModel):
-    ident: Annotated[str, Field(max_length=150, title='Identifier')]
-    kind: ContentKind | None = None
-    title: Annotated[str, Field(max_length=200)]
-    description: str | None = None
-    language: Annotated[str | None, Field(max_length=10)] = None
-    path: Annotated[str, Field(max_length=300, title='Path on the card')]
-    size: Annotated[int, Field(ge=0, le=9223372036854775807, title='Size in bytes')]
+    ident: Annotated[str, Field(title='Identifier')]
+    kind: ContentKind
+    kind_label: str
+    title: str
+    description: str
+    publisher: str
+    name: str
+    flavour: str
+    category: str
+    tags: list[Tag]
+    languages: Annotated[
+        list[Language],
+        Field(description='ISO 639-3 codes, separated by commas. Example: fra,bam'),
+    ]
+    articles: int
+    medias: Annotated[int, Field(title='Pictures, sounds and videos')]
+    version: str
+    issued: Annotated[date, Field(title='Date')]
+    edition: Annotated[str, Field(title='Identifier of the edition')]
+    path: Annotated[str, Field(title='Path on the card')]
+    size: Annotated[int, Field(title='Size in bytes')]
 
 
 class Ended(BaseModel):

@@ -21,6 +21,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "django.contrib.humanize",
     "django_countries",
+    "django.contrib.postgres",
     "allauth",
     "allauth.account",
     "allauth.mfa",
@@ -109,6 +110,12 @@ BASE_IMAGE_URL = env.str(
 )  # .img, .img.xz or .img.zst that every image is grown from
 BASE_IMAGE_BYTES = env.int("BASE_IMAGE_BYTES", default=0)  # its size without the data partition's free space
 BASE_IMAGE_SHA256 = env.str("BASE_IMAGE_SHA256", default="")
+# Where the catalogue comes from; empty: not from there. Files of this machine are named as they are.
+CATALOG_ZIMS = env.str("CATALOG_ZIMS", default="https://library.kiwix.org/catalog/v2/entries?count=-1")
+CATALOG_APPS = env.str(
+    "CATALOG_APPS",
+    default="https://raw.githubusercontent.com/offspot/offspot-config/main/src/offspot_config/catalog.json",
+)
 DOWNLOAD_DAYS = env.int("DOWNLOAD_DAYS", default=14)
 WAREHOUSE = env.str("WAREHOUSE", default="main")  # slug of the warehouse that new images go to
 TORRENT_TRACKERS = env.list("TORRENT_TRACKERS", default=[])  # named in the torrents of downloads, best first

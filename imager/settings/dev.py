@@ -26,3 +26,5 @@ STORAGES = {
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
 WHITENOISE_USE_FINDERS = True
+CATALOG_ZIMS = env.str("CATALOG_ZIMS", default="")  # a checkout asks nobody by itself
+CATALOG_APPS = env.str("CATALOG_APPS", default="")

@@ -33,3 +33,4 @@ REST_FRAMEWORK = {  # tests ask more often than people; those of the limits set 
         "anon": None,
     },
 }
+CATALOG_ZIMS = CATALOG_APPS = ""

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from orders.admin import addresses, catalogue, configurations, orders
+from orders.admin import addresses, catalogue, configurations, contents, orders
 
-__all__ = ["addresses", "catalogue", "configurations", "orders"]
+__all__ = ["addresses", "catalogue", "configurations", "contents", "orders"]

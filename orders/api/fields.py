@@ -9,7 +9,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from imager.accounts.models import Organization, Role, User
-from orders.models import Content
+from orders.models import Configuration, Content
 
 MAX_CONTENTS = 1000
 
@@ -39,13 +39,24 @@ class ContentsField(serializers.Field[list[Content], Any, list[str], Any]):
             raise serializers.ValidationError(_("A list of identifiers of the catalogue."))
         if len(data) > MAX_CONTENTS:
             raise serializers.ValidationError(_("At most %(limit)s contents.") % {"limit": MAX_CONTENTS})
-        found = {content.ident: content for content in Content.objects.filter(ident__in=data, active=True)}
+        known = Content.objects.filter(ident__in=data).defer("package", "search")
+        kept = self._kept()
+        found = {one.ident: one for one in known if one.available or one.pk in kept}
         unknown = [ident for ident in data if ident not in found]
         if unknown:
             raise serializers.ValidationError(
                 _("Not in the catalogue: %(idents)s.") % {"idents": ", ".join(unknown[:10])}
             )
         return list(found.values())
+
+    def _kept(self) -> set[int]:
+        """What is chosen already may stay although it is missing: people replace or remove it, we do not."""
+        instance = getattr(self.parent, "instance", None)
+        return (
+            set(instance.contents.values_list("pk", flat=True))
+            if isinstance(instance, Configuration)
+            else set()
+        )
 
     def to_representation(self, value: Any) -> list[str]:
         return sorted(content.ident for content in value.all())

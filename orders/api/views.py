@@ -24,7 +24,7 @@ from imager.api import Problem
 from imager.api.pages import Ordering
 from orders import queries, services
 from orders.api import serializers
-from orders.models import Configuration, Content, Media, Order
+from orders.models import Configuration, Media, Order
 
 KEY = OpenApiParameter(
     "Idempotency-Key",
@@ -162,12 +162,3 @@ class MediaViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[Media]):
     serializer_class = serializers.MediaSerializer
     permission_classes = [IsMember]
     filterset_fields = ["kind"]
-
-
-class ContentViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[Content]):
-    """The catalogue."""
-
-    queryset = Content.objects.filter(active=True).order_by("title", "pk")
-    serializer_class = serializers.ContentSerializer
-    permission_classes = [IsMember]
-    filterset_fields = {"kind": ["exact"], "language": ["exact"], "title": ["icontains"]}

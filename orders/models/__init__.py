@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from orders.models.addresses import Address
 from orders.models.configurations import Configuration
-from orders.models.contents import Content
+from orders.models.contents import Content, Edition, Feed, Source
 from orders.models.media import Media
 from orders.models.orders import MAX_QUANTITY, NextNumber, Order, OrderMove, download_token
 
@@ -13,9 +13,12 @@ __all__ = [
     "Address",
     "Configuration",
     "Content",
+    "Edition",
+    "Feed",
     "Media",
     "NextNumber",
     "Order",
     "OrderMove",
+    "Source",
     "download_token",
 ]

@@ -14,6 +14,30 @@ class MediaSerializer(serializers.ModelSerializer[Media]):
 
 
 class ContentSerializer(serializers.ModelSerializer[Content]):
+    """What can be put on a card, in its newest edition."""
+
+    kind_label = serializers.CharField(source="get_kind_display", read_only=True)
+
     class Meta:
         model = Content
-        fields = ["ident", "kind", "title", "description", "language", "path", "size"]
+        fields = [
+            "ident",
+            "kind",
+            "kind_label",
+            "title",
+            "description",
+            "publisher",
+            "name",
+            "flavour",
+            "category",
+            "tags",
+            "languages",
+            "articles",
+            "medias",
+            "version",
+            "issued",
+            "edition",
+            "path",
+            "size",
+        ]
+        read_only_fields = fields

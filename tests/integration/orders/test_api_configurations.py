@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from imager import clock
 from orders.models import Configuration, Content, Media
 from tests import factories as make
 
@@ -153,16 +154,20 @@ def test_the_sizes_that_can_be_ordered(school, api):
 
 
 def test_the_catalogue(school, api):
-    Content.objects.create(
-        ident="x", title="Gone", url="https://x/y", path="/data/gone", size=1, active=False, language="fr"
-    )
-    Content.objects.filter(ident="kiwix:gutenberg").update(language="fr")
+    fields = {"url": "https://x/y", "size": 1, "languages": ["fra"]}
+    Content.objects.create(ident="x", title="Hidden", path="/data/hidden", active=False, **fields)
+    Content.objects.create(ident="y", title="Gone", path="/data/gone", missing_since=clock.now(), **fields)
+    Content.objects.filter(ident="kiwix:gutenberg").update(languages=["eng", "fra"], category="books")
 
     def seen(query: str = "") -> list[str]:
         return [row["ident"] for row in api(school.member).get(f"/api/v1/contents/?{query}").data["results"]]
 
     assert seen() == ["kiwix:gutenberg", "kiwix:wikipedia"]
-    assert seen("language=fr") == ["kiwix:gutenberg"]
-    assert seen("title__icontains=WIKI") == ["kiwix:wikipedia"]
+    assert seen("language=fra") == ["kiwix:gutenberg"]
+    assert seen("language=fr") == []
+    assert seen("category=books") == ["kiwix:gutenberg"]
+    assert seen("text=WIKIpé") == ["kiwix:wikipedia"]
+    assert seen("text=wiki+guten") == []
+    assert seen("page_size=1") == ["kiwix:gutenberg"]
     assert seen("kind=files") == []
     assert api(school.member).post("/api/v1/contents/", {}).status_code == 405

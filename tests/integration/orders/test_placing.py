@@ -38,9 +38,9 @@ def test_an_order_is_a_copy_of_the_configuration(school):
     assert order.number == number
     assert (order.organization, order.created_by, order.quantity) == (school.organization, school.member, 3)
     assert order.name == "Library"
-    assert order.contents == [
-        {"title": "Gutenberg", "path": "/data/zims/gutenberg.zim", "size": 1_000_000},
-        {"title": "Wikipedia", "path": "/data/zims/wikipedia.zim", "size": 1_000_000},
+    assert [(one["ident"], one["title"], one["path"], one["size"]) for one in order.contents] == [
+        ("kiwix:gutenberg", "Gutenberg", "/data/zims/gutenberg.zim", 1_000_000),
+        ("kiwix:wikipedia", "Wikipedia", "/data/zims/wikipedia.zim", 1_000_000),
     ]
     assert yaml.safe_load(order.recipe)["offspot"]["ap"]["passphrase"] == "wifi-canary-1"
     assert (order.recipient_name, order.recipient_address) == ("Awa Diop", "Rue 17\nBamako")

@@ -47,13 +47,15 @@ offspot:
 
 CONTENTS = [
     Content(
+        ident="openZIM:wikipedia_fr:maxi",
         title="Wikipédia",
+        version="2026-10",
         url="https://zim.example/wikipedia.zim",
         path="/data/zims/wikipedia.zim",
         size=1_000_000,
         sha256="ab" * 32,
     ),
-    Content(title="Notes", url="https://zim.example/notes.txt", path="/data/notes.txt", size=0),
+    Content(ident="notes", title="Notes", url="https://zim.example/notes.txt", path="/data/notes.txt", size=0),
 ]
 
 INJECTIONS = [
@@ -133,6 +135,12 @@ def test_nothing_gets_out_of_its_field(text):
 
 def test_the_snapshot_is_for_people():
     assert snapshot(CONTENTS) == [
-        {"title": "Wikipédia", "path": "/data/zims/wikipedia.zim", "size": 1_000_000},
-        {"title": "Notes", "path": "/data/notes.txt", "size": 0},
+        {
+            "title": "Wikipédia",
+            "path": "/data/zims/wikipedia.zim",
+            "size": 1_000_000,
+            "ident": "openZIM:wikipedia_fr:maxi",
+            "version": "2026-10",
+        },
+        {"title": "Notes", "path": "/data/notes.txt", "size": 0, "ident": "notes", "version": ""},
     ]
