@@ -4,13 +4,15 @@ from django.urls import path
 
 from tasks_app.api import views as api_views
 from tasks_app.api.quick import quick_beat
-from tasks_app.views import hosts, logs, station
+from tasks_app.views import cards, hosts, logs, station
 
 pages = [
     path("station/", station.stations, name="stations"),
     path("station/<slug:name>/", station.station, name="station"),
     path("station/<slug:name>/<str:slot>/confirm/", station.confirm, name="station_confirm"),
     path("station/<slug:name>/<str:slot>/release/", station.release, name="station_release"),
+    path("station/<slug:name>/lot/", station.lot, name="station_lot"),
+    path("staff/cards/", cards.cards, name="card_statistics"),
     path("staff/hosts/", hosts.hosts, name="hosts"),
     path("staff/tasks/<uuid:task>/attempts/<int:attempt>/log/", logs.attempt_log, name="attempt_log"),
 ]

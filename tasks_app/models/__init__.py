@@ -6,6 +6,7 @@ from tasks_app.models.attempt import Attempt
 from tasks_app.models.card import Card
 from tasks_app.models.host import Host
 from tasks_app.models.log import LogPiece
+from tasks_app.models.lot import Lot
 from tasks_app.models.outbox import Outbox
 from tasks_app.models.report import RefusedReport, TaskEvent
 from tasks_app.models.scheduler import Chore, Pulse, Stumble
@@ -18,6 +19,7 @@ __all__ = [
     "Chore",
     "Host",
     "LogPiece",
+    "Lot",
     "Outbox",
     "Pulse",
     "RefusedReport",

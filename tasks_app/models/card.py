@@ -7,6 +7,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from tasks_app.models.host import Host
+from tasks_app.models.lot import Lot
 from tasks_app.models.slot import Slot
 from tasks_app.models.task import Task
 
@@ -28,6 +29,9 @@ class Card(models.Model):
     unit = models.PositiveSmallIntegerField(_("unit"))
     host = models.ForeignKey(Host, models.PROTECT, related_name="cards", verbose_name=_("host"))
     slot = models.ForeignKey(Slot, models.PROTECT, related_name="cards", verbose_name=_("slot"))
+    lot = models.ForeignKey(
+        Lot, models.PROTECT, null=True, blank=True, related_name="cards", verbose_name=_("lot")
+    )
     diskseq = models.BigIntegerField(null=True)
     boot_id = models.CharField(max_length=64, blank=True)
     identity = models.CharField(_("identity"), max_length=100, blank=True)  # see services.suspicion.identify

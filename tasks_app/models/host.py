@@ -6,6 +6,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from imager.accounts.models import Channel, User
+from tasks_app.models.lot import Lot
 
 
 class Host(models.Model):
@@ -25,6 +26,9 @@ class Host(models.Model):
         _("automatic"),
         default=False,
         help_text=_("Cards are written as soon as they are inserted, without confirmation."),
+    )
+    lot = models.ForeignKey(
+        Lot, models.SET_NULL, null=True, blank=True, related_name="hosts", verbose_name=_("cards in use")
     )
     draining = models.BooleanField(
         _("draining"), default=False, help_text=_("Finishes its work, takes no more.")

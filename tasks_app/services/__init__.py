@@ -5,6 +5,7 @@ from tasks_app.services.beats import beat
 from tasks_app.services.cards import confirm
 from tasks_app.services.duty import disable, drain, enable, resume
 from tasks_app.services.hosts import enrol
+from tasks_app.services.lots import use_lot
 from tasks_app.services.moving import cancel_tasks, create_task, find_hosts, retry_task
 from tasks_app.services.publishing import ended, publish, published, ticket
 from tasks_app.services.relocating import relocate, unconfirm
@@ -33,4 +34,5 @@ __all__ = [
     "retry_task",
     "ticket",
     "unconfirm",
+    "use_lot",
 ]

@@ -162,6 +162,7 @@ def open_card(task: Task, body: PermitRequest) -> Card:
                 unit=task.unit,
                 host=slot.host,
                 slot=slot,
+                lot_id=slot.host.lot_id,
                 diskseq=body["diskseq"],
                 boot_id=body["boot_id"],
                 card_bytes=body["card_bytes"],

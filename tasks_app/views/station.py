@@ -16,6 +16,7 @@ from django.views.decorators.vary import vary_on_headers
 from imager.api import Problem
 from tasks_app import queries, services
 from tasks_app.models import Host, Slot
+from tasks_app.statistics import lots_in_use
 
 DISKSEQ = re.compile(r"-?[0-9]{1,19}")
 
@@ -40,10 +41,11 @@ def stations(request: HttpRequest) -> HttpResponse:
 def station(request: HttpRequest, name: str) -> HttpResponse:
     """One writer host: its slots and what each needs now. htmx asks for the tiles alone."""
     operators_only(request)
-    host = get_object_or_404(Host, name=name, kind=Host.Kind.WRITER)
-    template = "tasks_app/_tiles.html" if getattr(request, "htmx", False) else "tasks_app/station.html"
+    host = get_object_or_404(Host.objects.select_related("lot"), name=name, kind=Host.Kind.WRITER)
     context = {"host": host, "silent": queries.silent(host), **queries.station(host)}
-    return render(request, template, context)
+    if getattr(request, "htmx", False):
+        return render(request, "tasks_app/_tiles.html", context)
+    return render(request, "tasks_app/station.html", {**context, "lots": lots_in_use()})
 
 
 @login_required
@@ -78,4 +80,20 @@ def release(request: HttpRequest, name: str, slot: str) -> HttpResponse:
         messages.error(request, str(problem.detail))
     else:
         messages.success(request, _("Slot %(slot)s serves again.") % {"slot": slot})
+    return redirect("station", name=name)
+
+
+@login_required
+@require_POST
+def lot(request: HttpRequest, name: str) -> HttpResponse:
+    """The operator tells where the cards come from that are inserted from now on."""
+    operators_only(request)
+    host = get_object_or_404(Host, name=name, kind=Host.Kind.WRITER)
+    try:
+        found = services.use_lot(host, brand=request.POST.get("brand", ""), name=request.POST.get("lot", ""))
+    except Problem as problem:
+        messages.error(request, str(problem.detail))
+    else:
+        told = _("Cards that are begun from now on are counted as %(lot)s.") % {"lot": found}
+        messages.success(request, told if found else _("Cards are counted without brand from now on."))
     return redirect("station", name=name)

@@ -52,6 +52,7 @@ def pages(school, line, browse) -> dict[str, Page]:
         "password": reverse("account_change_password"),
         "logout": reverse("account_logout"),
         "certificate": f"/c/{verified.serial}",
+        "cards": "/staff/cards/",
         "labels": f"/orders/{order.pk}/labels/",
         "404": "/nothing/here/",
     }

@@ -185,11 +185,11 @@ def test_query_counts_do_not_grow_with_slots(staff, line, order, django_assert_n
     url = f"/station/{line.writer.name}/"
     make.slot(line.writer, "A")
     staff.get(url)
-    with django_assert_num_queries(10):
+    with django_assert_num_queries(11):
         staff.get(url)
     make.slot(line.writer, "B")
     line.write(order, 1)
-    with django_assert_num_queries(10):
+    with django_assert_num_queries(11):
         staff.get(url)
 
 
