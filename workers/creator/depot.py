@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypeVar, cast
+from typing import Final, Self, TypeVar, cast
 
 from workers.creator.archive import Archive, Arriving
 from workers.creator.arrival import Arrival
@@ -19,19 +19,25 @@ from workers.creator.crew import Crew, Sum, all_of
 from workers.creator.digest import new_digest
 from workers.creator.disk import check_disk
 from workers.creator.fetch import Fetcher
-from workers.creator.inputs import Fetched, Images, Input, Kept, Sink, Store, Tell, What
+from workers.creator.inputs import Copier, Fetched, Images, Input, Kept, Sink, Store, Tell, What
 from workers.creator.plan import Item
 from workers.errors import HostError, JobError
+from workers.imaging.clone import WORTH_IT
 from workers.report import Report
 
 T = TypeVar("T")
+
+_COPIED: Final = (
+    "content of the cache is copied into the image: they do not lie on one file system that can share blocks "
+    "(XFS or Btrfs)"
+)
 
 
 class FileSink:
     """A new file that takes what arrives."""
 
     def __init__(self, path: Path) -> None:
-        self._file = path.open("xb")
+        self._file = path.open("x+b")  # readable: what gives blocks away must be
 
     def write(self, data: bytes | memoryview, /) -> None:
         self._file.write(data)
@@ -42,6 +48,9 @@ class FileSink:
 
     def close(self) -> None:
         self._file.close()
+
+    def fileno(self) -> int:
+        return self._file.fileno()
 
 
 class Nowhere:
@@ -55,20 +64,24 @@ class Nowhere:
 
 
 class _Both:
-    """A file, and the place that the same content is meant for. `got`: all of it has come to both."""
+    """A file, and the place that the same content is meant for. `got`: all of it has come to both.
+
+    `held`: it has come to the file alone, whose blocks the place can share.
+    """
 
     def __init__(self, sink: Sink) -> None:
-        self._sink, self.file, self.begun = sink, cast("FileSink", None), False
+        self.sink, self.file, self.begun = sink, cast("FileSink", None), False
         self.got: Fetched | None = None
+        self.held: Fetched | None = None
 
     def write(self, data: bytes | memoryview, /) -> None:
         self.begun = True
         self.file.write(data)
-        self._sink.write(data)
+        self.sink.write(data)
 
     def rewind(self) -> None:
         self.file.rewind()
-        self._sink.rewind()
+        self.sink.rewind()
 
 
 class Depot:
@@ -80,6 +93,7 @@ class Depot:
         self._work, self._fetcher, self._report = work, fetcher, report
         self._store, self._images = store, images
         self._pins, self._lock = ExitStack(), threading.Lock()
+        self._said = False
 
     def __enter__(self) -> Self:
         return self
@@ -131,6 +145,8 @@ class Depot:
         with self._store.get(wanted(item), partial(self._to_file, item, tell, both=both)) as kept:
             if both.got is not None:  # it went to the store and to its place at once
                 return both.got
+            if kept is not None and both.held is not None:
+                return self._shared(kept, both.held, sink)
             if kept is not None:
                 return self._from_store(kept, item, sink, tell)
         if both.begun:
@@ -182,14 +198,38 @@ class Depot:
             if both is None:
                 return self._from_afar(item, file, tell)
             both.file = file
+            if self._is_shared(file.fileno(), both.sink):
+                both.held = self._from_afar(item, file, tell)
+                return both.held
             both.got = self._from_afar(item, both, tell)
             return both.got
         finally:
             file.close()
 
+    def _is_shared(self, fd: int, sink: Sink) -> bool:
+        """Whether the image can have blocks of the store's file; the log hears once that it cannot."""
+        if not isinstance(sink, Copier) or sink.size < WORTH_IT:
+            return False
+        if sink.shares(fd):
+            return True
+        with self._lock:
+            said, self._said = self._said, True
+        if not said:
+            self._report.log(_COPIED)
+        return False
+
+    def _shared(self, kept: Kept, got: Fetched, sink: Sink) -> Fetched:
+        """What has just been proved on its way to the store, into its place; most of it without a copy."""
+        with kept.path.open("rb") as file:
+            cast("Copier", sink).copy_from(file.fileno(), sees=None, tell=lambda _: self._fetcher.check())
+        return got
+
     def _from_store(self, kept: Kept, item: Item, sink: Sink, tell: Tell) -> Fetched:
         """HostError `cache_damaged` if that is not what was kept, or unreadable; it is not used again."""
         try:
+            if not self._said:
+                with kept.path.open("rb") as file:
+                    self._is_shared(file.fileno(), sink)
             got = self._fetcher.read(kept.path, sink, size=item.size, tell=tell)
         except OSError as error:
             if error.errno == errno.EIO and not self._is_readable(kept.path):  # else it is the image's disk

@@ -68,6 +68,9 @@ class Copier(Protocol):
 
     size: int
 
+    def shares(self, fd: int) -> bool:
+        """Whether it can take blocks of that open file as they are, without a second copy on the disk."""
+
     def copy_from(
         self, fd: int, *, sees: Callable[[memoryview], object] | None, tell: Callable[[int], None]
     ) -> None: ...

@@ -62,6 +62,11 @@ class StagedFile:
             file.write(data)
         self.written += len(data)
 
+    def shares(self, fd: int) -> bool:
+        """Never: what lies in the folder is copied to the image in any case."""
+        del fd
+        return False
+
     def copy_from(
         self, fd: int, *, sees: Callable[[memoryview], object] | None = None, tell: Callable[[int], None]
     ) -> None:

@@ -17,6 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from workers.imaging.clone import can_clone, clone
 from workers.imaging.direct import ALIGNED, NO_DIRECT, new_buffer, open_direct
 
 WINDOW: Final = 4 << 20
@@ -65,6 +66,7 @@ class ImageWriter:
         self._changed = threading.Condition()
         self._trouble: OSError | None = None
         self._lanes = [ThreadPoolExecutor(1, thread_name_prefix="image") for _ in range(_LANES)]
+        self._shares: dict[int, bool] = {}  # by device, whether its files can give us blocks
         self._busy = [threading.Lock() for _ in self._lanes]
         self._seers = [ThreadPoolExecutor(1, thread_name_prefix="content") for _ in range(_LANES)]
         self._next_seer = itertools.cycle(self._seers)
@@ -98,6 +100,21 @@ class ImageWriter:
         with self._changed:
             room.window.pins += 1
         return seer.submit(self._see, work, room, length)
+
+    def shares(self, fd: int) -> bool:
+        """Whether the image can take blocks of an open file without a copy; asked once per file system."""
+        device = os.fstat(fd).st_dev
+        if device not in self._shares:
+            self._shares[device] = can_clone(fd, self._fd)
+        return self._shares[device]
+
+    def clone(self, fd: int, at: int, offset: int, length: int) -> bool:
+        """Whole blocks of an open file to byte `offset`, where nothing was written yet; whether it worked."""
+        return clone(fd, at, length, self._fd, offset)
+
+    def read_back(self, offset: int, length: int) -> bytes:
+        """What was cloned."""
+        return os.pread(self._fd, length, offset)
 
     @contextmanager
     def quiet(self) -> Iterator[None]:

@@ -7,11 +7,14 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Final, NamedTuple
 
-from workers.errors import JobError
+from workers.errors import HostError, JobError
+from workers.imaging.clone import BLOCK, WORTH_IT
 from workers.imaging.image_writer import ImageWriter, Room
 
 _SMALL: Final = 1 << 16  # handing so little to another thread costs more than it brings
 _ZEROS: Final = bytes(1 << 16)
+_SHARED: Final = 64 << 20  # at a time, so that a cancel is heard
+_SEEN: Final = 1 << 20
 
 
 class Place(NamedTuple):
@@ -41,6 +44,7 @@ class PlacedFile:
 
     def __init__(self, writer: ImageWriter, size: int, places: Sequence[Place], block: int) -> None:
         self._writer, self.size, self._places, self._block = writer, size, places, block
+        self._touched = False  # then what was written before could come over shared blocks
         self.rewind()
 
     @property
@@ -66,8 +70,13 @@ class PlacedFile:
             self.written += length
             rest = rest[length:]
 
+    def shares(self, fd: int) -> bool:
+        """Whether `copy_from` would take blocks of that open file as they are."""
+        return self.size >= WORTH_IT and not self._touched and self._writer.shares(fd)
+
     def _put(self, piece: memoryview, image: int, padding: int) -> int:
         """As much of a piece as fits in one window, and the zeros that follow its end."""
+        self._touched = True
         room = self._writer.reserve(image, len(piece) + padding)
         length = min(len(piece), len(room.view))
         room.view[:length] = piece[:length]
@@ -86,10 +95,13 @@ class PlacedFile:
     def copy_from(self, fd: int, *, sees: See | None = None, tell: Callable[[int], None]) -> None:
         """All of the content from an open file, without a copy in between; holes are not read.
 
-        `sees` gets every byte in order, large pieces from another thread. `tell` hears how many
-        bytes are done. JobError `size_mismatch` if the file has fewer bytes.
+        Where the file system can, blocks are shared with that file. `sees` gets every byte in order, large
+        pieces from another thread. `tell` hears how many bytes are done. JobError `size_mismatch` if the file
+        has fewer bytes.
         """
         self.rewind()
+        sharing = self.shares(fd)
+        self._touched = True
         self._seer = self._writer.seer()
         seen: Future[object] | None = None
         while self.written < self.size:
@@ -97,12 +109,34 @@ class PlacedFile:
             if image is None:
                 self._skip(length, sees, seen)
                 seen = None
+            elif sharing and (shared := self._share(fd, image, length, padding)):
+                length = shared
+                self._see_shared(image, length, sees, seen)
+                seen = None
             else:
                 length, seen = self._read(fd, _Stretch(length, image, padding), sees, seen)
             self.written += length
             tell(self.written)
         if seen:
             seen.result()
+
+    def _share(self, fd: int, image: int, length: int, padding: int) -> int:
+        """As many bytes as come without a copy; 0 if none do. What must be padded is left to the others."""
+        whole = min(length - bool(padding), _SHARED) // BLOCK * BLOCK
+        aligned = not (self.written % BLOCK or image % BLOCK)
+        return whole if aligned and self._writer.clone(fd, self.written, image, whole) else 0
+
+    def _see_shared(self, image: int, length: int, sees: See | None, seen: Future[object] | None) -> None:
+        """From the image: what lies there now, even if somebody has changed the file meanwhile."""
+        if seen:
+            seen.result()
+        done = 0
+        while sees and done < length:
+            piece = self._writer.read_back(image + done, min(_SEEN, length - done))
+            if not piece:
+                raise HostError("image_changed", "the image shrank while it was filled; build it again")
+            sees(memoryview(piece))
+            done += len(piece)
 
     def _read(
         self, fd: int, stretch: _Stretch, sees: See | None, seen: Future[object] | None

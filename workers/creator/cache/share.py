@@ -10,8 +10,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
+from workers.imaging.clone import NO_CLONE
+
 _FICLONE: Final = 0x40049409
-_NO_CLONE: Final = {errno.EOPNOTSUPP, errno.EXDEV, errno.EINVAL, errno.ENOTTY, errno.ENOSYS, errno.ETXTBSY}
 _NO_LINK: Final = {errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP}
 
 
@@ -43,7 +44,7 @@ def _clone(kept: Path, target: Path) -> bool:
             fcntl.ioctl(writing.fileno(), _FICLONE, reading.fileno())
         except OSError as error:
             target.unlink()
-            if error.errno not in _NO_CLONE:
+            if error.errno not in NO_CLONE:
                 raise
             return False
     return True
