@@ -10,6 +10,7 @@ import imager.accounts.urls
 import orders.urls
 import tasks_app.urls
 import warehouse.urls
+from imager import pages
 from imager.accounts import language
 from imager.accounts.views import profile
 
@@ -26,6 +27,8 @@ api = [
 ]
 
 urlpatterns = [
+    path("health/", pages.health_check, name="health"),
+    path("staff/health/", pages.health_page, name="health_page"),
     path("admin/", admin.site.urls),
     path("accounts/email/", profile.email, name="account_email"),
     path("accounts/", include("allauth.urls")),

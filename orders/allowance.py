@@ -28,6 +28,8 @@ def max_quantity(organization: Organization) -> int:
 
 def refusals(wish: Wish) -> list[str]:
     """Why the organization may not order that now. Certain only while its row is held (`ledger.hold`)."""
+    if wish.free:
+        return []
     organization = wish.configuration.organization
     return [*_open_orders(organization, wish.by), *_units(organization, cost(wish.media, wish.quantity))]
 

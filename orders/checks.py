@@ -34,6 +34,7 @@ class Wish:
     quantity: int
     recipient: Recipient
     key: str | None
+    free: bool = False  # staff make good for something: no units, no limits
 
 
 def errors_of(wish: Wish) -> Errors:

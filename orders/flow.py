@@ -24,6 +24,7 @@ from tasks_app.choice import writer_host_for
 from tasks_app.lifecycle import ENDED, TaskStatus
 from tasks_app.models import Task
 from warehouse import services as warehouse
+from warehouse.models import Warehouse
 from workers.contract import FileFacts, Kind
 
 SYSTEM = "system"
@@ -103,14 +104,27 @@ def begin(order: Order, *, by: str) -> Task:
     An image that people download gets a torrent.
     """
     torrent = {"torrent": True} if order.kind == Order.Kind.VIRTUAL else {}
+    chosen = _warehouse_of(order)
+    kept = {"warehouse": chosen.slug} if chosen else {}
     return tasks.create_task(
         order,
         Kind.CREATE,
         channel=order.organization.channel,
-        spec={"name": order.image_name, **torrent},
+        spec={"name": order.image_name, **torrent, **kept},
         total_bytes=order.media.bytes,
+        priority=order.priority,
         by=by,
     )
+
+
+def _warehouse_of(order: Order) -> Warehouse | None:
+    """Where its image is kept: as its organization, else its channel, has it; None: as the site has it."""
+    public = order.kind == Order.Kind.VIRTUAL
+    for one in (order.organization, order.organization.channel):
+        chosen = one.public_warehouse if public else one.warehouse
+        if chosen and chosen.active:
+            return chosen
+    return None
 
 
 def recipe_of(order_id: UUID) -> str:
@@ -198,6 +212,7 @@ def _create_download(order: Order, create: Task) -> None:
         host=writer_host_for(create.channel),
         spec=spec,
         total_bytes=sum(file["size"] for file in files),
+        priority=order.priority,
         by=SYSTEM,
     )
 
@@ -221,5 +236,6 @@ def _create_writes(order: Order, download: Task) -> None:
             spec={**download.spec, **_speeds(order)},
             total_bytes=order.image_bytes,
             status=TaskStatus.WAITING,
+            priority=order.priority,
             by=SYSTEM,
         )

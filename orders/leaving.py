@@ -11,7 +11,7 @@ from imager.accounts.leaving import GONE
 from imager.accounts.models import UnitEntry, User
 from orders import flow
 from orders.lifecycle import FINAL, OPEN, OrderStatus
-from orders.models import Order, OrderMove
+from orders.models import Order, OrderMove, OrderNote
 from tasks_app import services as tasks
 from tasks_app.models import SlotEvent, TaskMove
 
@@ -37,6 +37,7 @@ def forget(user: User) -> None:
     anonymize(Order.objects.filter(created_by=user))
     OrderMove.objects.filter(by=user.email).update(by=GONE)
     TaskMove.objects.filter(by=user.email).update(by=GONE)
+    OrderNote.objects.filter(by=user.email).update(by=GONE)
     SlotEvent.objects.filter(by=user.email).update(by=GONE)
 
 
@@ -53,6 +54,7 @@ def anonymize(orders: QuerySet[Order]) -> int:
     OrderMove.objects.filter(subject__in=keys, by__in=emails).update(by=GONE)
     TaskMove.objects.filter(subject__order__in=keys, by__in=emails).update(by=GONE)
     UnitEntry.objects.filter(order__in=keys, by__in=emails).update(by=GONE)
+    OrderNote.objects.filter(order__in=keys).delete()  # written freely: they may name anybody
     Order.objects.filter(pk__in=keys).update(created_by=None, recipe="", **PERSONAL)
     return len(keys)
 

@@ -32,17 +32,20 @@ def place(
     recipient: Recipient | None = None,
     idempotency_key: str | None = None,
     request_digest: str = "",
+    free: bool = False,
 ) -> tuple[Order, bool]:
     """Place an order, with its first task and its mail, or raise ValidationError with sentences per field.
 
     Returns the order, and whether it is new: the same key with the same digest gives the order that is
-    there. The same key with another digest raises IdempotencyConflict.
+    there. The same key with another digest raises IdempotencyConflict. A `free` order costs no units.
     """
     known = _known(configuration, idempotency_key, request_digest)
     if known:
         return known, False
     contents = tuple(configuration.contents.order_by("path"))
-    wish = Wish(configuration, contents, by, kind, media, quantity, recipient or Recipient(), idempotency_key)
+    wish = Wish(
+        configuration, contents, by, kind, media, quantity, recipient or Recipient(), idempotency_key, free
+    )
     errors = errors_of(wish)
     if errors:
         raise ValidationError(errors)
@@ -90,7 +93,7 @@ def _order(wish: Wish, digest: str) -> Order:
         kind=wish.kind,
         media=wish.media,
         quantity=wish.quantity,
-        units=allowance.cost(wish.media, wish.quantity),
+        units=0 if wish.free else allowance.cost(wish.media, wish.quantity),
         configuration=configuration,
         name=configuration.name,
         contents=recipe.snapshot(wish.contents),

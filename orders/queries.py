@@ -16,10 +16,10 @@ from workers.contract import TORRENT_SUFFIX
 
 
 def visible_orders(user: User) -> QuerySet[Order]:
-    """Staff see all orders, members those of their organization, others none. With `has_torrent()` known."""
+    """All for staff with the right, for members those of their organization. With `has_torrent()` known."""
     orders = Order.objects.select_related("organization", "media", "created_by")
     orders = orders.annotate(with_torrent=Exists(_torrents(OuterRef("pk"))))
-    if user.role == Role.STAFF:
+    if user.role == Role.STAFF and user.has_perm("orders.view_order"):
         return orders
     if user.role == Role.MEMBER and user.organization_id:
         return orders.filter(organization=user.organization_id)
@@ -27,9 +27,9 @@ def visible_orders(user: User) -> QuerySet[Order]:
 
 
 def visible_configurations(user: User) -> QuerySet[Configuration]:
-    """Staff see all configurations, members those of their organization, others none."""
+    """Staff with the right see all configurations, members those of their organization, others none."""
     configurations = Configuration.objects.select_related("organization").prefetch_related("contents")
-    if user.role == Role.STAFF:
+    if user.role == Role.STAFF and user.has_perm("orders.view_configuration"):
         return configurations
     if user.role == Role.MEMBER and user.organization_id:
         return configurations.filter(organization=user.organization_id)
@@ -37,9 +37,9 @@ def visible_configurations(user: User) -> QuerySet[Configuration]:
 
 
 def visible_addresses(user: User) -> QuerySet[Address]:
-    """Staff see all addresses, members those of their organization, others none."""
+    """Staff with the right see all addresses, members those of their organization, others none."""
     addresses = Address.objects.select_related("organization")
-    if user.role == Role.STAFF:
+    if user.role == Role.STAFF and user.has_perm("orders.view_address"):
         return addresses
     if user.role == Role.MEMBER and user.organization_id:
         return addresses.filter(organization=user.organization_id)

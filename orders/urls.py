@@ -6,7 +6,7 @@ from rest_framework.routers import SimpleRouter
 from orders.api import addresses as api_addresses
 from orders.api import contents as api_contents
 from orders.api import views as api_views
-from orders.views import addresses, certificates, configurations, downloads
+from orders.views import addresses, certificates, configurations, desk, downloads, statistics
 from orders.views import pages as views
 
 router = SimpleRouter(use_regex_path=False)
@@ -27,6 +27,11 @@ pages = [
     path("orders/<uuid:pk>/labels/", certificates.labels, name="order_labels"),
     path("c/<slug:serial>", certificates.certificate, name="certificate"),
     path("c/<slug:serial>/code.svg", certificates.code, name="certificate_code"),
+    path("staff/statistics/", statistics.statistics, name="statistics"),
+    path("staff/orders/<uuid:pk>/note/", desk.order_note, name="order_note"),
+    path("staff/orders/<uuid:pk>/priority/", desk.order_priority, name="order_priority"),
+    path("staff/orders/<uuid:pk>/address/", desk.order_address, name="order_address"),
+    path("staff/orders/<uuid:pk>/recreate/", desk.order_recreate, name="order_recreate"),
     path("configurations/", configurations.configurations, name="configurations"),
     path("configurations/new/", configurations.configuration_new, name="configuration_new"),
     path("configurations/<int:pk>/", configurations.configuration, name="configuration"),

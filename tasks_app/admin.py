@@ -14,6 +14,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from imager import clock
+from imager.accounts.admin.links import links
 from tasks_app import outbox, services
 from tasks_app.asking import Question, after_asking, person
 from tasks_app.models import (
@@ -28,7 +29,10 @@ from tasks_app.models import (
     TaskMove,
 )
 from tasks_app.presence import presence
+from tasks_app.slot_admin import SlotAdmin
 from tasks_app.slot_inline import SlotInline
+
+__all__ = ["SlotAdmin"]
 
 
 class ReadOnly:
@@ -89,6 +93,7 @@ class TaskAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # not ge
     list_filter = ["status", "kind", "host", "channel"]
     search_fields = ["id", "order__id", "order__name", "=order__number"]
     list_select_related = ["order", "host", "slot__host"]
+    show_full_result_count = False
     date_hierarchy = "created_at"
     exclude = ["spec"]
     inlines = [AttemptInline, MoveInline]
@@ -145,9 +150,10 @@ class AttemptAdmin(LogLink, ReadOnly, admin.ModelAdmin):  # type: ignore[type-ar
     list_display = ["task", "attempt", "host", "started_at", "ended_at", "outcome", "log_link"]
     exclude = ["log_end", "log_cut_to", "log_left_out"]
     readonly_fields = ["log_link"]
-    list_filter = ["outcome", "host"]
-    search_fields = ["task__id", "task__order__id"]
+    list_filter = ["outcome", "task__kind", "host", "ended_at"]
+    search_fields = ["task__id", "task__order__id", "=task__order__number"]
     list_select_related = ["task", "host"]
+    show_full_result_count = False
 
 
 @admin.register(Host)
@@ -177,6 +183,7 @@ class HostAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at r
         "boot_id",
         "free_bytes",
         "last_seen_at",
+        "elsewhere",
     ]
     inlines = [SlotInline]
     actions = ["drain", "resume", "disable", "enable"]
@@ -188,6 +195,16 @@ class HostAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at r
         """With the time by the database's clock."""
         hosts: QuerySet[Host] = super().get_queryset(request).annotate(asked_at=Now())
         return hosts
+
+    @admin.display(description=_("elsewhere"))
+    def elsewhere(self, host: Host) -> str:
+        """What it did."""
+        mine = {"host__id__exact": host.pk}
+        return links(
+            (_("tasks"), "tasks_app_task", mine),
+            (_("attempts"), "tasks_app_attempt", mine),
+            (_("cards"), "tasks_app_card", mine),
+        )
 
     @admin.display(description=_("state"))
     def state(self, host: Host) -> str:
@@ -234,6 +251,8 @@ class CardAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # not ge
     list_filter = ["verdict", "host"]
     search_fields = ["serial", "order__id", "=order__number"]
     list_select_related = ["order", "host", "slot__host"]
+    show_full_result_count = False
+    date_hierarchy = "permitted_at"
 
 
 @admin.register(SlotEvent)
@@ -241,6 +260,7 @@ class SlotEventAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # n
     list_display = ["at", "slot", "what", "by", "note"]
     list_filter = ["what", "slot__host"]
     list_select_related = ["slot__host"]
+    search_fields = ["slot__host__name", "slot__name", "by", "note"]
 
 
 @admin.register(RefusedReport)
@@ -249,6 +269,7 @@ class RefusedReportAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg] 
     list_filter = ["reason", "host"]
     search_fields = ["task__id", "event_id"]
     list_select_related = ["task", "host"]
+    show_full_result_count = False
 
 
 @admin.register(Outbox)
@@ -260,6 +281,7 @@ class OutboxAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # not 
         ("given_up_at", admin.EmptyFieldListFilter),
     ]
     search_fields = ["dedupe"]
+    show_full_result_count = False
     actions = ["again"]
 
     def has_act_permission(self, request: HttpRequest) -> bool:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final, Protocol
 
 from django.contrib import messages
 from django.contrib.admin import ModelAdmin
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
@@ -22,16 +22,30 @@ from imager.api import Problem
 from imager.lifecycle import IllegalMove, LostRace
 from tasks_app.models import Host
 
+MOST: Final = 200  # at a time: each is done by itself, while the browser waits
+
+
+class Asked(Protocol):
+    """A form of what must be known first; it says what that means for each of the chosen."""
+
+    def is_valid(self) -> bool: ...
+
+    def arguments(self, subject: Any) -> dict[str, Any]: ...
+
 
 @dataclass(frozen=True)
 class Question:
-    """What to ask. `action` is the admin's name of it; `hosts` are offered as a choice if there are any."""
+    """What to ask. `action` is the admin's name of it; `hosts` are offered as a choice if there are any.
+
+    `form` is made from what was sent (None at first) and the chosen.
+    """
 
     action: str
     title: str
     warning: str
     verb: Callable[..., object]
     hosts: QuerySet[Host] | None = None
+    form: Callable[[Any, QuerySet[Any]], Asked] | None = None
 
 
 def person(request: HttpRequest) -> User:
@@ -45,8 +59,14 @@ def after_asking(
     of: ModelAdmin[Any], request: HttpRequest, chosen: QuerySet[Any], question: Question
 ) -> HttpResponse | None:
     """Show the question; act when its page is confirmed, on each object by itself."""
+    if (count := chosen.count()) > MOST:
+        words = _("At most %(limit)s at a time; you chose %(has)s. Filter the list, and go step by step.")
+        of.message_user(request, words % {"limit": MOST, "has": count}, messages.ERROR)
+        return None
     if "confirmed" not in request.POST:
-        return _ask(of, request, chosen, question)
+        return _ask(of, request, chosen, question, question.form and question.form(None, chosen))
+    if question.form:
+        return _act_as_asked(of, request, chosen, question, question.form(request.POST, chosen))
     arguments: dict[str, Any] = {}
     if question.hosts is not None:
         wanted = request.POST.get("host", "")
@@ -59,13 +79,27 @@ def after_asking(
     return None
 
 
+def _act_as_asked(
+    of: ModelAdmin[Any], request: HttpRequest, chosen: QuerySet[Any], question: Question, form: Asked
+) -> HttpResponse | None:
+    if not form.is_valid():
+        return _ask(of, request, chosen, question, form)
+    _act(of, request, chosen, lambda subject: question.verb(subject, **form.arguments(subject)))
+    return None
+
+
 def _ask(
-    of: ModelAdmin[Any], request: HttpRequest, chosen: QuerySet[Any], question: Question
+    of: ModelAdmin[Any],
+    request: HttpRequest,
+    chosen: QuerySet[Any],
+    question: Question,
+    form: Asked | None = None,
 ) -> HttpResponse:
     context = {
         **of.admin_site.each_context(request),
         "title": question.title,
         "question": question,
+        "form": form,
         "chosen": chosen,
         "checkbox": ACTION_CHECKBOX_NAME,
         "opts": of.opts,
@@ -84,6 +118,8 @@ def _act(
             done += 1
         except Problem as problem:
             of.message_user(request, str(problem.detail), messages.ERROR)
+        except ValidationError as error:
+            of.message_user(request, f"{subject}: {' '.join(error.messages)}", messages.ERROR)
         except (IllegalMove, LostRace) as error:
             of.message_user(
                 request, _("That is no longer possible: %(what)s") % {"what": error}, messages.ERROR

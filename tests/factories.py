@@ -7,6 +7,7 @@ import itertools
 import uuid
 from typing import Any
 
+from django.contrib.auth.models import Group
 from django.utils import timezone
 
 from imager.accounts.models import Channel, Organization, Role, User
@@ -43,6 +44,13 @@ def user(**fields: Any) -> User:
 
 def staff(**fields: Any) -> User:
     return user(role=Role.STAFF, is_superuser=True, **fields)
+
+
+def clerk(group: str, **fields: Any) -> User:
+    """Staff of one group: operator, support or administrator."""
+    made = user(role=Role.STAFF, **fields)
+    made.groups.add(Group.objects.get(name=group))
+    return made
 
 
 def host(kind: str = Host.Kind.CREATOR, **fields: Any) -> Host:

@@ -40,8 +40,10 @@ class Unavailable(Exception):
     """A file that should be there cannot be read now. The message is for people."""
 
 
-def active_warehouse() -> Warehouse:
-    """The warehouse that new images go to: `settings.WAREHOUSE`."""
+def active_warehouse(preferred: str = "") -> Warehouse:
+    """Where new images go: to the preferred warehouse while it is active, else to `settings.WAREHOUSE`."""
+    if preferred and (found := Warehouse.objects.filter(slug=preferred, active=True).first()):
+        return found
     warehouse = Warehouse.objects.filter(slug=settings.WAREHOUSE, active=True).first()
     if warehouse is None:
         text = _("There is no active warehouse “%(slug)s”. Staff must create it: manage.py create_warehouse.")
@@ -49,15 +51,26 @@ def active_warehouse() -> Warehouse:
     return warehouse
 
 
-def ticket(*, task: uuid.UUID, attempt: int, order: uuid.UUID, right: Right, max_bytes: int) -> Ticket:
-    """A login, good for ten minutes, for one attempt: to store its files, or to read its order's."""
+def ticket(
+    *, task: uuid.UUID, attempt: int, order: uuid.UUID, right: Right, max_bytes: int, into: str = ""
+) -> Ticket:
+    """A login for ten minutes and one attempt: to store its files `into` a warehouse, or to read them."""
     stored = published_files(owner=order) if right is Right.READ else []
-    warehouse = stored[0].warehouse if stored else active_warehouse()
+    warehouse = stored[0].warehouse if stored else active_warehouse(into)
     return _ticket(warehouse, task=task, attempt=attempt, order=order, right=right, max_bytes=max_bytes)
 
 
-def grant(*, task: uuid.UUID, attempt: int, owner: uuid.UUID, files: Sequence[FileFacts]) -> list[StoredFile]:
+def grant(
+    *,
+    task: uuid.UUID,
+    attempt: int,
+    owner: uuid.UUID,
+    files: Sequence[FileFacts],
+    at: Warehouse | None = None,
+) -> list[StoredFile]:
     """Allow this attempt to publish `files` as the image of `owner`; the caller knows that it is current.
+
+    `at` is the warehouse that asks, for it has them.
 
     The same attempt may ask again: with the same files to no effect, and with others as long as it has not
     published. Raises Problem: 422 for files that are no image, 409 once another attempt's image is published.
@@ -73,7 +86,7 @@ def grant(*, task: uuid.UUID, attempt: int, owner: uuid.UUID, files: Sequence[Fi
         if any(row.status == Status.PUBLISHED for row in own):
             raise _already_published()
         StoredFile.objects.filter(pk__in=[row.pk for row in own]).delete()
-        whose = {"warehouse": active_warehouse(), "owner": owner, "task": task, "attempt": attempt}
+        whose = {"warehouse": at or active_warehouse(), "owner": owner, "task": task, "attempt": attempt}
         return StoredFile.objects.bulk_create([StoredFile(**whose, **facts) for facts in files])
 
 

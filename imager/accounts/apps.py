@@ -1,6 +1,7 @@
 """Users, organizations, channels and tokens."""
 
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
 from django.utils.translation import gettext_lazy as _
 
 
@@ -10,3 +11,9 @@ class AccountsConfig(AppConfig):
     name = "imager.accounts"
     label = "accounts"
     verbose_name = _("Accounts")
+
+    def ready(self) -> None:
+        """The groups of staff follow the permissions that there are."""
+        from imager.accounts import groups
+
+        post_migrate.connect(groups.after_migrate, dispatch_uid="imager.accounts.groups")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final, Protocol
 
+from django.contrib.admin.models import LogEntry
 from django.db import transaction
 from django.db.models import Q
 
@@ -45,6 +46,7 @@ def delete(user: User) -> None:
         follower.forget(user)
     UnitEntry.objects.filter(by=user.email).update(by=GONE)
     _forget_invitations(user)
+    _forget_in_log(user)
     user.delete()
 
 
@@ -52,3 +54,11 @@ def _forget_invitations(user: User) -> None:
     """Those that are over tell nobody's name any more; an open one is still a way in, and stays."""
     mine = Q(accepted_by=user) | Q(email__iexact=user.email, revoked_at__isnull=False)
     Invitation.objects.filter(mine).update(email=GONE, name="")
+
+
+def _forget_in_log(user: User) -> None:
+    """The admin's log keeps what was done to whom in words: those with the person's address go."""
+    of_users = Q(content_type__app_label="accounts", content_type__model="user", object_id=str(user.pk))
+    told = LogEntry.objects.filter(of_users | Q(object_repr__icontains=user.email))
+    told.update(object_repr=GONE)
+    LogEntry.objects.filter(change_message__icontains=user.email).update(change_message="")

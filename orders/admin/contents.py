@@ -113,6 +113,7 @@ class FeedAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # not ge
     """How the last looks ended."""
 
     list_display = ["__str__", "url", "entries", "outcome", "checked_at", "taken_at"]
+    search_fields = ["source", "url", "outcome"]
     actions = ["look_now"]
 
     @admin.action(description=_("Look at it now"), permissions=["view"])

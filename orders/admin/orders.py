@@ -1,24 +1,30 @@
-"""Orders in the admin: looked at, searched, canceled and retried; no status is edited by hand."""
+"""The list of all orders. No status is edited by hand; the desk is on each order's own page."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import Any
 
-from django.contrib import admin, messages
-from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib import admin
+from django.contrib.admin.views.main import ChangeList
+from django.core.exceptions import PermissionDenied
 from django.db.models import Model, QuerySet
-from django.http import HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
-from django.urls import reverse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy
 
-from imager.lifecycle import IllegalMove, LostRace
-from orders import services
+from imager import clock
+from imager.accounts.admin.links import links
+from orders import export, services
+from orders.admin.actions import OrderActions
 from orders.admin.common import ReadOnly, person
-from orders.models import Order, OrderMove
+from orders.models import Order, OrderMove, OrderNote
 from tasks_app.models import Card, Task
+
+RECIPIENT = tuple(f"recipient_{field}" for field in services.Recipient.__dataclass_fields__)
+WHAT = ("kind", "media", "quantity", "name", "configuration", "ordered_contents", "image_name", "image_bytes")
+STATE = ("number", "status", "priority", "failed_stage", "failure", "page", "elsewhere")
 
 
 class MoveInline(ReadOnly, admin.TabularInline):  # type: ignore[type-arg]  # not generic at run time
@@ -28,10 +34,18 @@ class MoveInline(ReadOnly, admin.TabularInline):  # type: ignore[type-arg]  # no
     readonly_fields = ["at"]
 
 
+class NoteInline(ReadOnly, admin.TabularInline):  # type: ignore[type-arg]  # not generic at run time
+    """Written on the order's page."""
+
+    model = OrderNote
+    fields = ["at", "by", "text"]
+    readonly_fields = ["at"]
+
+
 class TaskInline(ReadOnly, admin.TabularInline):  # type: ignore[type-arg]  # not generic at run time
     model = Task
     show_change_link = True
-    fields = ["kind", "unit", "status", "step", "host", "slot", "attempt", "trouble_sentence"]
+    fields = ["kind", "unit", "status", "priority", "step", "host", "slot", "attempt", "trouble_sentence"]
     readonly_fields = ["trouble_sentence"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Task]:
@@ -52,22 +66,42 @@ class CardInline(ReadOnly, admin.TabularInline):  # type: ignore[type-arg]  # no
         return super().get_queryset(request).select_related("host", "slot__host")
 
 
+class Orders(ChangeList):
+    """A page of orders, without what lists do not show."""
+
+    def get_queryset(self, *args: Any, **kwargs: Any) -> QuerySet[Order]:
+        """Recipes and contents are long."""
+        found: QuerySet[Order] = super().get_queryset(*args, **kwargs)
+        return found.defer("recipe", "contents")
+
+
 @admin.register(Order)
-class OrderAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
+class OrderAdmin(OrderActions, admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
     list_display = [
         "number",
         "name",
-        "organization",
+        "organization_link",
         "kind",
         "media",
         "quantity",
         "status",
+        "priority",
         "created_at",
         "page",
     ]
     list_display_links = ["number", "name"]
-    list_filter = ["status", "kind", "organization", "media", "created_at"]
+    list_filter = [
+        "status",
+        "failed_stage",
+        "kind",
+        "priority",
+        "organization__channel",
+        "organization",
+        "media",
+        "created_at",
+    ]
     list_select_related = ["organization", "media"]
+    show_full_result_count = False
     search_fields = [
         "=number",
         "name",
@@ -76,56 +110,30 @@ class OrderAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at 
         "recipient_name",
         "recipient_email",
         "created_by__email",
+        "=tracking",
     ]
+    search_help_text = gettext_lazy("Number, name, file, organization, recipient, who ordered, or tracking.")
     date_hierarchy = "created_at"
     ordering = ["-number"]
-    inlines = [MoveInline, TaskInline, CardInline]
-    actions = ["cancel_orders", "retry_orders"]
+    actions = ["retry_orders", "ship_orders", "prioritize_orders", "recreate_orders", "cancel_orders"]
+    inlines = [NoteInline, MoveInline, TaskInline, CardInline]
     fieldsets = [
-        (None, {"fields": ["number", "status", "failed_stage", "failure", "page"]}),
-        (
-            gettext_lazy("What"),
-            {
-                "fields": [
-                    "kind",
-                    "media",
-                    "quantity",
-                    "name",
-                    "configuration",
-                    "ordered_contents",
-                    "image_name",
-                    "image_bytes",
-                ]
-            },
-        ),
+        (None, {"fields": STATE}),
+        (gettext_lazy("What"), {"fields": WHAT}),
         (gettext_lazy("Who"), {"fields": ["organization", "created_by", "created_at"]}),
-        (
-            gettext_lazy("Recipient"),
-            {"fields": [f"recipient_{field}" for field in services.Recipient.__dataclass_fields__]},
-        ),
+        (gettext_lazy("Recipient"), {"fields": RECIPIENT}),
         (gettext_lazy("Delivery"), {"fields": ["tracking", "shipped_at", "expires_at"]}),
     ]
     readonly_fields = [
-        "number",
-        "status",
-        "failed_stage",
-        "failure",
-        "page",
-        "kind",
-        "media",
-        "quantity",
-        "name",
-        "configuration",
-        "ordered_contents",
-        "image_name",
-        "image_bytes",
+        *STATE,
+        *WHAT,
         "organization",
         "created_by",
         "created_at",
         "tracking",
         "shipped_at",
         "expires_at",
-        *(f"recipient_{field}" for field in services.Recipient.__dataclass_fields__),
+        *RECIPIENT,
     ]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -136,62 +144,51 @@ class OrderAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at 
         """Orders are history."""
         return False
 
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:  # Django's
+        """Without recipes."""
+        return Orders
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        """With the way out for whoever may export."""
+        may = person(request).has_perm("orders.export_order")
+        return super().changelist_view(request, {**(extra_context or {}), "may_export": may})
+
+    def get_urls(self) -> list[Any]:
+        """With the export."""
+        view = self.admin_site.admin_view(self.export)
+        mine: list[URLPattern] = [path("export/", view, name="orders_order_export")]
+        return [*mine, *super().get_urls()]
+
+    def export(self, request: HttpRequest) -> StreamingHttpResponse:
+        """The orders that the list shows, on all its pages, as CSV."""
+        if not person(request).has_perm("orders.export_order") or not self.has_view_permission(request):
+            raise PermissionDenied
+        orders = self.get_changelist_instance(request).get_queryset(request)
+        answer = StreamingHttpResponse(export.lines(orders), content_type="text/csv; charset=utf-8")
+        name = f"orders-{clock.now():%Y-%m-%d}.csv"
+        answer["Content-Disposition"] = f'attachment; filename="{name}"'
+        answer["X-Content-Type-Options"] = "nosniff"
+        return answer
+
     @admin.display(description=gettext_lazy("contents"))
     def ordered_contents(self, order: Order) -> str:
         return ", ".join(content["title"] for content in order.contents) or "–"
+
+    @admin.display(description=gettext_lazy("organization"), ordering="organization__name")
+    def organization_link(self, order: Order) -> str:
+        """The organization, as a link."""
+        address = reverse("admin:accounts_organization_change", args=[order.organization_id])
+        return format_html('<a href="{}">{}</a>', address, order.organization)
 
     @admin.display(description=gettext_lazy("page"))
     def page(self, order: Order) -> str:
         return format_html('<a href="{}">{}</a>', order.get_absolute_url(), _("open"))
 
-    @admin.action(description=gettext_lazy("Cancel the selected orders"), permissions=["change"])
-    def cancel_orders(self, request: HttpRequest, orders: QuerySet[Order]) -> HttpResponse | None:
-        warning = _("Running work is stopped and the images are removed. This cannot be undone.")
-        return self._after_asking(
-            request, orders, "cancel_orders", _("Cancel orders"), warning, services.cancel
+    @admin.display(description=gettext_lazy("elsewhere"))
+    def elsewhere(self, order: Order) -> str:
+        """What else there is of it."""
+        return links(
+            (_("stored files"), "warehouse_storedfile", {"q": order.pk}),
+            (_("units"), "accounts_unitentry", {"q": order.number}),
+            (_("log of the tasks"), "tasks_app_attempt", {"q": order.number}),
         )
-
-    @admin.action(description=gettext_lazy("Retry the selected orders"), permissions=["change"])
-    def retry_orders(self, request: HttpRequest, orders: QuerySet[Order]) -> HttpResponse | None:
-        warning = _("Failed work is started again; finished work is kept.")
-        return self._after_asking(request, orders, "retry_orders", _("Retry orders"), warning, services.retry)
-
-    def _after_asking(
-        self,
-        request: HttpRequest,
-        orders: QuerySet[Order],
-        name: str,
-        title: str,
-        warning: str,
-        verb: Callable[..., Order],
-    ) -> HttpResponse | None:
-        """Show what would be done; do it when that page is confirmed, each order by itself."""
-        if "confirmed" in request.POST:
-            self._apply(request, orders, verb)
-            return None
-        context = {
-            **self.admin_site.each_context(request),
-            "title": title,
-            "warning": warning,
-            "orders": orders,
-            "action": name,
-            "checkbox": ACTION_CHECKBOX_NAME,
-            "opts": self.opts,
-            "back": reverse("admin:orders_order_changelist"),
-        }
-        return TemplateResponse(request, "admin/orders/order/confirm.html", context)
-
-    def _apply(self, request: HttpRequest, orders: QuerySet[Order], verb: Callable[..., Order]) -> None:
-        done = 0
-        for order in orders:
-            try:
-                verb(order, by=person(request))
-                done += 1
-            except (IllegalMove, LostRace) as error:
-                self.message_user(request, str(error), messages.ERROR)
-        if done:
-            self.message_user(
-                request,
-                ngettext("%(done)s order.", "%(done)s orders.", done) % {"done": done},
-                messages.SUCCESS,
-            )

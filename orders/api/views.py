@@ -53,6 +53,7 @@ class OrderViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.Ge
 
     queryset = Order.objects.none()
     permission_classes = [IsMember]
+    staff_needs = {verb: f"orders.{verb}_order" for verb in ("cancel", "retry", "ship")}
     filter_backends: Any = [*api_settings.DEFAULT_FILTER_BACKENDS, Ordering]
     filterset_fields = {"status": ["exact", "in"], "kind": ["exact"]}
     ordering_fields = ["number", "created_at", "status"]

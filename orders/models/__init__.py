@@ -6,7 +6,8 @@ from orders.models.addresses import Address
 from orders.models.configurations import Configuration
 from orders.models.contents import Content, Edition, Feed, Source
 from orders.models.media import Media
-from orders.models.orders import MAX_QUANTITY, NextNumber, Order, OrderMove, download_token
+from orders.models.notes import OrderNote
+from orders.models.orders import MAX_QUANTITY, NextNumber, Order, OrderMove, Priority, download_token
 
 __all__ = [
     "MAX_QUANTITY",
@@ -19,6 +20,8 @@ __all__ = [
     "NextNumber",
     "Order",
     "OrderMove",
+    "OrderNote",
+    "Priority",
     "Source",
     "download_token",
 ]

@@ -35,6 +35,14 @@ def download_token() -> str:
     return secrets.token_urlsafe(24)
 
 
+class Priority(models.IntegerChoices):
+    """Whose work is done first: the lower the number, the sooner."""
+
+    URGENT = 10, _("urgent")
+    NORMAL = 100, _("normal")
+    LOW = 200, _("low")
+
+
 class Order(models.Model):
     """A frozen configuration, on its way to cards or to a download."""
 
@@ -53,6 +61,13 @@ class Order(models.Model):
     created_at = models.DateTimeField(_("ordered"), auto_now_add=True)
     status = models.CharField(
         _("status"), max_length=20, choices=OrderStatus.choices, default=OrderStatus.PLACED
+    )
+    priority = models.SmallIntegerField(
+        _("priority"),
+        choices=Priority.choices,
+        default=Priority.NORMAL,
+        db_default=Priority.NORMAL,
+        help_text=_("Its work is done before that of orders with a lesser one."),
     )
     failed_stage = models.CharField(_("failed while"), max_length=20, blank=True)
     failure = models.TextField(_("failure"), blank=True)
@@ -86,7 +101,19 @@ class Order(models.Model):
         ordering = ["-created_at"]
         verbose_name = _("order")
         verbose_name_plural = _("orders")
-        indexes = [models.Index(fields=["organization", "-created_at"], name="order_list")]
+        permissions = [  # for staff; members do what they may within their organization
+            ("cancel_order", "Can cancel orders"),
+            ("retry_order", "Can retry orders"),
+            ("ship_order", "Can ship orders"),
+            ("readdress_order", "Can change where orders go"),
+            ("prioritize_order", "Can change the priority of orders"),
+            ("export_order", "Can export orders"),
+            ("see_statistics", "Can see statistics"),
+        ]
+        indexes = [
+            models.Index(fields=["organization", "-created_at"], name="order_list"),
+            models.Index(fields=["created_at"], name="order_created"),  # statistics, exports of a time
+        ]
         constraints = [
             models.UniqueConstraint(
                 fields=["organization", "idempotency_key"], name="order_once_per_idempotency_key"

@@ -13,10 +13,11 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from imager.accounts.visitor import demand
 from orders import countries, queries
 from orders.address_form import AddressForm
 from orders.models import Address
-from orders.views.visitor import Request, visitor
+from orders.views.visitor import Request, needs, visitor
 
 PER_PAGE: Final = 25
 
@@ -42,6 +43,7 @@ def search(addresses: QuerySet[Address], sought: str) -> QuerySet[Address]:
 
 
 @login_required
+@needs("orders.add_address")
 @require_http_methods(["GET", "HEAD", "POST"])
 def address_new(request: Request) -> HttpResponse:
     """Enter an address."""
@@ -58,6 +60,8 @@ def address(request: Request, pk: int) -> HttpResponse:
 def edit(request: Request, subject: Address) -> HttpResponse:
     """The form; saved if it is sent and right."""
     form = AddressForm(request.POST or None, instance=subject, by=visitor(request))
+    if request.method == "POST" and subject.pk:
+        demand(request, "orders.change_address")
     if request.method == "POST" and form.is_valid():
         saved = form.save()
         messages.success(request, _("The address “%(name)s” is saved.") % {"name": saved})
@@ -66,6 +70,7 @@ def edit(request: Request, subject: Address) -> HttpResponse:
 
 
 @login_required
+@needs("orders.delete_address")
 @require_POST
 def address_delete(request: Request, pk: int) -> HttpResponse:
     """Take an address out of the book. Orders stay."""

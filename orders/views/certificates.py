@@ -7,10 +7,10 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 
+from imager.accounts.visitor import staff_only
 from orders import certificates, queries
 from orders.views.visitor import visitor
 from tasks_app.models import Card
-from tasks_app.views.visitors import staff_only
 
 CODE_KEPT = 24 * 3600  # seconds; the address in it never changes
 
@@ -39,7 +39,7 @@ def code(_request: HttpRequest, serial: str) -> HttpResponse:
 @require_safe
 def labels(request: HttpRequest, pk: str) -> HttpResponse:
     """A label for each verified card of the order, to be printed; `card`: for that serial number alone."""
-    staff_only(request)
+    staff_only(request, "orders.ship_order")
     order = get_object_or_404(queries.visible_orders(visitor(request)).defer("recipe", "contents"), pk=pk)
     cards = certificates.certified().filter(order=order).order_by("unit")
     if only := request.GET.get("card", ""):

@@ -13,10 +13,11 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 
+from imager.accounts.visitor import demand
 from orders import queries, sizes
 from orders.forms import ConfigurationForm
 from orders.models import Configuration, Content, Media
-from orders.views.visitor import HTMX, Request, visitor
+from orders.views.visitor import HTMX, Request, needs, visitor
 
 PER_PAGE = 25
 
@@ -33,6 +34,7 @@ def configurations(request: Request) -> HttpResponse:
 
 @vary_on_headers(*HTMX)
 @login_required
+@needs("orders.add_configuration")
 @require_http_methods(["GET", "HEAD", "POST"])
 def configuration_new(request: Request) -> HttpResponse:
     """Describe a hotspot."""
@@ -52,6 +54,8 @@ def edit(request: Request, subject: Configuration) -> HttpResponse:
     form = ConfigurationForm(request.POST or None, instance=subject, by=visitor(request))
     if request.htmx.target == "total":
         return render(request, "orders/_total.html", total(request.POST.getlist("contents")))
+    if request.method == "POST" and subject.pk:
+        demand(request, "orders.change_configuration")
     if request.method == "POST" and form.is_valid():
         saved = form.save()
         messages.success(request, _("The configuration “%(name)s” is saved.") % {"name": saved})
@@ -75,6 +79,7 @@ def total(chosen: list[str]) -> dict[str, object]:
 
 
 @login_required
+@needs("orders.delete_configuration")
 @require_POST
 def configuration_delete(request: Request, pk: int) -> HttpResponse:
     """Delete a hotspot's description. Orders stay."""

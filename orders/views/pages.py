@@ -23,8 +23,9 @@ from orders.forms import OrderForm, ShipForm
 from orders.lifecycle import FINAL, MOVES, OrderStatus
 from orders.models import Order
 from orders.stages import line
+from orders.views import desk
 from orders.views.sizing import sizing
-from orders.views.visitor import HTMX, Request, visitor
+from orders.views.visitor import HTMX, Request, needs, visitor
 from tasks_app import queries as tasks
 from tasks_app.models import Card
 
@@ -54,7 +55,7 @@ def home(request: Request) -> HttpResponse:
             "ready": counts.get(OrderStatus.READY_TO_SHIP, 0),
             "available": counts.get(OrderStatus.AVAILABLE, 0),
             "failed": counts.get(OrderStatus.FAILED, 0),
-            "stations": tasks.stations() if user.role == Role.STAFF else [],
+            "stations": tasks.stations() if user.is_staff and user.has_perm("tasks_app.change_slot") else [],
         },
     )
 
@@ -98,6 +99,7 @@ def search(orders: QuerySet[Order], sought: str) -> QuerySet[Order]:
 
 @vary_on_headers(*HTMX)
 @login_required
+@needs("orders.add_order")
 @require_http_methods(["GET", "HEAD", "POST"])
 def order_new(request: Request) -> HttpResponse:
     """The order form. htmx gets the sizes and the summary for what is chosen so far."""
@@ -130,7 +132,7 @@ def order(request: Request, pk: str) -> HttpResponse:
 def show(request: Request, order: Order, form: ShipForm, status: int = 200) -> HttpResponse:
     """The order's page or, for htmx, its fragment."""
     template = "orders/_progress.html" if request.htmx else "orders/order.html"
-    context = facts(visitor(request), order)
+    context = facts(visitor(request), order) | desk.facts(request, order)
     context |= {"form": form, "oob": bool(request.htmx)}
     context["moved"] = context["oob"] and request.GET.get("seen") != order.status
     return render(request, template, context, status=status)
@@ -156,15 +158,16 @@ def facts(user: User, order: Order) -> dict[str, Any]:
         "country": countries.name_of(order.recipient_country),
         "is_staff": is_staff,
         "live": order.status in UNDER_WAY,
-        "can_cancel": OrderStatus.CANCELED in ways,
-        "can_retry": order.status == OrderStatus.FAILED,
-        "can_ship": is_staff and OrderStatus.SHIPPED in ways,
+        "can_cancel": user.may("orders.cancel_order") and OrderStatus.CANCELED in ways,
+        "can_retry": user.may("orders.retry_order") and order.status == OrderStatus.FAILED,
+        "can_ship": is_staff and user.has_perm("orders.ship_order") and OrderStatus.SHIPPED in ways,
         "download_url": notices.download_url(order) if works else "",
         "torrent_url": notices.torrent_url(order) if works else "",
     }
 
 
 @login_required
+@needs("orders.cancel_order")
 @require_POST
 def order_cancel(request: Request, pk: str) -> HttpResponse:
     """Cancel, if the order is not over."""
@@ -180,6 +183,7 @@ def order_cancel(request: Request, pk: str) -> HttpResponse:
 
 
 @login_required
+@needs("orders.retry_order")
 @require_POST
 def order_retry(request: Request, pk: str) -> HttpResponse:
     """Take a failed order up again."""
@@ -197,6 +201,7 @@ def order_retry(request: Request, pk: str) -> HttpResponse:
 
 
 @login_required
+@needs("orders.ship_order")
 @require_POST
 def order_ship(request: Request, pk: str) -> HttpResponse:
     """The cards were sent (staff)."""

@@ -7,7 +7,9 @@ from typing import Final
 from django.http import HttpRequest
 from django_htmx.middleware import HtmxDetails
 
-from imager.accounts.models import User
+from imager.accounts.visitor import needs, visitor
+
+__all__ = ["HTMX", "Request", "needs", "visitor"]
 
 HTMX: Final = ("HX-Request", "HX-Target")  # what decides between a page and a part of it: caches must know
 
@@ -16,9 +18,3 @@ class Request(HttpRequest):
     """A request as our middleware hands it on."""
 
     htmx: HtmxDetails
-
-
-def visitor(request: HttpRequest) -> User:
-    """The person who is logged in. Only in views behind `login_required`."""
-    assert isinstance(request.user, User)  # noqa: S101  # login_required has looked
-    return request.user

@@ -19,6 +19,7 @@ from tasks_app.api.authentication import HostAuthentication
 from tasks_app.models import Host
 from tasks_app.services.attempts import assignments, refuse_version
 from warehouse.authentication import IsWarehouse, WarehouseAuthentication
+from warehouse.models import Warehouse
 from workers.contract import PROTOCOL, Answer
 
 
@@ -115,9 +116,9 @@ class PublishView(WarehouseView):
     def post(self, request: Request) -> Response:
         """May this attempt's files be published?"""
         body = body_of(request, s.PublishSerializer)
-        return Response(
-            services.publish(task_id=UUID(body["task"]), attempt=body["attempt"], files=body["files"])
-        )
+        task, attempt = UUID(body["task"]), body["attempt"]
+        assert isinstance(request.auth, Warehouse)  # noqa: S101  # IsWarehouse has looked
+        return Response(services.publish(task_id=task, attempt=attempt, files=body["files"], at=request.auth))
 
 
 class PublishedView(WarehouseView):

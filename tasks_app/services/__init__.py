@@ -6,7 +6,7 @@ from tasks_app.services.cards import confirm
 from tasks_app.services.duty import disable, drain, enable, resume
 from tasks_app.services.hosts import enrol
 from tasks_app.services.lots import use_lot
-from tasks_app.services.moving import cancel_tasks, create_task, find_hosts, retry_task
+from tasks_app.services.moving import cancel_tasks, create_task, find_hosts, prioritize_tasks, retry_task
 from tasks_app.services.publishing import ended, publish, published, ticket
 from tasks_app.services.relocating import relocate, unconfirm
 from tasks_app.services.suspicion import release_slot
@@ -24,6 +24,7 @@ __all__ = [
     "enrol",
     "find_hosts",
     "permit",
+    "prioritize_tasks",
     "publish",
     "published",
     "release",

@@ -148,6 +148,7 @@ def assignment(task: Task, claim_id: UUID) -> Assignment:
     spec = dict(task.spec)
     if task.kind == Kind.CREATE:
         spec.pop("signing_key", None)  # the host's own
+        spec.pop("warehouse", None)  # its ticket says where
         spec["recipe"] = followers.recipe(task.order_id)
     if task.kind == Kind.WRITE and task.slot:
         spec |= {

@@ -79,6 +79,7 @@ def create_task(
     spec: dict[str, Any],
     total_bytes: int,
     status: str = TaskStatus.QUEUED,
+    priority: int = 100,
     by: str,
 ) -> Task:
     """A new task for `order`; the same (order, kind, unit) again gives the one that is there."""
@@ -93,6 +94,7 @@ def create_task(
             "spec": spec,
             "total_bytes": total_bytes,
             "status": status,
+            "priority": priority,
             "queued_at": at,
             "not_before": at,
         },
@@ -114,6 +116,17 @@ def cancel_tasks(order: Order, *, by: str) -> None:
             dispatch.notify("cancel")
         elif TaskStatus.CANCELED in MOVES[task.status]:
             move_task(task, TaskStatus.CANCELED, by=by)
+
+
+@transaction.atomic
+def prioritize_tasks(order: Order, priority: int) -> None:
+    """What the order still has to be done is done sooner, or later: the lower the number, the sooner."""
+    lock_order(order.pk)
+    over = [TaskStatus.DONE, TaskStatus.CANCELED]  # a failed one may be retried
+    unfinished = Task.objects.filter(order_id=order.pk).exclude(status__in=over)
+    unfinished.update(priority=priority)
+    if unfinished.filter(status=TaskStatus.QUEUED).update(rung_at=None):
+        dispatch.notify("task")
 
 
 @transaction.atomic

@@ -16,6 +16,7 @@ from imager.api import Problem
 from tasks_app.models import Attempt, Host, Task
 from tasks_app.services.attempts import current, find, find_locked
 from warehouse import services as warehouse
+from warehouse.models import Warehouse
 from workers.contract import FileFacts, Kind, Right, Ticket
 
 OVERLAP = timedelta(seconds=60)  # transactions commit out of order: say recent ends twice rather than never
@@ -32,16 +33,21 @@ def ticket(task_id: UUID, host: Host, *, attempt: int) -> Ticket:
         raise Problem(403, "not_yours", _("A card is written from the image that was downloaded before."))
     right = Right.STORE if task.kind == Kind.CREATE else Right.READ
     room = 2 * task.total_bytes + ROOM_FOR_INDEXES
-    return warehouse.ticket(task=task.pk, attempt=attempt, order=task.order_id, right=right, max_bytes=room)
+    into = str(task.spec.get("warehouse", ""))
+    return warehouse.ticket(
+        task=task.pk, attempt=attempt, order=task.order_id, right=right, max_bytes=room, into=into
+    )
 
 
-def publish(*, task_id: UUID, attempt: int, files: list[FileFacts]) -> dict[str, Any]:
-    """Allow the warehouse to publish the files of an attempt, if it is still the current one."""
+def publish(
+    *, task_id: UUID, attempt: int, files: list[FileFacts], at: Warehouse | None = None
+) -> dict[str, Any]:
+    """Allow the warehouse `at` to publish the files of an attempt, if it is still the current one."""
     with transaction.atomic():
         task = find_locked(task_id)
         if not _current(task, attempt) or task.cancel_requested_at:
             raise Problem(409, "stale", _("That attempt is over: its files are not published."))
-        warehouse.grant(task=task.pk, attempt=attempt, owner=task.order_id, files=files)
+        warehouse.grant(task=task.pk, attempt=attempt, owner=task.order_id, files=files, at=at)
         return {"order": str(task.order_id)}
 
 

@@ -10,7 +10,7 @@ from imager.sizes import words
 
 register = template.Library()
 
-MINUTE, HOUR = 60, 3600
+MINUTE, HOUR, DAY = 60, 3600, 86400
 
 
 register.filter("size", words)
@@ -54,3 +54,17 @@ def lasting(seconds: float | None) -> str:
 
 def _hours(minutes: int) -> dict[str, int]:
     return {"hours": minutes // MINUTE, "minutes": minutes % MINUTE}
+
+
+@register.filter
+def took(seconds: float) -> str:
+    """How long something took, in the two largest units: `3 d 4 h`, `5 min 6 s`."""
+    whole = max(0, round(seconds))
+    days, hours, minutes = whole // DAY, whole % DAY // HOUR, whole % HOUR // MINUTE
+    if days:
+        return _("%(days)d d %(hours)d h") % {"days": days, "hours": hours}
+    if hours:
+        return _("%(hours)d h %(minutes)d min") % {"hours": hours, "minutes": minutes}
+    if minutes:
+        return _("%(minutes)d min %(seconds)d s") % {"minutes": minutes, "seconds": whole % MINUTE}
+    return _("%(seconds)d s") % {"seconds": whole}

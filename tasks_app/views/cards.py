@@ -8,15 +8,15 @@ from django.shortcuts import render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
+from imager.accounts.visitor import staff_only
 from tasks_app.statistics import PERIODS, statistics
-from tasks_app.views.visitors import staff_only
 
 
 @login_required
 @require_safe
 def cards(request: HttpRequest) -> HttpResponse:
     """Verdicts, speeds and latencies by lot, slot and media; `days`: of cards since then, or `all`."""
-    staff_only(request)
+    staff_only(request, "tasks_app.view_card")
     chosen = request.GET.get("days", "")
     days = next((days for days in PERIODS if chosen == str(days)), None if chosen == "all" else PERIODS[1])
     found = statistics(days)

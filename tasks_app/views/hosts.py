@@ -8,8 +8,8 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 from django.views.decorators.vary import vary_on_headers
 
+from imager.accounts.visitor import staff_only
 from tasks_app import overview
-from tasks_app.views.visitors import staff_only
 
 
 @vary_on_headers("HX-Request")
@@ -17,6 +17,6 @@ from tasks_app.views.visitors import staff_only
 @require_safe
 def hosts(request: HttpRequest) -> HttpResponse:
     """All hosts. htmx asks for the table alone."""
-    staff_only(request)
+    staff_only(request, "tasks_app.view_host")
     template = "tasks_app/_hosts.html" if getattr(request, "htmx", False) else "tasks_app/hosts.html"
     return render(request, template, {"lines": overview.hosts()})

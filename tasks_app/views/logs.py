@@ -12,9 +12,9 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 from django.views.decorators.vary import vary_on_headers
 
+from imager.accounts.visitor import staff_only
 from tasks_app import ansi, logbook
 from tasks_app.models import Attempt
-from tasks_app.views.visitors import staff_only
 
 OFFSET: Final = re.compile(r"[0-9]{1,15}")
 
@@ -24,7 +24,7 @@ OFFSET: Final = re.compile(r"[0-9]{1,15}")
 @require_safe
 def attempt_log(request: HttpRequest, task: UUID, attempt: int) -> HttpResponse:
     """The end of the log; for htmx, what came after `since`; `still`: does not follow; `raw`: a file."""
-    staff_only(request)
+    staff_only(request, "tasks_app.view_attempt")
     if "raw" in request.GET:
         return as_file(task, attempt)
     since = request.GET.get("since", "")

@@ -6,32 +6,27 @@ import re
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 
+from imager.accounts.visitor import staff_only
 from imager.api import Problem
 from tasks_app import queries, services
 from tasks_app.models import Host, Slot
 from tasks_app.statistics import lots_in_use
 
+OPERATE = "tasks_app.change_slot"
 DISKSEQ = re.compile(r"-?[0-9]{1,19}")
-
-
-def operators_only(request: HttpRequest) -> None:
-    """Staff operate stations."""
-    if not (request.user.is_authenticated and request.user.is_staff):
-        raise PermissionDenied(_("Only staff may operate a station. Ask an administrator for the role."))
 
 
 @login_required
 @require_safe
 def stations(request: HttpRequest) -> HttpResponse:
     """The writer hosts."""
-    operators_only(request)
+    staff_only(request, OPERATE)
     return render(request, "tasks_app/stations.html", {"stations": queries.stations()})
 
 
@@ -40,7 +35,7 @@ def stations(request: HttpRequest) -> HttpResponse:
 @require_safe
 def station(request: HttpRequest, name: str) -> HttpResponse:
     """One writer host: its slots and what each needs now. htmx asks for the tiles alone."""
-    operators_only(request)
+    staff_only(request, OPERATE)
     host = get_object_or_404(Host.objects.select_related("lot"), name=name, kind=Host.Kind.WRITER)
     context = {"host": host, "silent": queries.silent(host), **queries.station(host)}
     if getattr(request, "htmx", False):
@@ -52,7 +47,7 @@ def station(request: HttpRequest, name: str) -> HttpResponse:
 @require_POST
 def confirm(request: HttpRequest, name: str, slot: str) -> HttpResponse:
     """The operator confirms the card that the page showed."""
-    operators_only(request)
+    staff_only(request, OPERATE)
     found = get_object_or_404(Slot.objects.select_related("host"), host__name=name, name=slot)
     seen, boot_id = request.POST.get("diskseq", ""), request.POST.get("boot_id", "")
     diskseq = int(seen) if DISKSEQ.fullmatch(seen) else None
@@ -69,7 +64,7 @@ def confirm(request: HttpRequest, name: str, slot: str) -> HttpResponse:
 @require_POST
 def release(request: HttpRequest, name: str, slot: str) -> HttpResponse:
     """Somebody looked at a quarantined reader, says so, and lets it serve again."""
-    operators_only(request)
+    staff_only(request, OPERATE)
     found = get_object_or_404(Slot.objects.select_related("host"), host__name=name, name=slot)
     if request.POST.get("checked") != "yes":
         messages.error(request, _("Say first that you have looked at the reader of slot %s.") % slot)
@@ -87,7 +82,7 @@ def release(request: HttpRequest, name: str, slot: str) -> HttpResponse:
 @require_POST
 def lot(request: HttpRequest, name: str) -> HttpResponse:
     """The operator tells where the cards come from that are inserted from now on."""
-    operators_only(request)
+    staff_only(request, OPERATE)
     host = get_object_or_404(Host, name=name, kind=Host.Kind.WRITER)
     try:
         found = services.use_lot(host, brand=request.POST.get("brand", ""), name=request.POST.get("lot", ""))

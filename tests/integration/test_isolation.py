@@ -40,7 +40,7 @@ SECRETS = (
 )
 REFUSALS = {400, 401, 403, 404, 405, 409, 415, 422, 426}
 METHODS = ["get", "post", "put", "patch", "delete"]
-ROLES = ["nobody", "stranger", "lonely", "creator", "writer"]
+ROLES = ["nobody", "stranger", "lonely", "idle", "creator", "writer"]
 
 # Whoever knows such an address may have what it leads to: the address itself is the key.
 KEYS = {"download": "made to be passed on", "invitation": "sent to one person"}
@@ -114,6 +114,8 @@ def visitor(request, school, line) -> User | None:
             return make.user(email="stranger@example.org")
         case "lonely":
             return make.user(email="lonely@example.org", organization=None)
+        case "idle":  # staff of no group: the role alone opens nothing that is anybody's
+            return make.user(role=Role.STAFF, email="idle@example.org")
         case Role.CREATOR:
             return make.host(Host.Kind.CREATOR, channel=make.channel("other")).account
         case Role.WRITER:

@@ -11,6 +11,7 @@ from django.http import HttpRequest
 from django.urls import URLPattern, path
 from django.utils.translation import gettext_lazy as _
 
+from imager.accounts.admin.links import links
 from imager.accounts.admin.units import grant
 from imager.accounts.models import Channel, Organization, UnitEntry
 
@@ -33,9 +34,13 @@ class OrganizationAdmin(_Organizations):
     search_fields = ("name", "slug", "email")
     autocomplete_fields = ("channel",)
     prepopulated_fields = {"slug": ("name",)}
-    readonly_fields = ("created_at", "balance")
+    readonly_fields = ("created_at", "balance", "elsewhere")
     fieldsets = (
-        (None, {"fields": ("name", "slug", "email", "language", "channel", "active", "created_at")}),
+        (
+            None,
+            {"fields": ("name", "slug", "email", "language", "channel", "active", "created_at", "elsewhere")},
+        ),
+        (_("Images"), {"fields": ("warehouse", "public_warehouse")}),
         (
             _("Limits"),
             {
@@ -65,6 +70,22 @@ class OrganizationAdmin(_Organizations):
         view = self.admin_site.admin_view(partial(grant, self.admin_site))
         mine: list[URLPattern] = [path("<int:pk>/grant/", view, name="accounts_organization_grant")]
         return [*mine, *super().get_urls()]
+
+    @admin.display(description=_("elsewhere"))
+    def elsewhere(self, organization: Organization) -> str:
+        """What belongs to it."""
+        mine = {"organization__id__exact": organization.pk}
+        return (
+            links(
+                (_("users"), "accounts_user", mine),
+                (_("orders"), "orders_order", mine),
+                (_("configurations"), "orders_configuration", mine),
+                (_("ledger"), "accounts_unitentry", mine),
+                (_("invitations"), "accounts_invitation", mine),
+            )
+            if organization.pk
+            else "–"
+        )
 
     @admin.display(description=_("users"), ordering="people_count")
     def people(self, organization: Organization) -> int:

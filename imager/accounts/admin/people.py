@@ -14,8 +14,9 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from imager.accounts import addresses, leaving, services
-from imager.accounts.models import User
+from imager.accounts import addresses, groups, leaving, services
+from imager.accounts.admin.links import links
+from imager.accounts.models import Role, User
 
 if TYPE_CHECKING:
     _Users = stock.UserAdmin[User]
@@ -26,7 +27,9 @@ else:
     _NewUser, _ChangedUser = forms.AdminUserCreationForm, forms.UserChangeForm
 
 # What makes somebody powerful: only a superuser gives it, or touches who has it.
-POWERS = ("is_superuser", "groups", "user_permissions")
+POWERS = ("is_superuser", "user_permissions")
+# What lets people in on the staff side: for administrators. Others see members alone.
+STAFF_SIDE = ("role", "groups")
 
 
 class NewUserForm(_NewUser):
@@ -54,28 +57,34 @@ class UserAdmin(_Users):
     form = UserForm
     add_form = NewUserForm
     list_display = ("email", "name", "role", "organization", "is_active", "expires_at", "last_login")
-    list_filter = ("role", "is_active", "is_superuser", "organization")
+    list_filter = ("role", "groups", "is_active", "is_superuser", "organization")
     list_select_related = ("organization",)
     search_fields = ("email", "name", "organization__name", "organization__slug")
     ordering = ("email",)
     autocomplete_fields = ("organization",)
-    readonly_fields = ("last_login", "date_joined")
+    readonly_fields = ("last_login", "date_joined", "elsewhere")
     actions = ("log_out_everywhere",)
     fieldsets = (
         (None, {"fields": ("email", "password")}),
         (_("Person or host"), {"fields": ("name", "role", "organization", "language")}),
-        (_("Permissions"), {"fields": ("is_active", "expires_at", *POWERS)}),
-        (_("Dates"), {"fields": ("last_login", "date_joined")}),
+        (_("Permissions"), {"fields": ("is_active", "expires_at", "groups", *POWERS)}),
+        (_("Dates"), {"fields": ("last_login", "date_joined", "elsewhere")}),
     )
     add_fieldsets = (
         (None, {"classes": ("wide",), "fields": ("email", "usable_password", "password1", "password2")}),
-        (_("Person or host"), {"fields": ("name", "role", "organization", "language")}),
+        (_("Person or host"), {"fields": ("name", "role", "organization", "language", "groups")}),
     )
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
+        """Whoever may not manage staff finds members alone."""
+        users = super().get_queryset(request)
+        return users if _manages_staff(request) else users.filter(role=Role.MEMBER)
+
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[Any, ...]:
-        """Staff who are no superusers cannot make themselves, or others, powerful."""
+        """Staff cannot make themselves, or others, more powerful than they are."""
         fields = tuple(super().get_readonly_fields(request, obj))
-        return fields if _is_superuser(request) else (*fields, *POWERS)
+        fields = fields if _is_superuser(request) else (*fields, *POWERS)
+        return fields if _manages_staff(request) else (*fields, *STAFF_SIDE)
 
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         """A superuser's account (its password, too) is changed by superusers alone."""
@@ -101,6 +110,17 @@ class UserAdmin(_Users):
         for user in queryset.order_by("pk"):
             leaving.delete(user)
 
+    @admin.display(description=_("elsewhere"))
+    def elsewhere(self, user: User) -> str:
+        """What is theirs."""
+        mine = {"q": user.email}
+        return links(
+            (_("orders"), "orders_order", mine),
+            (_("sessions"), "usersessions_usersession", mine),
+            (_("second factors"), "mfa_authenticator", mine),
+            (_("addresses"), "account_emailaddress", mine),
+        )
+
     @admin.action(description=_("Log out everywhere: end all tokens and sessions"), permissions=["change"])
     def log_out_everywhere(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
         """End every token and session of the chosen accounts."""
@@ -117,5 +137,11 @@ def _is_superuser(request: HttpRequest) -> bool:
     return isinstance(request.user, User) and request.user.is_superuser
 
 
+def _manages_staff(request: HttpRequest) -> bool:
+    return isinstance(request.user, User) and request.user.has_perm(groups.MANAGE_STAFF)
+
+
 def _may_touch(request: HttpRequest, user: User | None) -> bool:
-    return user is None or not user.is_superuser or _is_superuser(request)
+    if user is None or _is_superuser(request):
+        return True
+    return not user.is_superuser and (user.role == Role.MEMBER or _manages_staff(request))

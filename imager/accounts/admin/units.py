@@ -48,6 +48,7 @@ class UnitEntryAdmin(_Entries):
     list_filter = ("kind", "organization", "at")
     list_select_related = ("organization", "order")
     search_fields = ("organization__name", "organization__slug", "=order__number", "by", "note")
+    show_full_result_count = False
     date_hierarchy = "at"
     ordering = ("-pk",)
     list_per_page = 50

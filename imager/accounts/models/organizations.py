@@ -13,7 +13,33 @@ class Language(models.TextChoices):
     FR = "fr", "Français"
 
 
-class Channel(models.Model):
+class Destinations(models.Model):
+    """Where new images are kept. An organization's own choice goes before its channel's; else the site's."""
+
+    warehouse = models.ForeignKey(
+        "warehouse.Warehouse",
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("warehouse for cards"),
+        help_text=_("Where images of physical orders are kept. Empty: wherever images go by default."),
+    )
+    public_warehouse = models.ForeignKey(
+        "warehouse.Warehouse",
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("warehouse for downloads"),
+        help_text=_("Where images of downloads are kept. Empty: wherever images go by default."),
+    )
+
+    class Meta:
+        abstract = True
+
+
+class Channel(Destinations):
     """A production line: its hosts build and write only for organizations of this channel."""
 
     slug = models.SlugField(_("slug"), max_length=50, unique=True)
@@ -33,7 +59,7 @@ class Channel(models.Model):
         return self.name
 
 
-class Organization(models.Model):
+class Organization(Destinations):
     """Who orders. Everything a member sees belongs to the organization."""
 
     slug = models.SlugField(_("slug"), max_length=50, unique=True)

@@ -94,6 +94,7 @@ class User(AbstractBaseUser, PermissionsMixin):
         ordering = ["email"]
         verbose_name = _("user")
         verbose_name_plural = _("users")
+        permissions = [("manage_staff", "Can manage the accounts of staff and hosts")]
         constraints = [
             models.UniqueConstraint(Lower("email"), name="user_email_in_any_case"),
             models.CheckConstraint(condition=models.Q(role__in=Role.values), name="user_role_known"),
@@ -111,6 +112,10 @@ class User(AbstractBaseUser, PermissionsMixin):
     def is_host(self) -> bool:
         """Whether a machine, not a person, uses this account."""
         return self.role in {Role.CREATOR, Role.WRITER}
+
+    def may(self, permission: str) -> bool:
+        """Whether the person may do what staff need `permission` for; members do it in their organization."""
+        return self.role == Role.MEMBER or (self.is_staff and self.has_perm(permission))
 
     @property
     def bar(self) -> Bar | None:

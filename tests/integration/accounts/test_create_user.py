@@ -43,7 +43,7 @@ def test_a_member_with_a_printed_password() -> None:
 
 
 def test_two_passwords_are_never_the_same() -> None:
-    assert create("a@example.org", "--role", "staff") != create("b@example.org", "--role", "staff")
+    assert create("a@example.org", "--group", "operator") != create("b@example.org", "--group", "operator")
 
 
 def test_a_superuser_is_staff() -> None:
@@ -52,10 +52,18 @@ def test_a_superuser_is_staff() -> None:
     assert (boss.role, boss.is_superuser, boss.is_staff) == (Role.STAFF, True, True)
 
 
+@pytest.mark.parametrize("group", ["operator", "support", "administrator"])
+def test_a_group_makes_staff_of_it(group: str) -> None:
+    create("clerk@example.org", "--group", group)
+    clerk = User.objects.get(email="clerk@example.org")
+    assert (clerk.role, [one.name for one in clerk.groups.all()]) == (Role.STAFF, [group])
+    assert not clerk.is_superuser
+
+
 def test_a_password_from_standard_input_is_not_printed(monkeypatch) -> None:
     given = "  a completely new one"
     out = create(
-        "x@example.org", "--role", "staff", "--password-stdin", stdin=given + "\n", monkeypatch=monkeypatch
+        "x@example.org", "--group", "support", "--password-stdin", stdin=given + "\n", monkeypatch=monkeypatch
     )
     assert given.strip() not in out
     assert log_in(User.objects.get(email="x@example.org"), given)
@@ -65,7 +73,12 @@ def test_a_password_from_standard_input_is_not_printed(monkeypatch) -> None:
 def test_a_poor_password_is_refused(monkeypatch, poor: str) -> None:
     with pytest.raises(CommandError, match="password"):
         create(
-            "x@example.org", "--role", "staff", "--password-stdin", stdin=poor + "\n", monkeypatch=monkeypatch
+            "x@example.org",
+            "--group",
+            "support",
+            "--password-stdin",
+            stdin=poor + "\n",
+            monkeypatch=monkeypatch,
         )
     assert not User.objects.exists()
 
@@ -80,8 +93,11 @@ def test_an_unknown_organization_is_named_with_those_that_exist() -> None:
     ("args", "message"),
     [
         (["x@example.org"], "--organization SLUG"),
-        (["no-email", "--role", "staff"], "valid email"),
+        (["no-email", "--group", "support"], "valid email"),
         (["x@example.org", "--role", "creator"], "invalid choice"),
+        (["x@example.org", "--role", "staff"], "give --group.*operator.*support.*administrator"),
+        (["x@example.org", "--role", "member", "--group", "support"], "Groups are for staff"),
+        (["x@example.org", "--group", "gods"], "invalid choice"),
         (["x@example.org", "--role", "member", "--superuser"], "superuser is staff"),
         ([], "email"),
     ],
@@ -95,7 +111,7 @@ def test_refusals(args: list[str], message: str) -> None:
 def test_an_account_that_exists_already_in_any_case() -> None:
     user = factories.user(email="taken@example.org")
     with pytest.raises(CommandError, match="already exists"):
-        create("Taken@example.org", "--role", "staff")
+        create("Taken@example.org", "--group", "support")
     assert log_in(user), "nothing was changed"
 
 

@@ -6,12 +6,14 @@ import secrets
 import sys
 from typing import Any
 
+from django.contrib.auth.models import Group
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import transaction
 from django.utils.translation import gettext as _
 
-from imager.accounts import addresses
+from imager.accounts import addresses, groups
 from imager.accounts.models import Organization, Role, User
 
 
@@ -25,15 +27,14 @@ class Command(BaseCommand):
         parser.add_argument("--organization", metavar="SLUG", help="the organization it belongs to")
         parser.add_argument("--role", choices=[Role.MEMBER.value, Role.STAFF.value], help="default: member")
         parser.add_argument("--name", default="", help="how to address the person")
+        parser.add_argument("--group", choices=list(groups.GRANTED), help="what staff may do; makes it staff")
         parser.add_argument("--superuser", action="store_true", help="staff with all permissions")
         parser.add_argument(
             "--password-stdin", action="store_true", help="read the password from standard input"
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        role = options["role"] or (Role.STAFF if options["superuser"] else Role.MEMBER)
-        if options["superuser"] and role != Role.STAFF:
-            raise CommandError(_("A superuser is staff: leave --role out, or say --role staff."))
+        role = _role(options)
         user = User(
             email=options["email"],
             name=options["name"],
@@ -42,10 +43,23 @@ class Command(BaseCommand):
             organization=_organization(options["organization"], role),
         )
         password = _given_password(user) if options["password_stdin"] else secrets.token_urlsafe(12)
-        _create(user, password)
+        _create(user, password, options["group"])
         self.stdout.write(_("Created %(role)s %(email)s.") % {"role": user.role, "email": user.email})
         if not options["password_stdin"]:
             self.stdout.write(_("Password: %(password)s") % {"password": password})
+
+
+def _role(options: dict[str, Any]) -> str:
+    group, superuser = options["group"], options["superuser"]
+    role: str = options["role"] or (Role.STAFF if superuser or group else Role.MEMBER)
+    if superuser and role != Role.STAFF:
+        raise CommandError(_("A superuser is staff: leave --role out, or say --role staff."))
+    if group and role != Role.STAFF:
+        raise CommandError(_("Groups are for staff: leave --role out, or say --role staff."))
+    if role == Role.STAFF and not (group or superuser):
+        known = "; ".join(f"{name}: {meaning}" for name, meaning in groups.MEANING.items())
+        raise CommandError(_("Say what they may do: give --group. %(known)s") % {"known": known})
+    return role
 
 
 def _organization(slug: str | None, role: str) -> Organization | None:
@@ -70,11 +84,14 @@ def _given_password(user: User) -> str:
     return password
 
 
-def _create(user: User, password: str) -> None:
+@transaction.atomic
+def _create(user: User, password: str, group: str | None) -> None:
     user.set_password(password)
     try:
         user.full_clean()
     except ValidationError as error:
         raise CommandError("; ".join(error.messages)) from error
     user.save()
+    if group:
+        user.groups.add(Group.objects.get(name=group))
     addresses.vouch(user)
