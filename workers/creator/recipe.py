@@ -67,7 +67,7 @@ def _check_target(to: str) -> str:
     if any(ord(char) < 32 or ord(char) == 127 for char in to) or not to.isprintable():
         raise ValueError(f"{to!r} holds characters that cannot be shown; use others")
     if any(len(part.encode()) > 255 for part in parts) or len(to.encode()) > 4000:
-        raise ValueError(f"{to!r} is too long; a name has at most 255 bytes")
+        raise ValueError(f"{to!r} is too long; shorten it: a name has at most 255 bytes")
     if parts[2] == "lost+found":
         raise ValueError(f"{to!r}: lost+found belongs to the file system; choose another name")
     return to
@@ -108,7 +108,7 @@ class Checksum(_Part):
 def check_digest(algo: str, value: str) -> str:
     """The digest in lower case; ValueError unless it has the form of `algo`."""
     if not re.fullmatch(rf"[0-9a-fA-F]{{{_DIGITS[algo]}}}", value):
-        raise ValueError(f"{value!r} is not a digest of {algo}; it needs {_DIGITS[algo]} hex digits")
+        raise ValueError(f"{value!r} is not a digest of {algo}; write its {_DIGITS[algo]} hex digits")
     return value.lower()
 
 
@@ -192,9 +192,11 @@ class File(_Part):
         if self.via == "base64":
             self.inline()
         if self.content is not None and self.is_archive:
-            raise ValueError(f"`via: {self.via}` goes with `url`, not with `content`")
+            raise ValueError(f"`via: {self.via}` goes with `url`, not with `content`; give its address")
         if self.content is not None and self.checksum and self.checksum.kind == "url":
-            raise ValueError("`checksum.kind: url` goes with `url`, not with `content`")
+            raise ValueError(
+                "`checksum.kind: url` goes with `url`, not with `content`; give the digest itself"
+            )
         return self
 
     @property
@@ -205,13 +207,15 @@ class File(_Part):
     def inline(self) -> bytes:
         """What `content` stands for."""
         if self.content is None:
-            raise ValueError("`via: base64` goes with `content`, not with `url`")
+            raise ValueError("`via: base64` goes with `content`, not with `url`; leave `via` away")
         if self.via != "base64":
             return self.content.encode()
         try:
             return base64.b64decode("".join(self.content.split()), validate=True)
         except binascii.Error as error:
-            raise ValueError(f"`content` is not base64: {error}") from error
+            raise ValueError(
+                f"`content` is not base64 ({error}); encode it anew, or leave `via` away for plain text"
+            ) from error
 
 
 def _check_boot_path(to: str) -> str:

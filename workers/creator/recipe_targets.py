@@ -17,7 +17,10 @@ def check_targets(recipe: Recipe, lines: Lines) -> None:
     folders = {file.to for file in recipe.files if file.is_archive}
     for where, to in _targets(recipe):
         if to in taken:
-            raise bad(f"line {lines.of(where)}, {show(where)}: {to} is used by {show(taken[to][:2])} too.")
+            raise bad(
+                f"line {lines.of(where)}, {show(where)}: {to} is used by {show(taken[to][:2])} too; "
+                "choose another path for one of them."
+            )
         taken[to] = where
     for to, where in taken.items():
         parts = to.split("/")
@@ -26,11 +29,14 @@ def check_targets(recipe: Recipe, lines: Lines) -> None:
             if above in taken and above not in folders:
                 raise bad(
                     f"line {lines.of(where)}, {show(where)}: {above} is a file ({show(taken[above][:2])}) "
-                    "and cannot be a folder too."
+                    "and cannot be a folder too; rename one of them."
                 )
     if recipe.write_config and "/data/image.yaml" in taken:
         where = taken["/data/image.yaml"]
-        raise bad(f"{show(where)}: `write_config` writes /data/image.yaml already; drop one of them.")
+        raise bad(
+            f"line {lines.of(where)}, {show(where)}: `write_config` writes /data/image.yaml already; "
+            "drop one of them."
+        )
 
 
 def _targets(recipe: Recipe) -> Iterator[tuple[Path, str]]:

@@ -11,7 +11,7 @@ from workers.imaging.sizes import exact
 _FIXED: Final = {
     "missing": "it is missing; add it",
     "string_type": "it must be text; put it in quotes",
-    "greater_than": "it must be more than 0",
+    "greater_than": "it must be more than 0; correct it",
     "string_too_short": "it is empty; write something or leave the key away",
     "tuple_type": "it must be a list; begin each of its items with `- `, or leave the key away",
     "dict_type": "it must hold keys of its own, each on a line `key: value`",

@@ -61,10 +61,11 @@ def load(text: str) -> tuple[Any, Lines]:
         try:
             root = loader.get_single_node()
             if root is None:
-                raise bad("it is empty; give at least `base: {source: …}`.")
+                raise bad("line 1: it is empty; give at least `base: {source: …}`.")
             lines = Lines()
             for path, key in _walk(root):
                 lines.put(path, key.start_mark)
+            _check_values(loader, root)
             return loader.construct_document(root), lines
         finally:
             loader.dispose()
@@ -72,7 +73,12 @@ def load(text: str) -> tuple[Any, Lines]:
         line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
         problem = error.problem or error.context or ""
         raise bad(f"{line}not valid YAML: {problem}{yaml_remedy(problem)}.") from error
-    except (yaml.YAMLError, ValueError) as error:  # a date such as 2024-13-45 is a ValueError
+    except yaml.reader.ReaderError as error:
+        number = text.count("\n", 0, error.position) + 1
+        raise bad(
+            f"line {number}: not valid YAML: the character U+{error.character:04X} is not allowed; remove it."
+        ) from error
+    except yaml.YAMLError as error:
         raise bad(f"not valid YAML: {error}.") from error
 
 
@@ -89,7 +95,9 @@ def _check_events(text: str) -> None:
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
         if depth > MAX_DEPTH:
-            raise bad(f"line {event.start_mark.line + 1}: nested deeper than {MAX_DEPTH} levels.")
+            raise bad(
+                f"line {event.start_mark.line + 1}: nested deeper than {MAX_DEPTH} levels; write it flatter."
+            )
 
 
 def _walk(root: Any) -> Iterator[tuple[Path, Any]]:
@@ -100,13 +108,41 @@ def _walk(root: Any) -> Iterator[tuple[Path, Any]]:
         path, node, above = waiting.pop()
         count += 1
         if count > MAX_NODES:
-            raise bad(f"its aliases unfold to more than {MAX_NODES} values; write less of it.")
+            line = node.start_mark.line + 1
+            raise bad(f"line {line}: aliases unfold to more than {MAX_NODES} values; write less of it.")
         if id(node) in above:
-            raise bad(f"line {node.start_mark.line + 1}: an alias leads to itself.")
+            raise bad(
+                f"line {node.start_mark.line + 1}: an alias leads to itself; write out what it stands for."
+            )
         for part, place, value in _children(node):
             below = (*path, part)
             yield below, place
             waiting.append((below, value, above | {id(node)}))
+
+
+def _check_values(loader: Any, root: Any) -> None:
+    """Such as 2024-13-45, which looks like a date."""
+    for node in {id(each): each for each in _scalars(root)}.values():
+        try:
+            loader.construct_object(node)
+        except ValueError as error:
+            raise bad(
+                f"line {node.start_mark.line + 1}: {node.value!r} is no value ({error}); "
+                "correct it, or put it in quotes if it is text."
+            ) from error
+
+
+def _scalars(root: Any) -> Iterator[Any]:
+    waiting, seen = [root], set()
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, yaml.ScalarNode):
+            yield node
+        elif id(node) not in seen:
+            seen.add(id(node))
+            waiting += [
+                each for pair in node.value for each in (pair if isinstance(pair, tuple) else (pair,))
+            ]
 
 
 def _children(node: Any) -> list[tuple[str | int, Any, Any]]:
@@ -119,7 +155,7 @@ def _children(node: Any) -> list[tuple[str | int, Any, Any]]:
     for key, value in node.value:
         line = key.start_mark.line + 1
         if not isinstance(key, yaml.ScalarNode):
-            raise bad(f"line {line}: a key must be a word, not a list or a mapping.")
+            raise bad(f"line {line}: a key must be a word, not a list or a mapping; put it in quotes.")
         if key.value in seen:
             first = seen[key.value]
             raise bad(f"line {line}: the key {key.value} stands twice (first on line {first}); remove one.")
