@@ -231,14 +231,14 @@ def test_a_build_takes_three_queries(school, line, django_assert_num_queries):
         assert codes(order) == ["no_creator"]
 
 
-def test_places_are_told_in_one_query(school, line, downloaded, django_assert_num_queries):
+def test_places_and_times_are_told_in_a_query_each(school, line, downloaded, django_assert_num_queries):
     from tasks_app.queries import progress
 
     order = downloaded(3)
     for name in "ABC":
         slot = make.slot(line.writer, name)
         tasks.confirm(slot, diskseq=slot.diskseq, boot_id=slot.boot_id, by="operator")
-    with django_assert_num_queries(1):
+    with django_assert_num_queries(2):
         places = [stage.position for stage in progress(order)]
     assert places == [None, None, 1, 2, 3]
 

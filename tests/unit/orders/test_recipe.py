@@ -55,7 +55,9 @@ CONTENTS = [
         size=1_000_000,
         sha256="ab" * 32,
     ),
-    Content(ident="notes", title="Notes", url="https://zim.example/notes.txt", path="/data/notes.txt", size=0),
+    Content(
+        ident="notes", title="Notes", url="https://zim.example/notes.txt", path="/data/notes.txt", size=0
+    ),
 ]
 
 INJECTIONS = [
