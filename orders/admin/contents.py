@@ -51,7 +51,7 @@ class EditionInline(ReadOnly, admin.TabularInline):  # type: ignore[type-arg]  #
     """The editions that were seen."""
 
     model = Edition
-    fields = ["version", "issued", "size", "url", "seen_at"]
+    fields = readonly_fields = ["version", "issued", "size", "url", "seen_at"]
 
 
 @admin.register(Content)
@@ -76,6 +76,12 @@ class ContentAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic a
     inlines = [EditionInline]
     readonly_fields = ["source", "missing_since"]
     actions = ["withdraw", "offer"]
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Content], search_term: str
+    ) -> tuple[QuerySet[Content], bool]:
+        """As everywhere else: all words, accents aside; or the identifier."""
+        return finding.Wanted(text=search_term).filtered(queryset) | queryset.filter(ident=search_term), False
 
     def get_readonly_fields(self, request: HttpRequest, obj: Content | None = None) -> list[str]:
         if obj is None or obj.source == Source.STAFF:
@@ -113,7 +119,6 @@ class FeedAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # not ge
     """How the last looks ended."""
 
     list_display = ["__str__", "url", "entries", "outcome", "checked_at", "taken_at"]
-    search_fields = ["source", "url", "outcome"]
     actions = ["look_now"]
 
     @admin.action(description=_("Look at it now"), permissions=["view"])

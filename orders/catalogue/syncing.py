@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import IO, Final
 
 from django.conf import settings
+from django.db import IntegrityError
 
 from imager import clock
 from orders.catalogue import apps, opds
@@ -75,7 +76,10 @@ def look(source: Source, address: str, *, afresh: bool = False, may_shrink: bool
 
 
 def _take(source: Source, found: Fetched, *, may_shrink: bool) -> Taken:
-    return take(source, READERS[source](found.body, found.url), may_shrink=may_shrink)
+    try:
+        return take(source, READERS[source](found.body, found.url), may_shrink=may_shrink)
+    except IntegrityError as error:  # two entries swap places, or staff were at work in the same moment
+        raise FeedFault(f"the database refuses it: {error}".strip()) from error
 
 
 def _note(feed: Feed, looked: Looked, marks: Marks) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from orders.catalogue.syncing import Looked, look
 from orders.models import Source
+from tests import factories as make
 from tests import feeds
 
 
@@ -25,3 +26,8 @@ def look_at(library, db):
         return look(source, library.url, **options)
 
     return looked
+
+
+@pytest.fixture
+def school_staff(db):
+    return make.staff()

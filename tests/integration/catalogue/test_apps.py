@@ -100,3 +100,11 @@ def test_feeds_leave_each_other_alone(look_at):
     look_at(apps(files()), Source.APPS)
 
     assert Content.objects.available().count() == 2
+
+
+def test_what_the_database_refuses_changes_nothing(look_at):
+    look_at(apps(files("a", target="one"), files("b", target="two")), Source.APPS)
+    looked = look_at(apps(files("a", target="two"), files("b", target="one")), Source.APPS)
+
+    assert "the database refuses it" in looked.fault
+    assert Content.objects.get(ident="a").path.endswith("/one")
