@@ -148,6 +148,7 @@ BROKER_PORT=$bell_port
 BASE_IMAGE_URL=http://content:8000/base.img
 BASE_IMAGE_BYTES=$(stat -c %s "$base")
 BASE_IMAGE_SHA256=$(sha256sum "$base" | cut -d ' ' -f 1)
+HOTSPOT_SOFTWARE=0
 EMAIL_BACKEND=django.core.mail.backends.console.EmailBackend
 TEST_CONTENT=$work/content
 END

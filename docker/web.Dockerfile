@@ -28,7 +28,8 @@ COPY docker/healthy.py docker/healthy.py
 # The settings want to be complete; nothing is connected, and none of these values stays in the image.
 RUN SECRET_KEY=building JWT_SIGNING_KEYS=building DATABASE_URL=postgres://none@127.0.0.1:9/none \
     REDIS_URL=redis://127.0.0.1:9/0 python manage.py collectstatic --noinput --verbosity 0 \
- && python -m compileall -q imager orders tasks_app warehouse workers
+ && python -m compileall -q imager orders tasks_app warehouse workers \
+ && install -d -o imager -g imager -m 0700 /srv/uploads
 USER imager
 EXPOSE 8000
 HEALTHCHECK --interval=15s --timeout=5s --start-period=30s --retries=4 CMD ["python", "docker/healthy.py"]

@@ -13,7 +13,7 @@ class OrdersConfig(AppConfig):
     def ready(self) -> None:
         """Follow the tasks, tell their recipes, end downloads in time, and keep the catalogue fresh."""
         from imager.accounts.leaving import follow
-        from orders import flow, leaving, services
+        from orders import flow, leaving, services, tidying
         from orders.catalogue import syncing
         from tasks_app import followers, outbox
 
@@ -22,4 +22,6 @@ class OrdersConfig(AppConfig):
         followers.every_minute(services.expire_due)
         followers.every("hour", syncing.ask)
         outbox.serve(syncing.WORK, syncing.serve)
+        followers.every("day", tidying.purge_configurations)
+        followers.every("day", tidying.purge_uploads)
         follow(leaving)

@@ -108,7 +108,7 @@ def _media(wish: Wish) -> list[str]:
         return [_("%(media)s can no longer be ordered. Choose another size.") % {"media": media}]
     if media.kind != wish.kind:
         return [_("%(media)s is not for this kind of order. Choose another size.") % {"media": media}]
-    needed = sizes.needed_bytes(settings.BASE_IMAGE_BYTES, [content.size for content in wish.contents])
+    needed = sizes.needed_by(wish.configuration, wish.contents)
     if needed <= media.bytes:
         return []
     sentence = _("The content needs %(needed)s; %(media)s holds %(has)s.")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
-import zoneinfo
 from dataclasses import fields
 from typing import Any
 
@@ -13,99 +12,14 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
-from imager.accounts.models import Role, User
+from imager.accounts.models import User
 from orders import countries, services
 from orders.models import MAX_QUANTITY, Configuration, Media, Order
-from orders.queries import choosable, visible_configurations
+from orders.queries import visible_configurations
 
 
 def _countries() -> list[tuple[str, str]]:
     return [("", "—"), *countries.names().items()]
-
-
-def _timezones() -> list[tuple[str, str]]:
-    return [(name, name) for name in sorted(zoneinfo.available_timezones())]
-
-
-class ConfigurationForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at run time
-    """A hotspot. Passwords are never shown again; left empty, those that are there stay."""
-
-    timezone = forms.ChoiceField(label=_("time zone"), choices=_timezones, initial="UTC")
-    open_network = forms.BooleanField(
-        label=_("Remove the Wi-Fi password"),
-        required=False,
-        help_text=_("Everybody nearby can then use the hotspot."),
-    )
-
-    class Meta:
-        model = Configuration
-        fields = [
-            "organization",
-            "name",
-            "ssid",
-            "domain",
-            "wifi_password",
-            "open_network",
-            "admin_account",
-            "admin_password",
-            "language",
-            "timezone",
-            "contents",
-        ]
-        widgets = {
-            "wifi_password": forms.PasswordInput(attrs={"autocomplete": "new-password"}),
-            "admin_password": forms.PasswordInput(attrs={"autocomplete": "new-password"}),
-            "contents": forms.CheckboxSelectMultiple,
-        }
-
-    def __init__(self, *args: Any, by: User, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.by = by
-        self.kept = {name: getattr(self.instance, name) for name in ("wifi_password", "admin_password")}
-        self._settle_organization()
-        contents = self.fields["contents"]
-        assert isinstance(contents, forms.ModelMultipleChoiceField)  # noqa: S101  # the model's many-to-many
-        contents.queryset = choosable(self.instance)
-        self._settle_passwords()
-
-    def _settle_organization(self) -> None:
-        """Only staff choose the organization, and only of a new configuration."""
-        if self.instance.pk or self.by.role != Role.STAFF:
-            del self.fields["organization"]
-        if not self.instance.pk and self.by.organization:
-            self.instance.organization = self.by.organization
-
-    def _settle_passwords(self) -> None:
-        """Say that what is left empty is kept, where there is something to keep."""
-        if self.instance.pk:
-            self.fields["admin_password"].required = False
-            self.fields["admin_password"].help_text = _("Leave empty to keep the present one.")
-        if self.kept["wifi_password"]:
-            self.fields["wifi_password"].help_text = _(
-                "8 to 63 characters; leave empty to keep the present one."
-            )
-        else:
-            del self.fields["open_network"]
-
-    def clean(self) -> dict[str, Any]:
-        """Keep the passwords that were left empty."""
-        data = super().clean() or self.cleaned_data
-        if not data.get("admin_password") and self.instance.pk and "admin_password" not in self.errors:
-            data["admin_password"] = self.kept["admin_password"]
-        if not data.get("wifi_password") and "wifi_password" not in self.errors:
-            data["wifi_password"] = "" if data.get("open_network") else self.kept["wifi_password"]
-        if "organization" not in self.fields and not self.instance.organization_id:
-            raise ValidationError(
-                _("You belong to no organization. Ask the staff to add you to yours."), "no_organization"
-            )
-        return data
-
-    def save(self, commit: bool = True) -> Configuration:  # Django's signature
-        """The configuration, with whoever made it."""
-        if not self.instance.pk:
-            self.instance.created_by = self.by
-        saved: Configuration = super().save(commit)
-        return saved
 
 
 class OrderForm(forms.Form):

@@ -10,7 +10,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from imager import clock
 from imager.accounts.models import Role, User
 from orders.lifecycle import OrderStatus
-from orders.models import Address, Configuration, Content, Order
+from orders.models import Address, Configuration, Content, Order, Upload
 from warehouse.models import StoredFile
 from workers.contract import TORRENT_SUFFIX
 
@@ -27,8 +27,29 @@ def visible_orders(user: User) -> QuerySet[Order]:
 
 
 def visible_configurations(user: User) -> QuerySet[Configuration]:
-    """Staff with the right see all configurations, members those of their organization, others none."""
-    configurations = Configuration.objects.select_related("organization").prefetch_related("contents")
+    """All for staff with the right, members those of their organization, others none. No deleted ones."""
+    return _configurations(user).filter(deleted_at=None)
+
+
+def deleted_configurations(user: User) -> QuerySet[Configuration]:
+    """Those that can be taken back, the last one first."""
+    return _configurations(user).exclude(deleted_at=None).order_by("-deleted_at", "-pk")
+
+
+def visible_uploads(user: User) -> QuerySet[Upload]:
+    """Staff with the right see all uploads, members those of their organization, others none."""
+    uploads = Upload.objects.select_related("organization").order_by("-created_at", "-pk")
+    if user.role == Role.STAFF and user.has_perm("orders.view_configuration"):
+        return uploads
+    if user.role == Role.MEMBER and user.organization_id:
+        return uploads.filter(organization=user.organization_id)
+    return uploads.none()
+
+
+def _configurations(user: User) -> QuerySet[Configuration]:
+    configurations = Configuration.objects.select_related(
+        "organization", "branding_logo", "branding_favicon", "preload_zip", "updated_by"
+    ).prefetch_related("contents")
     if user.role == Role.STAFF and user.has_perm("orders.view_configuration"):
         return configurations
     if user.role == Role.MEMBER and user.organization_id:

@@ -8,21 +8,25 @@ from typing import Any, Final
 import yaml
 from django.conf import settings
 
-from orders.models import Configuration, Content
+from orders import software
+from orders.models import Configuration, Content, Upload
 
 TLD: Final = "hotspot"  # the landing page is http://DOMAIN.hotspot
 WELCOME: Final = "goto.kiwix"
+SHADES: Final = ("light", "dark")
 
 
 def recipe(configuration: Configuration, contents: Sequence[Content], *, size: int) -> str:
     """The recipe of an image of `size` bytes, in the format of `workers.creator.recipe`."""
+    parts = software.parts(configuration, contents) if settings.HOTSPOT_SOFTWARE else {}
+    images = {"oci_images": parts["oci_images"]} if parts else _images(contents)
     return yaml.safe_dump(
         {
             "base": _base(),
             "output": {"size": size},
-            "files": [_file(content) for content in contents if content.url],
-            **_images(contents),
-            "offspot": _offspot(configuration),
+            **images,
+            "files": [*_files(configuration, contents), *parts.get("files", [])],
+            "offspot": {**parts.get("offspot", {}), **_offspot(configuration, parts.get("offspot", {}))},
         },
         allow_unicode=True,
         sort_keys=False,
@@ -51,9 +55,21 @@ def _base() -> dict[str, Any]:
     return base
 
 
+def _files(configuration: Configuration, contents: Sequence[Content]) -> list[dict[str, Any]]:
+    plain = [each for each in contents if not (settings.HOTSPOT_SOFTWARE and software.packaged(each))]
+    files = [_file(content) for content in plain if content.url]
+    if configuration.option_kiwix_readers:
+        files += [
+            {"url": each.download_url, "to": f"{software.ZIMS}/{each.filename}", "via": "direct"}
+            for each in software.readers()
+        ]
+    return files + _branding(configuration) + _preload(configuration)
+
+
 def _file(content: Content) -> dict[str, Any]:
     """A Metalink as address brings mirrors and digest along; sizes that are not exact would be refused."""
-    file: dict[str, Any] = {"url": content.url, "to": content.path, "via": _via(content)}
+    to = software.place_of(content) if settings.HOTSPOT_SOFTWARE else content.path
+    file: dict[str, Any] = {"url": content.url, "to": to, "via": _via(content)}
     if content.size and content.exact:
         file["size"] = content.size
     if content.sha256:
@@ -83,17 +99,47 @@ def _images(contents: Sequence[Content]) -> dict[str, Any]:
     return {"oci_images": list(images.values())} if images else {}
 
 
+def _branding(configuration: Configuration) -> list[dict[str, Any]]:
+    wanted = {"horizontal": configuration.branding_logo, "square": configuration.branding_favicon}
+    return [
+        _upload(upload, f"{software.BRANDING}/{shape}-logo-{shade}.png", "direct")
+        for shape, upload in wanted.items()
+        if upload
+        for shade in SHADES
+    ]
+
+
+def _preload(configuration: Configuration) -> list[dict[str, Any]]:
+    if configuration.preload_zip:
+        return [_upload(configuration.preload_zip, software.PRELOAD, "zip")]
+    if configuration.preload_url:
+        return [{"url": configuration.preload_url, "to": software.PRELOAD, "via": "zip"}]
+    return []
+
+
+def _upload(upload: Upload, to: str, via: str) -> dict[str, Any]:
+    return {
+        "url": settings.PUBLIC_URL.rstrip("/") + upload.path,
+        "to": to,
+        "via": via,
+        "size": upload.unpacked,
+        "checksum": _sha256(upload.sha256),
+    }
+
+
 def _sha256(digest: str) -> dict[str, str]:
     return {"algo": "sha-256", "value": digest}
 
 
-def _offspot(configuration: Configuration) -> dict[str, Any]:
+def _offspot(configuration: Configuration, made: dict[str, Any]) -> dict[str, Any]:
     return {
         "timezone": configuration.timezone,
         "hostname": configuration.domain,
         "language": str(configuration.language),
+        **({"variant": configuration.variant} if configuration.variant else {}),
+        **({"beta_features": configuration.beta_features} if configuration.beta_features else {}),
         "ethernet": {"type": "dhcp"},
-        "ap": _access_point(configuration),
+        "ap": {**made.get("ap", {}), **_access_point(configuration)},
         "admin": {"login": configuration.admin_account, "password": configuration.admin_password},
     }
 

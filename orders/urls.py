@@ -4,15 +4,27 @@ from django.urls import path
 from rest_framework.routers import SimpleRouter
 
 from orders.api import addresses as api_addresses
+from orders.api import configurations as api_configurations
 from orders.api import contents as api_contents
 from orders.api import views as api_views
-from orders.views import addresses, certificates, configurations, desk, downloads, statistics
+from orders.views import (
+    addresses,
+    certificates,
+    configurations,
+    desk,
+    downloads,
+    exchange,
+    statistics,
+    uploads,
+    versions,
+)
 from orders.views import pages as views
 
 router = SimpleRouter(use_regex_path=False)
 router.register("orders", api_views.OrderViewSet, basename="api-order")
-router.register("configurations", api_views.ConfigurationViewSet, basename="api-configuration")
 router.register("addresses", api_addresses.AddressViewSet, basename="api-address")
+router.register("configurations", api_configurations.ConfigurationViewSet, basename="api-configuration")
+router.register("uploads", api_configurations.UploadViewSet, basename="api-upload")
 router.register("media", api_views.MediaViewSet, basename="api-media")
 router.register("contents", api_contents.ContentViewSet, basename="api-content")
 
@@ -34,12 +46,38 @@ pages = [
     path("staff/orders/<uuid:pk>/recreate/", desk.order_recreate, name="order_recreate"),
     path("configurations/", configurations.configurations, name="configurations"),
     path("configurations/new/", configurations.configuration_new, name="configuration_new"),
+    path("configurations/import/", exchange.configuration_import, name="configuration_import"),
+    path("configurations/<int:pk>/export/", exchange.configuration_export, name="configuration_export"),
+    path("configurations/<int:pk>/recipe/", exchange.configuration_recipe, name="configuration_recipe"),
     path("configurations/<int:pk>/", configurations.configuration, name="configuration"),
     path("configurations/<int:pk>/delete/", configurations.configuration_delete, name="configuration_delete"),
     path("addresses/", addresses.addresses, name="addresses"),
     path("addresses/new/", addresses.address_new, name="address_new"),
     path("addresses/<int:pk>/", addresses.address, name="address"),
     path("addresses/<int:pk>/delete/", addresses.address_delete, name="address_delete"),
+    path(
+        "configurations/<int:pk>/undelete/",
+        configurations.configuration_undelete,
+        name="configuration_undelete",
+    ),
+    path(
+        "configurations/<int:pk>/duplicate/",
+        configurations.configuration_duplicate,
+        name="configuration_duplicate",
+    ),
+    path(
+        "configurations/<int:pk>/pictures/<slug:what>/",
+        configurations.configuration_picture,
+        name="configuration_picture",
+    ),
+    path("configurations/<int:pk>/versions/", versions.versions, name="configuration_versions"),
+    path("configurations/<int:pk>/versions/<int:number>/", versions.version, name="configuration_version"),
+    path(
+        "configurations/<int:pk>/versions/<int:number>/restore/",
+        versions.version_restore,
+        name="configuration_restore",
+    ),
+    path("u/<slug:key>/", uploads.upload, name="upload"),
     path("d/<slug:token>/<str:name>", downloads.download, name="download"),
 ]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zoneinfo
+from typing import Final
 from urllib.parse import urlsplit
 
 from django.core.exceptions import ValidationError
@@ -11,28 +12,69 @@ from django.utils.translation import gettext_lazy as _
 
 from orders import countries
 
-ssid = RegexValidator(
-    r'\A[^!#;+\]/"\t\x00-\x1f][^+\]/"\t\x00-\x1f]{0,31}\Z',
-    _('1 to 32 characters; not + ] / " or a tab, and not ! # ; at the beginning. Example: Kiwix Hotspot'),
+SSID_BYTES: Final = 32
+WIFI_PASSWORD: Final = (8, 63)
+
+_ssid = RegexValidator(
+    r'\A[^!#;+\]/"\t\x00-\x1f\x7f][^+\]/"\t\x00-\x1f\x7f]*\Z',
+    _(
+        'The Wi-Fi name has 1 to 32 characters; not + ] / " or a tab, and not ! # ; at the beginning. '
+        "Example: Kiwix Hotspot"
+    ),
     "ssid",
 )
 hostname = RegexValidator(
     r"\A[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?\Z",
-    _("1 to 32 small letters, digits and inner hyphens. Example: school-library"),
+    _("The domain has 1 to 32 small letters, digits and inner hyphens. Example: school-library"),
     "hostname",
 )
-wifi_password = RegexValidator(
-    r"\A[\u0020-\u007e]{8,63}\Z",
-    _("8 to 63 letters, digits and signs of the basic Latin alphabet."),
+_wifi_password = RegexValidator(
+    r"\A[\u0020-\u007e]*\Z",
+    _(
+        "The Wi-Fi password may hold letters, digits and signs of the basic Latin alphabet only, "
+        "without accents. Replace the others."
+    ),
     "wifi_password",
 )
 account = RegexValidator(
-    r"\A[A-Za-z0-9_-]{1,31}\Z", _("1 to 31 letters, digits, _ and -. Example: admin"), "account"
+    r"\A[A-Za-z0-9_-]{1,31}\Z",
+    _("The admin account has 1 to 31 letters, digits, _ and -. Example: admin"),
+    "account",
 )
 admin_password = RegexValidator(
-    r"\A[A-Za-z0-9_-]{4,31}\Z", _("4 to 31 letters, digits, _ and -."), "admin_password"
+    r"\A[A-Za-z0-9_-]{4,31}\Z",
+    _("The admin password has 4 to 31 letters, digits, _ and -. Choose one of these."),
+    "admin_password",
 )
 sha256 = RegexValidator(r"\A[0-9a-f]{64}\Z", _("64 hexadecimal digits, small letters."), "sha256")
+
+
+def ssid(value: str) -> None:
+    """A name for a Wi-Fi network: what access points and phones can take."""
+    _ssid(value)
+    size = len(value.encode("utf-8", "surrogatepass"))
+    if size > SSID_BYTES:
+        words = {"has": size, "limit": SSID_BYTES}
+        raise ValidationError(
+            _(
+                "The Wi-Fi name takes %(has)s bytes in UTF-8, but at most %(limit)s fit: letters with "
+                "accents take 2 bytes, other scripts 3 or 4. Shorten it."
+            ),
+            "ssid",
+            words,
+        )
+
+
+def wifi_password(value: str) -> None:
+    """A WPA2 passphrase."""
+    _wifi_password(value)
+    least, most = WIFI_PASSWORD
+    if not least <= len(value) <= most:
+        raise ValidationError(
+            _("The Wi-Fi password has %(least)s to %(most)s characters; this one has %(has)s. Change it."),
+            "wifi_password",
+            {"least": least, "most": most, "has": len(value)},
+        )
 
 
 def timezone_name(value: str) -> None:
@@ -54,6 +96,13 @@ def content_url(value: str) -> None:
         raise ValidationError(_("An address that begins with https:// or http://."), "content_url")
     if parts.username or parts.password:
         raise ValidationError(_("An address without user name and password."), "content_url")
+
+
+def preload_url(value: str) -> None:
+    """An address that creator hosts can fetch an archive from."""
+    content_url(value)
+    if not value.isprintable() or " " in value:
+        raise ValidationError(_("The address must not hold blanks or control characters."), "preload_url")
 
 
 def card_path(value: str) -> None:

@@ -30,7 +30,14 @@ def channel(slug: str = "main") -> Channel:
 def organization(**fields: Any) -> Organization:
     n = next(_count)
     return Organization.objects.create(
-        **{"slug": f"org-{n}", "name": f"Org {n}", "channel": channel(), "limited": False, **fields}
+        **{
+            "slug": f"org-{n}",
+            "name": f"Org {n}",
+            "channel": channel(),
+            "limited": False,
+            "can_brand": True,
+            **fields,
+        }
     )
 
 

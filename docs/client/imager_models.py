@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
-from enum import StrEnum
+from enum import Enum, StrEnum
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -170,6 +170,10 @@ class BeatAnswer(BaseModel):
     every: float | None = None
 
 
+class BlankEnum(Enum):
+    FIELD_ = ''
+
+
 class ClaimRequest(BaseModel):
     claim_id: UUID
     boot_id: Annotated[str, Field(max_length=64, min_length=1)]
@@ -177,31 +181,58 @@ class ClaimRequest(BaseModel):
     version: Annotated[str, Field(max_length=30, min_length=1)]
 
 
-class WifiPassword(RootModel[str]):
+class PreloadUrl(RootModel[AnyUrl]):
     root: Annotated[
-        str,
+        AnyUrl,
         Field(
-            description='8 to 63 characters; leave empty for an open network.',
-            max_length=63,
-            pattern='^[\\u0020-\\u007e]{8,63}$',
-            title='Wi-Fi password',
+            description='Its files will lie in the File Manager of the hotspot.',
+            title='Address of a ZIP archive',
         ),
     ]
 
 
-class WifiPassword1(RootModel[str]):
+class PreloadUrl1(RootModel[str]):
     root: Annotated[
         str,
         Field(
-            description='8 to 63 characters; leave empty for an open network.',
+            description='Its files will lie in the File Manager of the hotspot.',
             max_length=0,
-            title='Wi-Fi password',
+            title='Address of a ZIP archive',
         ),
     ]
+
+
+class BetaFeature(RootModel[str]):
+    root: Annotated[str, Field(max_length=50)]
 
 
 class Content(RootModel[str]):
     root: Annotated[str, Field(min_length=1)]
+
+
+class PreloadUrl2(RootModel[AnyUrl]):
+    root: Annotated[
+        AnyUrl,
+        Field(
+            description='Its files will lie in the File Manager of the hotspot.',
+            title='Address of a ZIP archive',
+        ),
+    ]
+
+
+class PreloadUrl3(RootModel[str]):
+    root: Annotated[
+        str,
+        Field(
+            description='Its files will lie in the File Manager of the hotspot.',
+            max_length=0,
+            title='Address of a ZIP archive',
+        ),
+    ]
+
+
+class BetaFeature1(RootModel[str]):
+    root: Annotated[str, Field(max_length=50, min_length=1)]
 
 
 class Tag(RootModel[str]):
@@ -216,6 +247,14 @@ class ContentKind(StrEnum):
     ZIM = 'zim'
     FILES = 'files'
     APP = 'app'
+
+
+class Difference(BaseModel):
+    field: str
+    before: str
+    after: str
+    added: list[str]
+    removed: list[str]
 
 
 class EndedAttempt(BaseModel):
@@ -257,6 +296,17 @@ class HubRequest(BaseModel):
         ),
     ]
     speed: Annotated[float, Field(ge=0.0)]
+
+
+class ImportRequest(BaseModel):
+    organization: Annotated[
+        str | None,
+        Field(
+            description='Yours, unless you are staff. Cannot be changed later.',
+            min_length=1,
+        ),
+    ] = None
+    file: bytes
 
 
 class LanguageEnum(StrEnum):
@@ -403,83 +453,25 @@ class PatchedAddressRequest(BaseModel):
     country: Annotated[str | None, Field(max_length=2, min_length=1)] = None
 
 
-class WifiPassword2(RootModel[str]):
+class PreloadUrl4(RootModel[AnyUrl]):
     root: Annotated[
-        str,
+        AnyUrl,
         Field(
-            description='8 to 63 characters; leave empty for an open network.',
-            max_length=63,
-            pattern='^[\\u0020-\\u007e]{8,63}$',
-            title='Wi-Fi password',
+            description='Its files will lie in the File Manager of the hotspot.',
+            title='Address of a ZIP archive',
         ),
     ]
 
 
-class WifiPassword3(RootModel[str]):
+class PreloadUrl5(RootModel[str]):
     root: Annotated[
         str,
         Field(
-            description='8 to 63 characters; leave empty for an open network.',
+            description='Its files will lie in the File Manager of the hotspot.',
             max_length=0,
-            title='Wi-Fi password',
+            title='Address of a ZIP archive',
         ),
     ]
-
-
-class PatchedConfigurationRequest(BaseModel):
-    organization: Annotated[
-        str | None,
-        Field(
-            description='Yours, unless you are staff. Cannot be changed later.',
-            min_length=1,
-        ),
-    ] = None
-    name: Annotated[
-        str | None,
-        Field(
-            description='For you; not shown on the hotspot.',
-            max_length=100,
-            min_length=1,
-        ),
-    ] = None
-    ssid: Annotated[
-        str | None,
-        Field(
-            max_length=32,
-            min_length=1,
-            pattern='^[^!#;+\\]/"\\t\\u0000-\\u001f][^+\\]/"\\t\\u0000-\\u001f]{0,31}$',
-            title='Wi-Fi name (SSID)',
-        ),
-    ] = None
-    domain: Annotated[
-        str | None,
-        Field(
-            description='The landing page will be http://DOMAIN.hotspot',
-            max_length=32,
-            min_length=1,
-            pattern='^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$',
-        ),
-    ] = None
-    wifi_password: Annotated[
-        WifiPassword2 | WifiPassword3 | None,
-        Field(
-            description='8 to 63 characters; leave empty for an open network.',
-            title='Wi-Fi password',
-        ),
-    ] = None
-    admin_account: Annotated[
-        str | None, Field(max_length=31, min_length=1, pattern='^[A-Za-z0-9_-]{1,31}$')
-    ] = None
-    admin_password: Annotated[
-        str | None, Field(max_length=31, min_length=1, pattern='^[A-Za-z0-9_-]{4,31}$')
-    ] = None
-    language: LanguageEnum | None = None
-    timezone: Annotated[
-        str | None, Field(max_length=60, min_length=1, title='Time zone')
-    ] = None
-    contents: Annotated[
-        list[Content] | None, Field(description='Identifiers of the catalogue.')
-    ] = None
 
 
 class Card1(RootModel[str]):
@@ -538,6 +530,10 @@ class Reason(BaseModel):
     detail: str
 
 
+class RecipeText(BaseModel):
+    text: str
+
+
 class RefreshInputRequest(BaseModel):
     refresh: Annotated[str, Field(max_length=4096, min_length=1)]
 
@@ -545,6 +541,14 @@ class RefreshInputRequest(BaseModel):
 class ReleaseRequest(BaseModel):
     event_id: UUID
     attempt: Annotated[int, Field(ge=1, le=2147483647)]
+
+
+class RestoreRequest(BaseModel):
+    version: Annotated[int | None, Field(ge=0, le=2147483647)] = None
+
+
+class SecretsRequest(BaseModel):
+    secrets: bool | None = False
 
 
 class Serial(BaseModel):
@@ -617,6 +621,21 @@ class UnitEntryKindEnum(StrEnum):
     REFUND = 'refund'
 
 
+class UploadKind(StrEnum):
+    LOGO = 'logo'
+    FAVICON = 'favicon'
+    ZIP = 'zip'
+
+
+class VariantEnum(StrEnum):
+    DEMO = 'Demo'
+    PREPPERS = 'Preppers'
+    PREPPERS_PREMIUM = 'Preppers Premium'
+    COMPUTER = 'Computer'
+    MEDICAL = 'Medical'
+    WIKIPEDIA_EN = 'Wikipedia EN'
+
+
 class VerdictEnum(StrEnum):
     WRITING = 'writing'
     ACCEPTED = 'accepted'
@@ -626,6 +645,13 @@ class VerdictEnum(StrEnum):
 
 class VerifyInputRequest(BaseModel):
     token: Annotated[str, Field(max_length=4096, min_length=1)]
+
+
+class Version(BaseModel):
+    number: Annotated[int, Field(title='Version')]
+    saved_at: Annotated[AwareDatetime, Field(title='Saved')]
+    saved_by: str
+    note: str
 
 
 class Problem(BaseModel):
@@ -681,6 +707,15 @@ class Card(BaseModel):
     certificate_url: Annotated[str, Field(description='Public; for verified cards.')]
 
 
+class Compared(BaseModel):
+    number: Annotated[int, Field(title='Version')]
+    saved_at: Annotated[AwareDatetime, Field(title='Saved')]
+    saved_by: str
+    note: str
+    compared_with: int
+    differences: list[Difference]
+
+
 class Configuration(BaseModel):
     id: int
     organization: Annotated[
@@ -690,14 +725,7 @@ class Configuration(BaseModel):
     name: Annotated[
         str, Field(description='For you; not shown on the hotspot.', max_length=100)
     ]
-    ssid: Annotated[
-        str | None,
-        Field(
-            max_length=32,
-            pattern='^[^!#;+\\]/"\\t\\u0000-\\u001f][^+\\]/"\\t\\u0000-\\u001f]{0,31}$',
-            title='Wi-Fi name (SSID)',
-        ),
-    ] = None
+    ssid: Annotated[str | None, Field(max_length=32, title='Wi-Fi name (SSID)')] = None
     domain: Annotated[
         str | None,
         Field(
@@ -712,13 +740,49 @@ class Configuration(BaseModel):
     ] = None
     language: LanguageEnum | None = None
     timezone: Annotated[str | None, Field(max_length=60, title='Time zone')] = None
+    variant: Annotated[VariantEnum | BlankEnum | None, Field(title='Edition')] = None
+    branding_logo: Annotated[
+        UUID | None, Field(description='An upload of the kind `logo`.')
+    ] = None
+    branding_favicon: Annotated[
+        UUID | None, Field(description='An upload of the kind `favicon`.')
+    ] = None
+    preload_zip: Annotated[
+        UUID | None,
+        Field(
+            description='An upload of the kind `zip`; its files lie in the File Manager of the hotspot.'
+        ),
+    ] = None
     contents: Annotated[
         list[str] | None, Field(description='Identifiers of the catalogue.')
     ] = None
+    content_metrics: Annotated[
+        bool | None,
+        Field(
+            description='A page of the hotspot shows what is read how often.',
+            title='Count the visits',
+        ),
+    ] = None
+    option_kiwix_readers: Annotated[
+        bool | None,
+        Field(
+            description='Visitors can install a reader for Windows, macOS, Linux or Android from the hotspot.',
+            title='Kiwix readers',
+        ),
+    ] = None
+    preload_url: Annotated[
+        PreloadUrl | PreloadUrl1 | None,
+        Field(
+            description='Its files will lie in the File Manager of the hotspot.',
+            title='Address of a ZIP archive',
+        ),
+    ] = None
+    beta_features: Annotated[list[BetaFeature] | None, Field(max_length=50)] = None
     needed_bytes: Annotated[
         int,
         Field(description='What an image of it takes: choose a media of that size.'),
     ]
+    version: Annotated[int | None, Field(ge=0, le=2147483647)] = None
     created_at: Annotated[AwareDatetime, Field(title='Created')]
     updated_at: Annotated[AwareDatetime, Field(title='Changed')]
 
@@ -740,13 +804,7 @@ class ConfigurationRequest(BaseModel):
         ),
     ]
     ssid: Annotated[
-        str | None,
-        Field(
-            max_length=32,
-            min_length=1,
-            pattern='^[^!#;+\\]/"\\t\\u0000-\\u001f][^+\\]/"\\t\\u0000-\\u001f]{0,31}$',
-            title='Wi-Fi name (SSID)',
-        ),
+        str | None, Field(max_length=32, min_length=1, title='Wi-Fi name (SSID)')
     ] = None
     domain: Annotated[
         str | None,
@@ -758,9 +816,10 @@ class ConfigurationRequest(BaseModel):
         ),
     ] = None
     wifi_password: Annotated[
-        WifiPassword | WifiPassword1 | None,
+        str | None,
         Field(
             description='8 to 63 characters; leave empty for an open network.',
+            max_length=63,
             title='Wi-Fi password',
         ),
     ] = None
@@ -774,9 +833,45 @@ class ConfigurationRequest(BaseModel):
     timezone: Annotated[
         str | None, Field(max_length=60, min_length=1, title='Time zone')
     ] = None
+    variant: Annotated[VariantEnum | BlankEnum | None, Field(title='Edition')] = None
+    branding_logo: Annotated[
+        UUID | None, Field(description='An upload of the kind `logo`.')
+    ] = None
+    branding_favicon: Annotated[
+        UUID | None, Field(description='An upload of the kind `favicon`.')
+    ] = None
+    preload_zip: Annotated[
+        UUID | None,
+        Field(
+            description='An upload of the kind `zip`; its files lie in the File Manager of the hotspot.'
+        ),
+    ] = None
     contents: Annotated[
         list[Content] | None, Field(description='Identifiers of the catalogue.')
     ] = None
+    content_metrics: Annotated[
+        bool | None,
+        Field(
+            description='A page of the hotspot shows what is read how often.',
+            title='Count the visits',
+        ),
+    ] = None
+    option_kiwix_readers: Annotated[
+        bool | None,
+        Field(
+            description='Visitors can install a reader for Windows, macOS, Linux or Android from the hotspot.',
+            title='Kiwix readers',
+        ),
+    ] = None
+    preload_url: Annotated[
+        PreloadUrl2 | PreloadUrl3 | None,
+        Field(
+            description='Its files will lie in the File Manager of the hotspot.',
+            title='Address of a ZIP archive',
+        ),
+    ] = None
+    beta_features: Annotated[list[BetaFeature1] | None, Field(max_length=50)] = None
+    version: Annotated[int | None, Field(ge=0, le=2147483647)] = None
 
 
 class Content1(BaseModel):
@@ -808,6 +903,11 @@ class Ended(BaseModel):
     now: float
     ended: list[EndedAttempt]
     removed: list[UUID]
+
+
+class Imported(BaseModel):
+    configuration: Configuration
+    left_out: list[str]
 
 
 class Media(BaseModel):
@@ -938,6 +1038,93 @@ class PaginatedOrderList(BaseModel):
     results: list[Order]
 
 
+class PatchedConfigurationRequest(BaseModel):
+    organization: Annotated[
+        str | None,
+        Field(
+            description='Yours, unless you are staff. Cannot be changed later.',
+            min_length=1,
+        ),
+    ] = None
+    name: Annotated[
+        str | None,
+        Field(
+            description='For you; not shown on the hotspot.',
+            max_length=100,
+            min_length=1,
+        ),
+    ] = None
+    ssid: Annotated[
+        str | None, Field(max_length=32, min_length=1, title='Wi-Fi name (SSID)')
+    ] = None
+    domain: Annotated[
+        str | None,
+        Field(
+            description='The landing page will be http://DOMAIN.hotspot',
+            max_length=32,
+            min_length=1,
+            pattern='^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$',
+        ),
+    ] = None
+    wifi_password: Annotated[
+        str | None,
+        Field(
+            description='8 to 63 characters; leave empty for an open network.',
+            max_length=63,
+            title='Wi-Fi password',
+        ),
+    ] = None
+    admin_account: Annotated[
+        str | None, Field(max_length=31, min_length=1, pattern='^[A-Za-z0-9_-]{1,31}$')
+    ] = None
+    admin_password: Annotated[
+        str | None, Field(max_length=31, min_length=1, pattern='^[A-Za-z0-9_-]{4,31}$')
+    ] = None
+    language: LanguageEnum | None = None
+    timezone: Annotated[
+        str | None, Field(max_length=60, min_length=1, title='Time zone')
+    ] = None
+    variant: Annotated[VariantEnum | BlankEnum | None, Field(title='Edition')] = None
+    branding_logo: Annotated[
+        UUID | None, Field(description='An upload of the kind `logo`.')
+    ] = None
+    branding_favicon: Annotated[
+        UUID | None, Field(description='An upload of the kind `favicon`.')
+    ] = None
+    preload_zip: Annotated[
+        UUID | None,
+        Field(
+            description='An upload of the kind `zip`; its files lie in the File Manager of the hotspot.'
+        ),
+    ] = None
+    contents: Annotated[
+        list[Content] | None, Field(description='Identifiers of the catalogue.')
+    ] = None
+    content_metrics: Annotated[
+        bool | None,
+        Field(
+            description='A page of the hotspot shows what is read how often.',
+            title='Count the visits',
+        ),
+    ] = None
+    option_kiwix_readers: Annotated[
+        bool | None,
+        Field(
+            description='Visitors can install a reader for Windows, macOS, Linux or Android from the hotspot.',
+            title='Kiwix readers',
+        ),
+    ] = None
+    preload_url: Annotated[
+        PreloadUrl4 | PreloadUrl5 | None,
+        Field(
+            description='Its files will lie in the File Manager of the hotspot.',
+            title='Address of a ZIP archive',
+        ),
+    ] = None
+    beta_features: Annotated[list[BetaFeature1] | None, Field(max_length=50)] = None
+    version: Annotated[int | None, Field(ge=0, le=2147483647)] = None
+
+
 class ReportRequest(BaseModel):
     event_id: UUID
     attempt: Annotated[int, Field(ge=1, le=2147483647)]
@@ -975,6 +1162,28 @@ class UnitEntry(BaseModel):
     at: AwareDatetime
 
 
+class Upload(BaseModel):
+    id: UUID
+    organization: str
+    kind: UploadKind
+    name: str
+    size: Annotated[int, Field(title='Size in bytes')]
+    sha256: Annotated[str, Field(title='SHA-256')]
+    created_at: Annotated[AwareDatetime, Field(title='Created')]
+
+
+class UploadInputRequest(BaseModel):
+    organization: Annotated[
+        str | None,
+        Field(
+            description='Yours, unless you are staff. Cannot be changed later.',
+            min_length=1,
+        ),
+    ] = None
+    kind: UploadKind
+    file: bytes
+
+
 class BeatRequest(BaseModel):
     kind: TaskKind
     boot_id: Annotated[str, Field(max_length=64, min_length=1)]
@@ -995,3 +1204,14 @@ class PaginatedUnitEntryList(BaseModel):
         AnyUrl | None, Field(examples=['http://api.example.org/accounts/?page=2'])
     ] = None
     results: list[UnitEntry]
+
+
+class PaginatedUploadList(BaseModel):
+    count: Annotated[int, Field(examples=[123])]
+    next: Annotated[
+        AnyUrl | None, Field(examples=['http://api.example.org/accounts/?page=4'])
+    ] = None
+    previous: Annotated[
+        AnyUrl | None, Field(examples=['http://api.example.org/accounts/?page=2'])
+    ] = None
+    results: list[Upload]

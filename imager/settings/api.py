@@ -44,6 +44,7 @@ SPECTACULAR_SETTINGS = {
         "OrderKind": "orders.models.Order.Kind",
         "MediaKind": "orders.models.Media.Kind",
         "ContentKind": "orders.models.Content.Kind",
+        "UploadKind": "orders.models.Upload.Kind",
         "TaskKind": ["create", "download", "write"],
     },
 }

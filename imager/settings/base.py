@@ -8,6 +8,8 @@ from imager.env import env
 from imager.settings.api import *  # noqa: F403  # each subject is a part of these settings
 from imager.settings.data import *  # noqa: F403  # the same
 from imager.settings.hosts import *  # noqa: F403  # the same
+from imager.settings.hotspots import *  # noqa: F403  # the same
+from imager.settings.hotspots import UPLOADS
 from imager.settings.people import *  # noqa: F403  # the same
 from imager.settings.site import *  # noqa: F403  # the same
 from imager.settings.site import ROOT, VAR
@@ -91,6 +93,7 @@ STATICFILES_DIRS = [ROOT / "imager" / "static"]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+    "uploads": UPLOADS,
 }
 
 # --- mail

@@ -24,7 +24,9 @@ EMAIL_BACKEND = env.str("EMAIL_BACKEND", default="django.core.mail.backends.cons
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    "uploads": UPLOADS,  # noqa: F405  # of base
 }
 WHITENOISE_USE_FINDERS = True
 CATALOG_ZIMS = env.str("CATALOG_ZIMS", default="")  # a checkout asks nobody by itself
 CATALOG_APPS = env.str("CATALOG_APPS", default="")
+HOTSPOT_SOFTWARE = env.bool("HOTSPOT_SOFTWARE", default=False)  # the demo's base image could not run it

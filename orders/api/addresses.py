@@ -9,8 +9,8 @@ from rest_framework.serializers import BaseSerializer
 
 from imager.accounts.permissions import IsMember
 from orders import queries
+from orders.api.person import person
 from orders.api.serializers import AddressSerializer
-from orders.api.views import person
 from orders.models import Address
 
 

@@ -14,7 +14,7 @@ from orders.models import Configuration, Content
 MAX_CONTENTS = 1000
 
 
-def whose(body: serializers.ModelSerializer[Any], attrs: dict[str, Any]) -> Organization:
+def whose(body: serializers.BaseSerializer[Any], attrs: dict[str, Any]) -> Organization:
     """Whose it is: the caller's organization's; staff choose, but never move a thing to another one."""
     user: User = body.context["request"].user
     kept = body.instance.organization if body.instance is not None else user.organization

@@ -18,13 +18,13 @@ from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 from rest_framework.settings import api_settings
 
-from imager.accounts.models import User
 from imager.accounts.permissions import IsMember, IsStaff
 from imager.api import Problem
 from imager.api.pages import Ordering
 from orders import queries, services
 from orders.api import serializers
-from orders.models import Configuration, Media, Order
+from orders.api.person import person
+from orders.models import Media, Order
 
 KEY = OpenApiParameter(
     "Idempotency-Key",
@@ -33,12 +33,6 @@ KEY = OpenApiParameter(
     description="At most 100 characters. The same key with the same body gives the same order.",
 )
 CONFLICT = OpenApiResponse(description="Not possible in the order's present state.")
-
-
-def person(request: Request) -> User:
-    """Who asks. The permission classes let only people in."""
-    assert isinstance(request.user, User)  # noqa: S101  # IsMember has looked
-    return request.user
 
 
 def refusal(error: Refused) -> ValidationError:
@@ -135,25 +129,6 @@ class OrderViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.Ge
 def digest(body: Any) -> str:
     """What tells one request from another: the body's values, however they are laid out."""
     return hashlib.sha256(json.dumps(body, sort_keys=True, default=str).encode()).hexdigest()
-
-
-class ConfigurationViewSet(viewsets.ModelViewSet[Configuration]):
-    """Configurations: those of your organization; all of them for staff."""
-
-    queryset = Configuration.objects.none()
-    serializer_class = serializers.ConfigurationSerializer
-    permission_classes = [IsMember]
-    filter_backends = [Ordering]
-    ordering_fields = ["name", "updated_at"]
-    ordering = ["-updated_at"]
-    http_method_names = ["get", "post", "patch", "delete", "head", "options"]
-    lookup_value_converter = "int"
-
-    def get_queryset(self) -> QuerySet[Configuration]:
-        return queries.visible_configurations(person(self.request))
-
-    def perform_create(self, serializer: BaseSerializer[Configuration]) -> None:
-        serializer.save(created_by=person(self.request))
 
 
 class MediaViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[Media]):

@@ -6,7 +6,9 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
+from orders import keeping
 from orders.models import Configuration, Content
 
 
@@ -50,7 +52,9 @@ def replace(configuration: Configuration, content: Content) -> Content | None:
     other = replacements([content]).get(content.pk)
     if other is None:
         return None
+    keeping.record(locked, by=None)
     locked.contents.remove(content)
     locked.contents.add(other)
     locked.save(update_fields=["updated_at"])
+    keeping.record(locked, by=None, note=_("“%(title)s” replaced") % {"title": content.title})
     return other

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from orders.models.addresses import Address
-from orders.models.configurations import Configuration
+from orders.models.configurations import Configuration, ConfigurationVersion
 from orders.models.contents import Content, Edition, Feed, Source
 from orders.models.media import Media
 from orders.models.notes import OrderNote
 from orders.models.orders import MAX_QUANTITY, NextNumber, Order, OrderMove, Priority, download_token
+from orders.models.uploads import Upload
 
 __all__ = [
     "MAX_QUANTITY",
     "Address",
     "Configuration",
+    "ConfigurationVersion",
     "Content",
     "Edition",
     "Feed",
@@ -23,5 +25,6 @@ __all__ = [
     "OrderNote",
     "Priority",
     "Source",
+    "Upload",
     "download_token",
 ]

@@ -1,35 +1,55 @@
-"""Pages of configurations: list, new, edit, delete."""
+"""Pages of configurations: list, new, edit, duplicate, delete and take back."""
 
 from __future__ import annotations
 
-from django.conf import settings
+from typing import Final
+
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
 from django.db.models import Count, Sum
-from django.http import HttpResponse
+from django.http import FileResponse, Http404, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 
 from imager.accounts.visitor import demand
-from orders import queries, sizes
-from orders.forms import ConfigurationForm
-from orders.models import Configuration, Content, Media
+from orders import keeping, queries
+from orders.configuration_form import ConfigurationForm
+from orders.differences import differences
+from orders.models import Configuration
+from orders.views.room import room
 from orders.views.visitor import HTMX, Request, needs, visitor
 
-PER_PAGE = 25
+PER_PAGE: Final = 25
+DELETED_SHOWN: Final = 10
+SORTS: Final = {
+    "name": ("name", "pk"),
+    "-name": ("-name", "-pk"),
+    "size": ("bytes", "pk"),
+    "-size": ("-bytes", "-pk"),
+    "changed": ("updated_at", "pk"),
+    "-changed": ("-updated_at", "-pk"),
+}
+PICTURES: Final = {"logo": "branding_logo", "favicon": "branding_favicon"}
 
 
 @login_required
 @require_safe
 def configurations(request: Request) -> HttpResponse:
-    """The hotspots that were described."""
-    found = queries.visible_configurations(visitor(request)).prefetch_related(None)
+    """The hotspots that were described, and those deleted last."""
+    user = visitor(request)
+    found = queries.visible_configurations(user).prefetch_related(None)
+    mine = request.GET.get("mine") == "1"
+    if mine:
+        found = found.filter(updated_by=user)
     found = found.annotate(files=Count("contents"), bytes=Sum("contents__size", default=0))
-    page = Paginator(found.order_by("-updated_at", "-pk"), PER_PAGE).get_page(request.GET.get("page"))
-    return render(request, "orders/configurations.html", {"page": page})
+    sort = request.GET.get("sort", "-changed")
+    page = Paginator(found.order_by(*SORTS.get(sort, SORTS["-changed"])), PER_PAGE)
+    deleted = queries.deleted_configurations(user).prefetch_related(None)[:DELETED_SHOWN]
+    context = {"page": page.get_page(request.GET.get("page")), "deleted": deleted, "mine": mine, "sort": sort}
+    return render(request, "orders/configurations.html", context)
 
 
 @vary_on_headers(*HTMX)
@@ -50,40 +70,80 @@ def configuration(request: Request, pk: int) -> HttpResponse:
 
 
 def edit(request: Request, subject: Configuration) -> HttpResponse:
-    """The form; saved if it is sent and right. htmx gets the total of the contents chosen so far."""
-    form = ConfigurationForm(request.POST or None, instance=subject, by=visitor(request))
+    """The form; saved if it is sent and right. htmx gets what everything chosen so far takes."""
+    sent = request.POST if request.method == "POST" else None
     if request.htmx.target == "total":
-        return render(request, "orders/_total.html", total(request.POST.getlist("contents")))
-    if request.method == "POST" and subject.pk:
+        return render(request, "orders/_total.html", room(subject, request.POST))
+    if sent is not None and subject.pk:
         demand(request, "orders.change_configuration")
-    if request.method == "POST" and form.is_valid():
-        saved = form.save()
-        messages.success(request, _("The configuration “%(name)s” is saved.") % {"name": saved})
-        return redirect("configurations")
-    chosen = [str(getattr(one, "pk", one)) for one in form["contents"].value() or []]
-    context = {"form": form, "configuration": subject if subject.pk else None, **total(chosen)}
+    stored = room(subject, sent)  # before the form writes into the subject
+    form = ConfigurationForm(sent, request.FILES or None, instance=subject, by=visitor(request))
+    context = {"form": form, "configuration": subject if subject.pk else None, **stored}
+    if sent is not None and "measure" not in sent and form.is_valid():
+        try:
+            return _saved(request, form)
+        except keeping.Stale as error:
+            context["stale"] = error
+            context["differences"] = _overtaken(form, error)
     return render(request, "orders/configuration.html", context)
 
 
-def total(chosen: list[str]) -> dict[str, object]:
-    """How many contents, how many bytes, what the image needs, and the smallest card for it."""
-    keys = [int(key) for key in chosen if key.isascii() and key.isdigit() and len(key) < 19]
-    weights = list(Content.objects.filter(pk__in=keys).values_list("size", flat=True))
-    needed = sizes.needed_bytes(settings.BASE_IMAGE_BYTES, weights)
-    return {
-        "count": len(weights),
-        "bytes": sum(weights),
-        "needed": needed,
-        "smallest": sizes.smallest_fitting(Media.Kind.PHYSICAL, needed),
-    }
+def _saved(request: Request, form: ConfigurationForm) -> HttpResponse:
+    saved = form.save()
+    messages.success(request, _("The configuration “%(name)s” is saved.") % {"name": saved})
+    return redirect("configurations")
+
+
+def _overtaken(form: ConfigurationForm, error: keeping.Stale) -> object:
+    """What the other one has changed. Sent once more, the form has been told of it, and is saved."""
+    seen = form.cleaned_data["version"]
+    values = dict(error.newest.versions.filter(number=seen).values_list("number", "values"))
+    form.show("version", str(error.newest.version))
+    return differences(values.get(seen, {}), keeping.values_of(error.newest))
+
+
+@login_required
+@require_safe
+def configuration_picture(request: Request, pk: int, what: str) -> HttpResponseBase:
+    """A logo, for those who may see the configuration."""
+    found = get_object_or_404(queries.visible_configurations(visitor(request)), pk=pk)
+    upload = getattr(found, PICTURES.get(what, ""), None)
+    if upload is None:
+        raise Http404
+    response = FileResponse(upload.file.open("rb"), content_type="image/png")
+    response["Cache-Control"] = "private, max-age=60"
+    return response
+
+
+@login_required
+@needs("orders.add_configuration")
+@require_POST
+def configuration_duplicate(request: Request, pk: int) -> HttpResponse:
+    """A copy of it, opened to be changed."""
+    found = get_object_or_404(queries.visible_configurations(visitor(request)), pk=pk)
+    made = keeping.duplicate(found, by=visitor(request))
+    messages.success(request, _("“%(name)s” is a copy. Change it as you like.") % {"name": made})
+    return redirect("configuration", pk=made.pk)
 
 
 @login_required
 @needs("orders.delete_configuration")
 @require_POST
 def configuration_delete(request: Request, pk: int) -> HttpResponse:
-    """Delete a hotspot's description. Orders stay."""
+    """Take a hotspot's description out of the lists; it can be taken back. Orders stay."""
     found = get_object_or_404(queries.visible_configurations(visitor(request)), pk=pk)
-    found.delete()
-    messages.success(request, _("The configuration “%(name)s” is deleted.") % {"name": found})
+    keeping.delete(found)
+    text = _("The configuration “%(name)s” is deleted. Below the list you can take it back.")
+    messages.success(request, text % {"name": found})
+    return redirect("configurations")
+
+
+@login_required
+@needs("orders.delete_configuration")
+@require_POST
+def configuration_undelete(request: Request, pk: int) -> HttpResponse:
+    """Back into the lists."""
+    found = get_object_or_404(queries.deleted_configurations(visitor(request)), pk=pk)
+    keeping.undelete(found)
+    messages.success(request, _("The configuration “%(name)s” is back.") % {"name": found})
     return redirect("configurations")

@@ -18,9 +18,12 @@ from rest_framework.test import APIClient
 
 from imager.accounts import invitations
 from imager.accounts.models import Invitation, Role, User
+from orders import keeping, uploads
+from orders.models import Upload
 from tasks_app.models import Host
 from tests import factories as make
 from tests.integration.orders.conftest import line, school
+from tests.unit.orders.test_pictures import drawn
 from workers.contract import Kind
 
 __all__ = ["line", "school"]
@@ -43,7 +46,11 @@ METHODS = ["get", "post", "put", "patch", "delete"]
 ROLES = ["nobody", "stranger", "lonely", "idle", "creator", "writer"]
 
 # Whoever knows such an address may have what it leads to: the address itself is the key.
-KEYS = {"download": "made to be passed on", "invitation": "sent to one person"}
+KEYS = {
+    "download": "made to be passed on",
+    "upload": "told to creator hosts in recipes alone",
+    "invitation": "sent to one person",
+}
 
 
 # What is on a card and what was proved of it may be known by all who hold the card, and tells of nobody.
@@ -72,10 +79,19 @@ def values(school, line) -> dict[str, str]:
     invitation = invitations.invite(
         Invitation(organization=school.organization, email="x@example.org"), by=school.staff
     )
+    logo = uploads.keep_picture(
+        drawn(), kind=Upload.Kind.LOGO, name="canary.png", of=school.organization, by=school.member
+    )
+    school.configuration.branding_logo = logo
+    keeping.keep(school.configuration, by=school.member)
     return {
         r"orders/<uuid:pk>": str(order.pk),
         r"configurations/<int:pk>": str(school.configuration.pk),
         r"addresses/<int:pk>": str(make.address(school.organization, name="Parcel desk").pk),
+        r"versions/<int:number>": "1",
+        r"pictures/<slug:what>": "logo",
+        r"uploads/<uuid:pk>": str(logo.pk),
+        r"u/<slug:key>": "x" * 43,
         r"tasks/<uuid:task>": str(task.pk),
         r"attempts/<int:attempt>": "1",
         r"station/<slug:name>": line.writer.name,

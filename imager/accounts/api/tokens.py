@@ -76,7 +76,7 @@ class RefreshView(_TokenView):
         """Exchange a refresh token."""
         return super().post(request)
 
-    def answer(self, request: Request, **fields: str) -> dict[str, object]:  # noqa: ARG002
+    def answer(self, request: Request, **fields: str) -> dict[str, object]:
         return dict(PairOutput(services.refresh(fields["refresh"])).data)
 
 
@@ -90,7 +90,7 @@ class VerifyView(_TokenView):
         """Ask whether a token counts."""
         return super().post(request)
 
-    def answer(self, request: Request, **fields: str) -> dict[str, object]:  # noqa: ARG002
+    def answer(self, request: Request, **fields: str) -> dict[str, object]:
         services.check(fields["token"])
         return {}
 

@@ -99,6 +99,9 @@ class Organization(Destinations):
         default=False,
         help_text=_("Its hotspots may have a name and logos of their own."),
     )
+    beta_is_active = models.BooleanField(
+        _("beta features"), default=False, help_text=_("Its configurations may ask for what is being tried.")
+    )
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
 
     class Meta:

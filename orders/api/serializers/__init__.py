@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from orders.api.serializers.addresses import AddressSerializer
 from orders.api.serializers.catalogue import ContentSerializer, MediaSerializer
-from orders.api.serializers.configurations import ConfigurationSerializer
+from orders.api.serializers.configurations import (
+    ComparedSerializer,
+    ConfigurationSerializer,
+    DifferenceSerializer,
+    ImportedSerializer,
+    ImportSerializer,
+    RecipeTextSerializer,
+    RestoreSerializer,
+    SecretsSerializer,
+    UploadInputSerializer,
+    UploadSerializer,
+    VersionSerializer,
+)
 from orders.api.serializers.orders import (
     CardSerializer,
     MoveSerializer,
@@ -21,8 +33,12 @@ from orders.api.serializers.orders import (
 __all__ = [
     "AddressSerializer",
     "CardSerializer",
+    "ComparedSerializer",
     "ConfigurationSerializer",
     "ContentSerializer",
+    "DifferenceSerializer",
+    "ImportSerializer",
+    "ImportedSerializer",
     "MediaSerializer",
     "MoveSerializer",
     "OrderDetailSerializer",
@@ -30,7 +46,13 @@ __all__ = [
     "OrderSerializer",
     "OrderedContentSerializer",
     "ReasonSerializer",
+    "RecipeTextSerializer",
+    "RestoreSerializer",
+    "SecretsSerializer",
     "ShipInputSerializer",
     "StageSerializer",
+    "UploadInputSerializer",
+    "UploadSerializer",
+    "VersionSerializer",
     "VisibleConfiguration",
 ]

@@ -1,28 +1,75 @@
-"""Bodies of configurations."""
+"""Bodies of configurations, their versions and uploads."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
+from django.conf import settings
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from rest_framework import serializers
 
-from imager.accounts.models import Organization
-from orders import sizes
+from imager.accounts.models import Organization, Role, User
+from orders import branding, describing, keeping, sizes
 from orders.api.fields import ContentsField, whose
-from orders.models import Configuration
+from orders.models import Configuration, ConfigurationVersion, Content, Upload
 from tasks_app.api.serializers import Strict
 
+KINDS: Final = {
+    "branding_logo": Upload.Kind.LOGO,
+    "branding_favicon": Upload.Kind.FAVICON,
+    "preload_zip": Upload.Kind.ZIP,
+}
 
-class ConfigurationSerializer(Strict, serializers.ModelSerializer[Configuration]):
-    """A hotspot. Passwords can be written, never read; an empty Wi-Fi password makes an open network."""
 
-    organization = serializers.SlugRelatedField(
+LONG_PASSWORD: Final = gettext_lazy(
+    "The Wi-Fi password has 8 to 63 characters; this one has more. Shorten it."
+)
+
+
+def _owner() -> serializers.SlugRelatedField[Organization]:
+    return serializers.SlugRelatedField(
         slug_field="slug",
         queryset=Organization.objects.filter(active=True),
         required=False,
         help_text="Yours, unless you are staff. Cannot be changed later.",
     )
+
+
+class UploadField(serializers.PrimaryKeyRelatedField[Upload]):
+    """An upload by its id: those of the visitor's organization alone; all for staff."""
+
+    def get_queryset(self) -> Any:
+        user: User = self.context["request"].user
+        mine = Upload.objects.all()
+        return mine if user.role == Role.STAFF else mine.filter(organization=user.organization_id)
+
+
+def _upload(words: str) -> UploadField:
+    return UploadField(
+        queryset=Upload.objects.none(),
+        pk_field=serializers.UUIDField(),
+        required=False,
+        allow_null=True,
+        help_text=words,
+    )
+
+
+class ConfigurationSerializer(Strict, serializers.ModelSerializer[Configuration]):
+    """A hotspot. Passwords can be written, never read; an empty Wi-Fi password makes an open network.
+
+    Send `version` as you have read it, and the change is refused with 409 if somebody else was faster.
+    """
+
+    organization = _owner()
     contents = ContentsField(required=False, help_text="Identifiers of the catalogue.")
+    branding_logo = _upload("An upload of the kind `logo`.")
+    branding_favicon = _upload("An upload of the kind `favicon`.")
+    preload_zip = _upload("An upload of the kind `zip`; its files lie in the File Manager of the hotspot.")
+    beta_features = serializers.ListField(
+        child=serializers.CharField(max_length=50), required=False, max_length=50
+    )
+    version = serializers.IntegerField(required=False, min_value=0, max_value=2**31 - 1)
     has_wifi_password = serializers.SerializerMethodField()
     needed_bytes = serializers.SerializerMethodField(
         help_text="What an image of it takes: choose a media of that size."
@@ -42,13 +89,24 @@ class ConfigurationSerializer(Strict, serializers.ModelSerializer[Configuration]
             "admin_password",
             "language",
             "timezone",
+            "variant",
+            *KINDS,
             "contents",
+            "content_metrics",
+            "option_kiwix_readers",
+            "preload_url",
+            "beta_features",
             "needed_bytes",
+            "version",
             "created_at",
             "updated_at",
         ]
         extra_kwargs = {
-            "wifi_password": {"write_only": True, "trim_whitespace": False},
+            "wifi_password": {
+                "write_only": True,
+                "trim_whitespace": False,
+                "error_messages": {"max_length": LONG_PASSWORD},
+            },
             "admin_password": {"write_only": True, "trim_whitespace": False},
         }
 
@@ -59,6 +117,125 @@ class ConfigurationSerializer(Strict, serializers.ModelSerializer[Configuration]
         return sizes.needed_by(configuration)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """Settle whose configuration it is."""
-        attrs["organization"] = whose(self, attrs)
+        """Settle whose configuration it is, and whether its parts go together."""
+        of = whose(self, attrs)
+        old = self.instance if isinstance(self.instance, Configuration) else None
+        attrs["organization"] = of
+        if old:
+            branding.unbrand(old)
+            branding.leave_betas(old, settings.BETA_FEATURES)
+        errors = self._foreign(attrs, of)
+        contents: list[Content] = attrs.get("contents", list(old.contents.all()) if old else [])
+        was = old or Configuration(organization=of)
+        values = {**{name: getattr(was, name) for name in describing.NAMES}, **attrs}
+        draft = describing.Draft(of, values, tuple(contents), was.preload_url, was.preload_bytes)
+        errors = errors or describing.refusals(draft)
+        if errors:
+            raise serializers.ValidationError(errors)
+        attrs["preload_bytes"] = draft.preload_bytes
         return attrs
+
+    def _foreign(self, attrs: dict[str, Any], of: Organization) -> dict[str, str]:
+        """Uploads of another organization (staff see all), or of another kind."""
+        told = _("It must be an upload of the kind “%(kind)s” that belongs to %(name)s.")
+        return {
+            name: told % {"kind": kind, "name": of}
+            for name, kind in KINDS.items()
+            if attrs.get(name) and (attrs[name].organization_id != of.pk or attrs[name].kind != kind)
+        }
+
+    def create(self, validated_data: dict[str, Any]) -> Configuration:
+        validated_data.pop("version", None)
+        return self._keep(Configuration(), validated_data, None)
+
+    def update(self, instance: Configuration, validated_data: dict[str, Any]) -> Configuration:
+        return self._keep(instance, validated_data, validated_data.pop("version", None))
+
+    def _keep(self, one: Configuration, values: dict[str, Any], seen: int | None) -> Configuration:
+        contents = values.pop("contents", None)
+        for name, value in values.items():
+            setattr(one, name, value)
+        return keeping.keep(one, by=self.context["request"].user, contents=contents, seen=seen)
+
+
+class UploadSerializer(serializers.ModelSerializer[Upload]):
+    """A file that was checked: a logo (kept as PNG), or a ZIP archive."""
+
+    organization = serializers.SlugRelatedField[Organization](slug_field="slug", read_only=True)
+
+    class Meta:
+        model = Upload
+        fields = ["id", "organization", "kind", "name", "size", "sha256", "created_at"]
+        read_only_fields = fields
+
+
+class UploadInputSerializer(serializers.Serializer[Upload]):
+    """`multipart/form-data`."""
+
+    organization = _owner()
+    kind = serializers.ChoiceField(choices=Upload.Kind.choices)
+    file = serializers.FileField(allow_empty_file=True)
+
+
+class ImportSerializer(serializers.Serializer[Configuration]):
+    """`multipart/form-data`: a JSON file as it is exported, of at most 8 MiB."""
+
+    organization = _owner()
+    file = serializers.FileField(allow_empty_file=True)
+
+
+class ImportedSerializer(serializers.Serializer[Any]):
+    """What an import made, and what it left out, in sentences."""
+
+    configuration = ConfigurationSerializer(read_only=True)
+    left_out = serializers.ListField(child=serializers.CharField(), read_only=True)
+
+
+class SecretsSerializer(serializers.Serializer[Any]):
+    """Whether passwords shall be in it."""
+
+    secrets = serializers.BooleanField(default=False)
+
+
+class RecipeTextSerializer(serializers.Serializer[Any]):
+    """A recipe in the builder's format."""
+
+    text = serializers.CharField()
+
+
+class RestoreSerializer(serializers.Serializer[Any]):
+    """`version`: the newest that you have seen."""
+
+    version = serializers.IntegerField(required=False, min_value=0, max_value=2**31 - 1)
+
+
+class VersionSerializer(serializers.ModelSerializer[ConfigurationVersion]):
+    """One save."""
+
+    saved_by = serializers.StringRelatedField[User](read_only=True)
+
+    class Meta:
+        model = ConfigurationVersion
+        fields = ["number", "saved_at", "saved_by", "note"]
+        read_only_fields = fields
+
+
+class DifferenceSerializer(serializers.Serializer[Any]):
+    """A field that two versions have not in common. Passwords are never told."""
+
+    field = serializers.CharField()
+    before = serializers.CharField(allow_blank=True)
+    after = serializers.CharField(allow_blank=True)
+    added = serializers.ListField(child=serializers.CharField())
+    removed = serializers.ListField(child=serializers.CharField())
+
+
+class ComparedSerializer(VersionSerializer):
+    """A version, and what it has changed."""
+
+    compared_with = serializers.IntegerField(allow_null=True)
+    differences = DifferenceSerializer(many=True)
+
+    class Meta(VersionSerializer.Meta):
+        fields = [*VersionSerializer.Meta.fields, "compared_with", "differences"]
+        read_only_fields = fields

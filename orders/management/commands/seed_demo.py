@@ -25,7 +25,12 @@ class Command(BaseCommand):
         channel = Channel.objects.get_or_create(slug="main", defaults={"name": "Main"})[0]
         school = Organization.objects.get_or_create(
             slug="demo-school",
-            defaults={"name": "École de démonstration", "channel": channel, "limited": False},
+            defaults={
+                "name": "École de démonstration",
+                "channel": channel,
+                "limited": False,
+                "can_brand": True,
+            },
         )[0]
         member = self._person(wanted["member"], wanted["passwords"], name="Amina", organization=school)
         self._person(

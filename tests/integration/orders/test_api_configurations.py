@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 
 from imager import clock
-from orders.models import Configuration, Content, Media
+from orders.models import Configuration, Content, Media, Upload
 from tests import factories as make
+from tests.unit.orders.test_pictures import drawn, png_bomb
 
 URL = "/api/v1/configurations/"
 
@@ -125,7 +127,7 @@ def test_deleting_keeps_the_orders(school, api):
     assert api(school.member).delete(f"{URL}{school.configuration.pk}/").status_code == 204
 
     order.refresh_from_db()
-    assert (order.configuration, order.name) == (None, "Library")
+    assert (order.configuration, order.name) == (school.configuration, "Library")
 
 
 @pytest.mark.parametrize("rows", [1, 3])
@@ -171,3 +173,181 @@ def test_the_catalogue(school, api):
     assert seen("page_size=1") == ["kiwix:gutenberg"]
     assert seen("kind=files") == []
     assert api(school.member).post("/api/v1/contents/", {}).status_code == 405
+
+
+# uploads, versions, exchange
+
+
+def upload(client, kind: str, data: bytes, **fields):
+    file = SimpleUploadedFile("x.bin", data)
+    return client.post("/api/v1/uploads/", {"kind": kind, "file": file, **fields}, format="multipart")
+
+
+def test_a_logo_is_uploaded_then_named(school, api):
+    client = api(school.member)
+    made = upload(client, "logo", drawn())
+    assert made.status_code == 201, made.data
+
+    answer = client.patch(f"{URL}{school.configuration.pk}/", {"branding_logo": made.data["id"]})
+
+    assert str(answer.data["branding_logo"]) == made.data["id"]
+    assert "key" not in made.data
+    assert [row["id"] for row in client.get("/api/v1/uploads/?kind=logo").data["results"]] == [
+        made.data["id"]
+    ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "data", "words"),
+    [
+        ("logo", b"<svg/>", "SVG drawing: it can hold programs"),
+        ("logo", png_bomb(60_000), "16 million pixels"),
+        ("favicon", drawn((300, 100)), "as many in width"),
+        ("zip", b"hello", "no ZIP archive"),
+        ("zip", b"", "no ZIP archive"),
+    ],
+)
+def test_uploads_that_are_refused(school, api, kind, data, words):
+    answer = upload(api(school.member), kind, data)
+
+    assert (answer.status_code, list(answer.data["errors"])) == (400, ["file"])
+    assert words in answer.data["errors"]["file"][0]
+    assert Upload.objects.count() == 0
+
+
+def test_uploads_of_others_do_not_exist(school, api, stranger):
+    theirs = upload(api(stranger), "logo", drawn()).data["id"]
+    body = {"branding_logo": theirs}
+
+    assert api(school.member).get(f"/api/v1/uploads/{theirs}/").status_code == 404
+    for user in (school.member, school.staff):
+        answer = api(user).patch(f"{URL}{school.configuration.pk}/", body)
+        assert (answer.status_code, list(answer.data["errors"])) == (400, ["branding_logo"])
+    assert (
+        upload(api(school.member), "logo", drawn(), organization=stranger.organization.slug).status_code
+        == 400
+    )
+
+
+def test_an_upload_of_another_kind(school, api):
+    logo = upload(api(school.member), "logo", drawn()).data["id"]
+
+    for field in ("preload_zip", "branding_favicon"):
+        answer = api(school.member).patch(f"{URL}{school.configuration.pk}/", {field: logo})
+        assert list(answer.data["errors"]) == [field]
+
+
+@pytest.mark.parametrize(
+    ("fields", "named", "words"),
+    [
+        ({"wifi_password": "x" * 64}, "wifi_password", "63"),
+        ({"ssid": "é" * 16 + "x"}, "ssid", "33 bytes"),
+        ({"variant": "Unknown"}, "variant", "choice"),
+        ({"preload_url": "http://127.0.0.1/x.zip"}, "preload_url", "no public server"),
+        ({"preload_url": "file:///etc/passwd"}, "preload_url", "valid URL"),
+        ({"beta_features": ["x"]}, "beta_features", "does not try beta features"),
+        ({"branding_logo": "x"}, "branding_logo", "UUID"),
+        ({"preload_bytes": 5}, "preload_bytes", ""),
+        ({"version": -1}, "version", "0"),
+    ],
+)
+def test_values_that_are_refused(school, api, fields, named, words):
+    answer = api(school.member).post(URL, body(**fields))
+
+    assert (answer.status_code, list(answer.data["errors"])) == (400, [named])
+    assert words in str(answer.data["errors"])
+
+
+def test_who_may_not_brand_is_told(school, api):
+    school.organization.can_brand = False
+    school.organization.save()
+    client = api(make.user(organization=school.organization))
+
+    refused = client.post(URL, body(ssid="Mine", variant="Demo"))
+
+    assert set(refused.data["errors"]) == {"ssid", "variant"}
+    assert client.post(URL, body()).data["ssid"] == "Kiwix Hotspot"
+
+
+def test_the_second_is_told(school, api):
+    url = f"{URL}{school.configuration.pk}/"
+    assert api(school.staff).patch(url, {"ssid": "Theirs", "version": 0}).data["version"] == 1
+
+    answer = api(school.member).patch(url, {"ssid": "Mine", "version": 0})
+
+    assert (answer.status_code, answer.data["code"], answer.data["version"]) == (409, "stale", 1)
+    assert api(school.member).patch(url, {"ssid": "Mine", "version": 1}).status_code == 200
+
+
+def test_versions_are_listed_compared_and_restored(school, api):
+    client, url = api(school.member), f"{URL}{school.configuration.pk}/"
+    client.patch(url, {"ssid": "One"})
+    client.patch(url, {"ssid": "Two", "admin_password": "canary-9"})
+
+    assert [row["number"] for row in client.get(f"{url}versions/").data] == [2, 1, 0]
+    shown = client.get(f"{url}versions/2/").data
+    assert [(each["field"], each["after"]) for each in shown["differences"]] == [
+        ("ssid", "Two"), ("admin_password", "hidden"),
+    ]  # fmt: skip
+    assert client.get(f"{url}versions/2/?with=x").status_code == 400
+    assert client.get(f"{url}versions/9/").status_code == 404
+    assert client.post(f"{url}versions/1/restore/", {"version": 1}).status_code == 409
+    restored = client.post(f"{url}versions/1/restore/", {"version": 2})
+    assert (restored.data["configuration"]["ssid"], restored.data["left_out"]) == ("One", [])
+
+
+def test_copies_and_what_is_deleted(school, api, stranger):
+    client, url = api(school.member), f"{URL}{school.configuration.pk}/"
+    made = client.post(f"{url}duplicate/")
+    assert (made.status_code, made.data["name"]) == (201, "Library (Duplicate)")
+    client.delete(url)
+    assert client.get(url).status_code == 404
+    assert api(stranger).post(f"{url}undelete/").status_code == 404
+    assert client.post(f"{url}undelete/").status_code == 200
+    assert client.post(f"{url}undelete/").status_code == 404
+
+
+def test_exports_hide_the_secrets_unless_asked(school, api, stranger):
+    client, url = api(school.member), f"{URL}{school.configuration.pk}/"
+    for path in ("export/", "recipe/"):
+        assert b"canary" not in client.post(url + path, {}).content
+        assert b"canary" in client.post(url + path, {"secrets": True}).content
+        assert client.get(url + path).status_code == 405
+        assert api(stranger).post(url + path, {"secrets": True}).status_code == 404
+
+
+def sent(client, data: bytes):
+    return client.post(f"{URL}import/", {"file": SimpleUploadedFile("x.json", data)}, format="multipart")
+
+
+def test_an_export_is_imported(school, api):
+    client = api(school.member)
+    data = client.post(f"{URL}{school.configuration.pk}/export/", {"secrets": True}).content
+
+    answer = sent(client, data.replace(b'"name":', b'"colour":1,"name":', 1))
+
+    assert answer.status_code == 201, answer.data
+    assert answer.data["left_out"] == ["Unknown keys: colour."]
+    assert Configuration.objects.count() == 2
+
+
+@pytest.mark.parametrize(
+    ("data", "words"), [(b"x", "no JSON"), (b"{}", "no admin password"), (b" " * 9_000_000, "at most 8.4 MB")]
+)
+def test_an_import_that_is_refused(school, api, data, words):
+    answer = sent(api(school.member), data)
+
+    assert (answer.status_code, list(answer.data["errors"])) == (400, ["file"])
+    assert words in str(answer.data["errors"])
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+def test_lists_take_as_many_queries_for_many(school, api, rows, django_assert_num_queries):
+    client = api(school.member)
+    for n in range(rows):
+        upload(client, "logo", drawn((10 + n, 10)))
+        client.patch(f"{URL}{school.configuration.pk}/", {"ssid": f"S{n}"})
+    with django_assert_num_queries(2):
+        client.get("/api/v1/uploads/")
+    with django_assert_num_queries(3):
+        client.get(f"{URL}{school.configuration.pk}/versions/")

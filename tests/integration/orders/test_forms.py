@@ -7,7 +7,8 @@ import uuid
 import pytest
 
 from imager.lifecycle import IllegalMove
-from orders.forms import ConfigurationForm, OrderForm, ShipForm
+from orders.configuration_form import ConfigurationForm
+from orders.forms import OrderForm, ShipForm
 from orders.models import Configuration, Content, Order
 from tests import factories as make
 

@@ -1,0 +1,45 @@
+"""Recipes for people: as the builder is told, with passwords and keys hidden unless they are asked for."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from django.http import HttpRequest
+
+from orders import sizes
+from orders.models import Configuration, Media, Upload
+from orders.recipe import recipe
+
+HIDDEN: Final = "********"
+
+
+def asked_for_secrets(request: HttpRequest) -> bool:
+    """Only a form that was sent on purpose: an address alone, that others can plant, shows none."""
+    return request.method == "POST" and request.POST.get("secrets") == "1"
+
+
+def recipe_of(configuration: Configuration, *, secrets: bool) -> str:
+    """The recipe for the smallest download that it fits in, or for its own size if there is none."""
+    contents = tuple(configuration.contents.order_by("path"))
+    needed = sizes.needed_by(configuration, contents)
+    media = sizes.smallest_fitting(Media.Kind.VIRTUAL, needed)
+    shown = configuration if secrets else _without_secrets(configuration)
+    return recipe(shown, contents, size=media.bytes if media else needed)
+
+
+def _without_secrets(configuration: Configuration) -> Configuration:
+    """A copy that is never saved."""
+    fields = {field.attname: getattr(configuration, field.attname) for field in configuration._meta.fields}
+    copy = Configuration(**fields)
+    copy.admin_password = HIDDEN
+    copy.wifi_password = HIDDEN if configuration.wifi_password else ""
+    for name in ("branding_logo", "branding_favicon", "preload_zip"):
+        setattr(copy, name, _without_key(getattr(configuration, name)))
+    return copy
+
+
+def _without_key(upload: Upload | None) -> Upload | None:
+    if upload is None:
+        return None
+    fields = {field.attname: getattr(upload, field.attname) for field in upload._meta.fields}
+    return Upload(**{**fields, "key": "hidden"})
