@@ -9,6 +9,7 @@ from django import forms
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.files.uploadedfile import UploadedFile
+from django.forms.utils import ErrorDict
 from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
 
@@ -102,7 +103,7 @@ class ConfigurationForm(forms.ModelForm):  # type: ignore[type-arg]  # not gener
         widgets = {
             "wifi_password": forms.PasswordInput(attrs={"autocomplete": "new-password"}),
             "admin_password": forms.PasswordInput(attrs={"autocomplete": "new-password"}),
-            "contents": forms.CheckboxSelectMultiple,
+            "contents": forms.MultipleHiddenInput,
             **dict.fromkeys(KINDS, forms.HiddenInput),
         }
         error_messages = {
@@ -183,6 +184,15 @@ class ConfigurationForm(forms.ModelForm):  # type: ignore[type-arg]  # not gener
         for name in ("variant", "branding_logo", "branding_favicon"):
             for each in (name, f"{name}_file", f"{name}_remove"):
                 self.fields.pop(each, None)
+
+    def without_complaints(self) -> None:
+        """Show it as it was sent, at a step that saves nothing: what is missing may still come."""
+        self._errors = ErrorDict()
+        self.cleaned_data = {}
+        for name in PASSWORDS:
+            widget = self.fields[name].widget
+            if isinstance(widget, forms.PasswordInput):
+                widget.render_value = True  # what was just typed, or it would be lost without JavaScript
 
     def clean(self) -> dict[str, Any]:
         """Keep passwords that were left empty, and what was uploaded; refuse what does not go together."""

@@ -11,6 +11,7 @@ from orders.views import (
     addresses,
     certificates,
     configurations,
+    contents,
     desk,
     downloads,
     exchange,
@@ -78,6 +79,9 @@ pages = [
         name="configuration_restore",
     ),
     path("u/<slug:key>/", uploads.upload, name="upload"),
+    path("configurations/<int:pk>/replace/", contents.configuration_replace, name="configuration_replace"),
+    path("contents/", contents.contents, name="contents"),
+    path("contents/<int:pk>/", contents.content, name="content"),
     path("d/<slug:token>/<str:name>", downloads.download, name="download"),
 ]
 

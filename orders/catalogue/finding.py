@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -36,6 +37,14 @@ class Wanted:
         for word in plain(self.text[:MOST_LETTERS]).split()[:MOST_WORDS]:
             contents = contents.filter(search__contains=word)
         return contents
+
+
+def wanted(asked: Mapping[str, str], prefix: str = "") -> Wanted:
+    """What a query or a form asks for; what is too long is cut."""
+    limits = {"text": MOST_LETTERS, "language": 10, "category": 60, "kind": 10}
+    return Wanted(
+        **{name: asked.get(prefix + name, "").replace("\x00", "")[:limit] for name, limit in limits.items()}
+    )
 
 
 def found(wanted: Wanted) -> QuerySet[Content]:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Final
 
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from imager.accounts.models import User
 from orders import keeping
-from orders.models import Configuration, Content
+from orders.models import Configuration, ConfigurationVersion, Content
+
+NOTE: Final = ConfigurationVersion._meta.get_field("note").max_length
 
 
 def replacements(missing: Iterable[Content]) -> dict[int, Content]:
@@ -19,42 +23,47 @@ def replacements(missing: Iterable[Content]) -> dict[int, Content]:
     from another, and then the newest edition.
     """
     gone = [content for content in missing if content.name]
+    if not gone:
+        return {}
     named = defaultdict(list)
     offered = Content.objects.available().filter(name__in={content.name for content in gone})
     for candidate in offered.defer("package", "search").order_by("pk"):
         named[candidate.kind, candidate.name].append(candidate)
-    return {
-        content.pk: max(candidates, key=lambda one, content=content: _closeness(one, content))  # type: ignore[misc]
-        for content in gone
-        if (candidates := named[content.kind, content.name])
-    }
+    best = {}
+    for content in gone:
+        candidates = named[content.kind, content.name]
+        if candidates:
+            best[content.pk] = max(candidates, key=_closeness_to(content))
+    return best
 
 
-def _closeness(candidate: Content, content: Content) -> tuple[bool, bool, str, int, int]:
-    return (
-        candidate.flavour == content.flavour,
-        candidate.publisher == content.publisher,
-        str(candidate.issued or ""),
-        -abs(candidate.size - content.size),
-        -candidate.pk,
-    )
+def _closeness_to(content: Content) -> Callable[[Content], tuple[bool, bool, str, int, int]]:
+    def closeness(other: Content) -> tuple[bool, bool, str, int, int]:
+        return (
+            other.flavour == content.flavour,
+            other.publisher == content.publisher,
+            str(other.issued or ""),
+            -abs(other.size - content.size),
+            -other.pk,
+        )
+
+    return closeness
 
 
 @transaction.atomic
-def replace(configuration: Configuration, content: Content) -> Content | None:
-    """Put in its place what comes closest to it; None, and nothing changes, if nothing does.
+def replace_missing(configuration: Configuration, *, by: User) -> list[tuple[Content, Content | None]]:
+    """Put what comes closest in the place of all that is missing. Returns pairs of old and new.
 
-    Done twice, or when it is in no more need of it, it changes nothing.
+    What nothing comes close to stays where it is, with None as its new one. Done twice, it changes nothing.
     """
     locked = Configuration.objects.select_for_update().get(pk=configuration.pk)
-    if content.available or not locked.contents.filter(pk=content.pk).exists():
-        return None
-    other = replacements([content]).get(content.pk)
-    if other is None:
-        return None
-    keeping.record(locked, by=None)
-    locked.contents.remove(content)
-    locked.contents.add(other)
-    locked.save(update_fields=["updated_at"])
-    keeping.record(locked, by=None, note=_("“%(title)s” replaced") % {"title": content.title})
-    return other
+    gone = list(locked.contents.unavailable().order_by("title", "pk"))
+    found = replacements(gone)
+    pairs = [(old, found.get(old.pk)) for old in gone]
+    done = {old.pk: new for old, new in pairs if new}
+    if done:
+        stay = locked.contents.exclude(pk__in=done)
+        titles = ", ".join(str(new) for new in done.values())
+        note = _("replaced: %(titles)s") % {"titles": titles}
+        keeping.keep(locked, by=by, contents=[*stay, *done.values()], note=note[:NOTE])
+    return pairs

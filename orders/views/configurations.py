@@ -7,8 +7,8 @@ from typing import Final
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
-from django.db.models import Count, Sum
-from django.http import FileResponse, Http404, HttpResponse, HttpResponseBase
+from django.db.models import Count, Q, Sum
+from django.http import FileResponse, Http404, HttpResponse, HttpResponseBase, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -19,6 +19,7 @@ from orders import keeping, queries
 from orders.configuration_form import ConfigurationForm
 from orders.differences import differences
 from orders.models import Configuration
+from orders.views import picking
 from orders.views.room import room
 from orders.views.visitor import HTMX, Request, needs, visitor
 
@@ -32,6 +33,7 @@ SORTS: Final = {
     "changed": ("updated_at", "pk"),
     "-changed": ("-updated_at", "-pk"),
 }
+PARTS: Final = {"picker": "orders/_picked.html", "found": "orders/_found.html"}  # of the page, for htmx
 PICTURES: Final = {"logo": "branding_logo", "favicon": "branding_favicon"}
 
 
@@ -44,7 +46,11 @@ def configurations(request: Request) -> HttpResponse:
     mine = request.GET.get("mine") == "1"
     if mine:
         found = found.filter(updated_by=user)
-    found = found.annotate(files=Count("contents"), bytes=Sum("contents__size", default=0))
+    found = found.annotate(
+        files=Count("contents"),
+        bytes=Sum("contents__size", default=0),
+        gone=Count("contents", filter=Q(contents__active=False) | Q(contents__missing_since__isnull=False)),
+    )
     sort = request.GET.get("sort", "-changed")
     page = Paginator(found.order_by(*SORTS.get(sort, SORTS["-changed"])), PER_PAGE)
     deleted = queries.deleted_configurations(user).prefetch_related(None)[:DELETED_SHOWN]
@@ -76,16 +82,26 @@ def edit(request: Request, subject: Configuration) -> HttpResponse:
         return render(request, "orders/_total.html", room(subject, request.POST))
     if sent is not None and subject.pk:
         demand(request, "orders.change_configuration")
-    stored = room(subject, sent)  # before the form writes into the subject
+    picker = picking.picker(request.POST, _chosen(subject, sent), language=str(subject.language))
+    stored = room(subject, sent and picker.sent(sent))  # before the form writes into the subject
     form = ConfigurationForm(sent, request.FILES or None, instance=subject, by=visitor(request))
-    context = {"form": form, "configuration": subject if subject.pk else None, **stored}
-    if sent is not None and "measure" not in sent and form.is_valid():
+    context = {"form": form, "configuration": subject if subject.pk else None, "picker": picker, **stored}
+    if picking.STEP in request.POST or request.htmx.target in PARTS:
+        form.without_complaints()
+    elif sent is not None and "measure" not in sent and form.is_valid():
         try:
             return _saved(request, form)
         except keeping.Stale as error:
             context["stale"] = error
             context["differences"] = _overtaken(form, error)
-    return render(request, "orders/configuration.html", context)
+    return render(request, PARTS.get(request.htmx.target or "", "orders/configuration.html"), context)
+
+
+def _chosen(subject: Configuration, sent: QueryDict | None) -> list[str]:
+    """Keys of the contents that are in the form."""
+    if sent is not None:
+        return sent.getlist("contents")
+    return [str(content.pk) for content in subject.contents.all()] if subject.pk else []
 
 
 def _saved(request: Request, form: ConfigurationForm) -> HttpResponse:

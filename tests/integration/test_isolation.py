@@ -16,10 +16,11 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 from rest_framework.test import APIClient
 
+from imager import clock
 from imager.accounts import invitations
 from imager.accounts.models import Invitation, Role, User
 from orders import keeping, uploads
-from orders.models import Upload
+from orders.models import Content, Upload
 from tasks_app.models import Host
 from tests import factories as make
 from tests.integration.orders.conftest import line, school
@@ -84,7 +85,17 @@ def values(school, line) -> dict[str, str]:
     )
     school.configuration.branding_logo = logo
     keeping.keep(school.configuration, by=school.member)
+    gone = Content.objects.create(
+        ident="gone",
+        title="Content canary",
+        url="https://zim.example/gone.zim",
+        path="/data/gone.zim",
+        size=1,
+        missing_since=clock.now(),
+    )
+    school.configuration.contents.add(gone)  # what vanished is shown to those who use it
     return {
+        r"contents/<int:pk>": str(gone.pk),
         r"orders/<uuid:pk>": str(order.pk),
         r"configurations/<int:pk>": str(school.configuration.pk),
         r"addresses/<int:pk>": str(make.address(school.organization, name="Parcel desk").pk),

@@ -1,5 +1,5 @@
 "use strict";
-// Pages work without this file. It keeps polled parts from disturbing people, and filters the picker of contents.
+// Pages work without this file. It keeps polled parts from disturbing people.
 
 const announcer = () => document.getElementById("announcer");
 const said = new Map();
@@ -71,29 +71,15 @@ document.addEventListener("htmx:sendError", () => offline(true));
 document.addEventListener("htmx:responseError", () => offline(true));
 document.addEventListener("htmx:afterRequest", (event) => { if (event.detail.successful) offline(false); });
 
-// The picker of contents: search words, and a look at what is chosen only.
-const plain = (text) => text.normalize("NFD").replace(/\p{M}/gu, "").toLowerCase();
-
-function setUpPicker(picker) {
-  const tools = document.getElementById("picker-tools");
-  const search = document.getElementById("picker-search");
-  const chosen = document.getElementById("picker-chosen");
-  const none = document.getElementById("picker-none");
-  const rows = [...picker.querySelectorAll(".pick")].map((row) => [row, plain(row.textContent)]);
-  const filter = () => {
-    const words = plain(search.value).split(/\s+/).filter(Boolean);
-    let shown = 0;
-    for (const [row, text] of rows) {
-      const wanted = words.every((word) => text.includes(word));
-      row.hidden = !wanted || (chosen.checked && !row.querySelector("input").checked);
-      shown += row.hidden ? 0 : 1;
-    }
-    none.hidden = shown > 0;
-  };
-  tools.hidden = false;
-  search.addEventListener("input", filter);
-  search.addEventListener("keydown", (event) => { if (event.key === "Enter") event.preventDefault(); });
-  tools.addEventListener("change", (event) => { event.stopPropagation(); filter(); });
+// Enter in a field saves a configuration; only in the picker of contents it searches.
+function setUpEnter(form) {
+  form.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || event.target.tagName !== "INPUT" || event.isComposing) return;
+    event.preventDefault();
+    const picker = event.target.closest("#picker");
+    if (picker) document.getElementById("pick-search").click();
+    else form.requestSubmit(form.querySelector(".actions button"));
+  });
 }
 
 // The menu closes like menus do.
@@ -109,6 +95,6 @@ function setUpMenu(menu) {
 document.addEventListener("DOMContentLoaded", () => {
   listen(document, true);
   if (log()) log().scrollTop = log().scrollHeight;
-  document.querySelectorAll("#picker").forEach(setUpPicker);
+  document.querySelectorAll("form#configuration").forEach(setUpEnter);
   document.querySelectorAll("details.menu").forEach(setUpMenu);
 });

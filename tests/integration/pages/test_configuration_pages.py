@@ -97,13 +97,13 @@ def test_passwords_are_never_sent_back_and_stay_when_left_empty(member, school, 
     assert school.configuration.wifi_password == ""
 
 
-def test_each_content_is_a_labelled_checkbox_with_its_size(member, school, url):
+def test_each_chosen_content_has_its_size_and_a_button_that_removes_it(member, school, url):
     page = Page(member.get(url).text)
-    boxes = page.all("input", name="contents")
-    assert len(boxes) == 2
-    for box in boxes:
-        assert "checked" in box
-        assert page.all("label", for_=box["id"])
+    assert len(page.all("input", name="contents", type="hidden")) == 2
+    for content in Content.objects.all():
+        button = page.by_id(f"remove-{content.pk}")
+        assert (button["name"], button["value"]) == ("pick", f"remove:{content.pk}")
+        assert content.title in button["aria-label"]
     assert "1.0 MB" in page.words
 
 
@@ -142,11 +142,11 @@ def test_deleting_keeps_the_orders(member, school, url):
 
 def test_query_counts_do_not_grow_with_the_catalogue(member, school, url, django_assert_num_queries):
     member.get(url)
-    with django_assert_num_queries(7):
+    with django_assert_num_queries(11):
         member.get(url)
     for n in range(20):
         Content.objects.create(
             ident=f"n:{n}", title=f"N {n}", url="https://z.example/n", path=f"/data/{n}", size=n
         )
-    with django_assert_num_queries(7):
+    with django_assert_num_queries(11):
         member.get(url)
