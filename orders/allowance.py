@@ -31,7 +31,7 @@ def refusals(wish: Wish) -> list[str]:
     if wish.free:
         return []
     organization = wish.configuration.organization
-    return [*_open_orders(organization, wish.by), *_units(organization, cost(wish.media, wish.quantity))]
+    return [*open_orders(organization, wish.by), *_units(organization, cost(wish.media, wish.quantity))]
 
 
 def _units(organization: Organization, units: int) -> list[str]:
@@ -41,7 +41,8 @@ def _units(organization: Organization, units: int) -> list[str]:
     return [ledger.shortage(organization, cost=units, balance=balance)]
 
 
-def _open_orders(organization: Organization, by: User) -> list[str]:
+def open_orders(organization: Organization, by: User) -> list[str]:
+    """Why the person, or the organization, may not have one more order under way."""
     under_way = Order.objects.filter(organization=organization.pk, status__in=OPEN)
     most, most_each = organization.max_open_orders, organization.max_open_orders_per_member
     if most is not None and (has := under_way.count()) >= most:

@@ -16,6 +16,7 @@ from orders import allowance, flow, notices, recipe
 from orders.checks import Recipient, Wish, errors_of
 from orders.lifecycle import OrderStatus
 from orders.models import Configuration, Media, Order
+from orders.quotes import Quote, Seen, compare, quote
 
 
 class IdempotencyConflict(Exception):
@@ -33,11 +34,13 @@ def place(
     idempotency_key: str | None = None,
     request_digest: str = "",
     free: bool = False,
+    seen: Seen | None = None,
 ) -> tuple[Order, bool]:
     """Place an order, with its first task and its mail, or raise ValidationError with sentences per field.
 
     Returns the order, and whether it is new: the same key with the same digest gives the order that is
-    there. The same key with another digest raises IdempotencyConflict. A `free` order costs no units.
+    there. The same key with another digest raises IdempotencyConflict. What is not as it was `seen` raises
+    Changed. A `free` order costs no units.
     """
     known = _known(configuration, idempotency_key, request_digest)
     if known:
@@ -46,14 +49,34 @@ def place(
     wish = Wish(
         configuration, contents, by, kind, media, quantity, recipient or Recipient(), idempotency_key, free
     )
+    _check(wish)
+    return _place(wish, request_digest, seen)
+
+
+def consider(
+    configuration: Configuration,
+    *,
+    by: User,
+    kind: str,
+    media: Media,
+    quantity: int,
+    recipient: Recipient | None = None,
+) -> Quote:
+    """What `place` would order, for people to confirm, or its refusals. Nothing is placed."""
+    contents = tuple(configuration.contents.order_by("path"))
+    wish = Wish(configuration, contents, by, kind, media, quantity, recipient or Recipient(), None)
+    _check(wish)
+    return quote(wish)
+
+
+def _check(wish: Wish) -> None:
     errors = errors_of(wish)
     if errors:
         raise ValidationError(errors)
-    return _place(wish, request_digest)
 
 
 @transaction.atomic
-def _place(wish: Wish, digest: str) -> tuple[Order, bool]:
+def _place(wish: Wish, digest: str, seen: Seen | None) -> tuple[Order, bool]:
     """As `place`, one after the other for each organization: what was left before may be gone by now."""
     wish.configuration.organization = ledger.hold(wish.configuration.organization_id)
     known = _known(wish.configuration, wish.key, digest)
@@ -62,6 +85,8 @@ def _place(wish: Wish, digest: str) -> tuple[Order, bool]:
     refusals = allowance.refusals(wish)
     if refusals:
         raise ValidationError({NON_FIELD_ERRORS: refusals})
+    if seen:
+        compare(quote(wish), seen)
     order = _order(wish, digest)
     _insert(order, by=wish.by.email)
     return order, True

@@ -35,6 +35,11 @@ class Recipient:
     city: str = ""
     country: str = ""
 
+    @property
+    def lines(self) -> list[str]:
+        """As on the parcel, between name and country."""
+        return lines(self.address, self.postal_code, self.city)
+
     def tidy(self) -> Recipient:
         """Without space around anything, and with a number that can be dialled. Only of a checked one."""
         tidy = Recipient(**{field: value.strip() for field, value in asdict(self).items()})

@@ -18,12 +18,26 @@ from orders import flow
 from orders.checks import Recipient
 from orders.lifecycle import OrderStatus
 from orders.models import Order
-from orders.placing import IdempotencyConflict, place
+from orders.placing import IdempotencyConflict, consider, place
+from orders.quotes import Changed, Quote, Seen
 from tasks_app import services as tasks
 from tasks_app.lifecycle import TaskStatus
 from tasks_app.stumbles import Footing
 
-__all__ = ["IdempotencyConflict", "Recipient", "cancel", "expire", "expire_due", "place", "retry", "ship"]
+__all__ = [
+    "Changed",
+    "IdempotencyConflict",
+    "Quote",
+    "Recipient",
+    "Seen",
+    "cancel",
+    "consider",
+    "expire",
+    "expire_due",
+    "place",
+    "retry",
+    "ship",
+]
 
 MAX_TRACKING: Final = 200
 

@@ -15,6 +15,7 @@ from orders.views import (
     desk,
     downloads,
     exchange,
+    ordering,
     statistics,
     uploads,
     versions,
@@ -32,7 +33,7 @@ router.register("contents", api_contents.ContentViewSet, basename="api-content")
 pages = [
     path("", views.home, name="home"),
     path("orders/", views.orders, name="orders"),
-    path("orders/new/", views.order_new, name="order_new"),
+    path("orders/new/", ordering.order_new, name="order_new"),
     path("orders/<uuid:pk>/", views.order, name="order"),
     path("orders/<uuid:pk>/cancel/", views.order_cancel, name="order_cancel"),
     path("orders/<uuid:pk>/retry/", views.order_retry, name="order_retry"),

@@ -983,6 +983,12 @@ class OrderInputRequest(BaseModel):
     kind: OrderKind
     media: int
     quantity: int | None = 1
+    address: Annotated[
+        int | None,
+        Field(
+            description="Of the address book of the configuration's organization, instead of a recipient."
+        ),
+    ] = None
     recipient_name: Annotated[str | None, Field(max_length=100)] = ''
     recipient_email: RecipientEmail | RecipientEmail1 | None = None
     recipient_phone: Annotated[str | None, Field(max_length=30)] = ''
@@ -992,6 +998,19 @@ class OrderInputRequest(BaseModel):
     recipient_country: Annotated[
         str | None, Field(description='ISO 3166, two capital letters.', max_length=2)
     ] = ''
+    expected_units: Annotated[
+        int | None,
+        Field(
+            description='What you think that it costs: any other price is refused with 409 `price_changed`.',
+            ge=0,
+        ),
+    ] = None
+    confirm_duplicate: Annotated[
+        bool | None,
+        Field(
+            description='Order also what was ordered within the last hour: else 409 `duplicate_order`.'
+        ),
+    ] = False
 
 
 class PaginatedConfigurationList(BaseModel):

@@ -110,6 +110,7 @@ def run(console: Console, line: Line, seeds: Seeds) -> Proof:
 def order_body(seeds: Seeds, kind: str, media: int, *, quantity: int) -> dict[str, Any]:
     """An order as the API takes it."""
     body = {"configuration": seeds.configuration, "kind": kind, "media": media, "quantity": quantity}
+    body["confirm_duplicate"] = True  # the same configuration is ordered each time
     return (
         body | {f"recipient_{field}": value for field, value in ADDRESS.items()}
         if kind == "physical"

@@ -6,24 +6,22 @@ import hashlib
 import json
 from typing import Any
 
-from django.core.exceptions import NON_FIELD_ERRORS
 from django.core.exceptions import ValidationError as Refused
 from django.db.models import QuerySet
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import mixins, status, viewsets
 from rest_framework.decorators import action
-from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 from rest_framework.settings import api_settings
 
 from imager.accounts.permissions import IsMember, IsStaff
-from imager.api import Problem
 from imager.api.pages import Ordering
 from orders import queries, services
 from orders.api import serializers
 from orders.api.person import person
+from orders.api.placing import place, refusal
 from orders.models import Media, Order
 
 KEY = OpenApiParameter(
@@ -33,13 +31,6 @@ KEY = OpenApiParameter(
     description="At most 100 characters. The same key with the same body gives the same order.",
 )
 CONFLICT = OpenApiResponse(description="Not possible in the order's present state.")
-
-
-def refusal(error: Refused) -> ValidationError:
-    """A service's refusal as an answer with an error per field."""
-    named = {field: words for field, words in error.message_dict.items() if field != NON_FIELD_ERRORS}
-    general = error.message_dict.get(NON_FIELD_ERRORS)
-    return ValidationError(named | ({api_settings.NON_FIELD_ERRORS_KEY: general} if general else {}))
 
 
 class OrderViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Order]):
@@ -66,40 +57,38 @@ class OrderViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.Ge
     @extend_schema(
         parameters=[KEY],
         request=serializers.OrderInputSerializer,
-        responses={201: serializers.OrderDetailSerializer, 200: serializers.OrderDetailSerializer},
+        responses={
+            201: serializers.OrderDetailSerializer,
+            200: serializers.OrderDetailSerializer,
+            409: OpenApiResponse(description="`price_changed` or `duplicate_order`: nothing was placed."),
+        },
     )
     def create(self, request: Request) -> Response:
         """Place an order. 200 instead of 201: the same key and body came before, and here is that order."""
         body = serializers.OrderInputSerializer(data=request.data, context={"request": request})
         body.is_valid(raise_exception=True)
-        order, created = self._place(request, dict(body.validated_data))
+        order, created = place(
+            dict(body.validated_data),
+            by=person(request),
+            key=request.headers.get("Idempotency-Key") or None,
+            digest=digest(request.data),
+        )
         answer = self._detail(order)
         answer.status_code = status.HTTP_201_CREATED if created else status.HTTP_200_OK
         answer["Location"] = self.reverse_action("detail", args=[order.pk])
         return answer
-
-    def _place(self, request: Request, fields: dict[str, Any]) -> tuple[Order, bool]:
-        recipient = {
-            name: fields.pop(f"recipient_{name}") for name in services.Recipient.__dataclass_fields__
-        }
-        try:
-            return services.place(
-                **fields,
-                by=person(request),
-                recipient=services.Recipient(**recipient),
-                idempotency_key=request.headers.get("Idempotency-Key") or None,
-                request_digest=digest(request.data),
-            )
-        except Refused as error:
-            raise refusal(error) from error
-        except services.IdempotencyConflict as error:
-            raise Problem(status.HTTP_422_UNPROCESSABLE_ENTITY, "idempotency_conflict", str(error)) from error
 
     @extend_schema(request=None, responses={200: serializers.OrderDetailSerializer, 409: CONFLICT})
     @action(detail=True, methods=["post"])
     def cancel(self, request: Request, pk: str) -> Response:  # `get_object` reads pk
         """Cancel an order that is not over."""
         return self._detail(services.cancel(self.get_object(), by=person(request)))
+
+    @extend_schema(request=None, responses={200: serializers.OrderDetailSerializer, 409: CONFLICT})
+    @action(detail=True, methods=["post"])
+    def expire(self, request: Request, pk: str) -> Response:
+        """End a download before its time: its links stop working and the image is removed."""
+        return self._detail(services.expire(self.get_object(), by=person(request).email))
 
     @extend_schema(request=None, responses={200: serializers.OrderDetailSerializer, 409: CONFLICT})
     @action(detail=True, methods=["post"])

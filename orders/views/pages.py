@@ -12,19 +12,18 @@ from django.db.models import Count, Q, QuerySet
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 
 from imager.accounts.ledger import ShortOfUnits
 from imager.accounts.models import Role, User
 from imager.lifecycle import IllegalMove, LostRace
 from orders import countries, notices, queries, services
-from orders.forms import OrderForm, ShipForm
+from orders.forms import ShipForm
 from orders.lifecycle import FINAL, MOVES, OrderStatus
 from orders.models import Order
 from orders.stages import line
 from orders.views import desk
-from orders.views.sizing import sizing
 from orders.views.visitor import HTMX, Request, needs, visitor
 from tasks_app import queries as tasks
 from tasks_app.models import Card
@@ -95,29 +94,6 @@ def search(orders: QuerySet[Order], sought: str) -> QuerySet[Order]:
             | Q(organization__name__icontains=word)
         )
     return orders
-
-
-@vary_on_headers(*HTMX)
-@login_required
-@needs("orders.add_order")
-@require_http_methods(["GET", "HEAD", "POST"])
-def order_new(request: Request) -> HttpResponse:
-    """The order form. htmx gets the sizes and the summary for what is chosen so far."""
-    user = visitor(request)
-    if request.method == "POST":
-        form = OrderForm(request.POST, by=user)
-        order = form.place() if form.is_valid() else None
-        if order:
-            messages.success(request, _("Order %(order)s is placed.") % {"order": order})
-            return redirect(order)
-    else:
-        chosen = ("configuration", "kind", "media", "quantity")
-        form = OrderForm(by=user, initial={name: request.GET[name] for name in chosen if name in request.GET})
-    template = {"sizes": "orders/_sizes.html", "summary": "orders/_summary.html"}.get(
-        request.htmx.target or ""
-    )
-    context = {"form": form, "sizing": sizing(form, keep=request.htmx.target != "sizes")}
-    return render(request, template or "orders/order_new.html", context)
 
 
 @vary_on_headers(*HTMX)

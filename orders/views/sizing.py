@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from imager.accounts import ledger
 from imager.accounts.ledger import Purse
 from orders import sizes
 from orders.allowance import cost
-from orders.forms import OrderForm
 from orders.models import Configuration, Media, Order
+from orders.order_form import OrderForm
 
 
 @dataclass(frozen=True)
@@ -20,6 +19,8 @@ class Choice:
     media: Media
     fits: bool | None
     chosen: bool
+    missing: int = 0  # bytes, where it does not fit
+    short: int = 0  # units that the organization lacks for one piece
 
 
 @dataclass(frozen=True)
@@ -63,31 +64,31 @@ class Sizing:
 
 def sizing(form: OrderForm, *, keep: bool) -> Sizing:
     """What is chosen in the form. Unless the choice is to be kept, a size that does not fit gives way."""
-    configuration = _chosen(form, "configuration")
+    configuration = form.chosen("configuration")
     kind = form["kind"].value()
     needed = sizes.needed_by(configuration) if configuration else 0
     offered = list(form.fields["media"].queryset)  # type: ignore[attr-defined]  # a ModelChoiceField
     smallest = next(
         (one for one in offered if one.kind == kind and configuration and one.bytes >= needed), None
     )
-    media = _chosen(form, "media")
+    media = form.chosen("media")
     if not form.is_bound and (media is None or not (keep or _suits(media, kind, needed))):
         media = smallest
     purse = ledger.purse(configuration.organization) if configuration else None
-    choices = [Choice(one, one.bytes >= needed if configuration else None, one == media) for one in offered]
+    left = purse.balance if purse and purse.limited else None
+    choices = [_choice(one, needed if configuration else None, left, chosen=one == media) for one in offered]
     return Sizing(kind, configuration, needed, choices, media, smallest, _quantity(form), purse)
+
+
+def _choice(media: Media, needed: int | None, left: int | None, *, chosen: bool) -> Choice:
+    """A size, and what speaks against it."""
+    missing = max(0, (needed or 0) - media.bytes)
+    short = 0 if left is None else max(0, media.units - max(0, left))
+    return Choice(media, None if needed is None else not missing, chosen, missing, short)
 
 
 def _suits(media: Media, kind: str, needed: int) -> bool:
     return media.kind == kind and media.bytes >= needed
-
-
-def _chosen(form: OrderForm, name: str) -> Any:
-    """The row that the field's value means, if it is one that may be chosen."""
-    value = str(form[name].value() or "")
-    if not (value.isascii() and value.isdigit() and len(value) < 19):
-        return None
-    return form.fields[name].queryset.filter(pk=int(value)).first()  # type: ignore[attr-defined]
 
 
 def _quantity(form: OrderForm) -> int:

@@ -13,7 +13,7 @@ from workers.contract import Kind, Step
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
-RECIPIENT = {"name": "Awa Diop", "address": "Rue 17\nBamako", "email": "awa@example.org"}
+RECIPIENT = {"name": "Awa Diop", "address": "Rue 17", "city": "Bamako", "email": "awa@example.org"}
 
 
 def fill(page: Page, *, quantity: int) -> None:
@@ -40,6 +40,10 @@ def test_an_order_is_followed_live_until_it_is_ready_to_ship(enter, school, line
     expect(page.locator("#summary")).to_contain_text("Library")
     expect(page.locator("#summary")).to_contain_text("Stays free")
     shoot(page, "order-form-light-1280")
+    page.click("text=Continue to the summary")
+    expect(page.locator("h1")).to_have_text("Is this right?")
+    expect(page.locator("main")).to_contain_text("2 cards")
+    shoot(page, "order-summary-light-1280")
     page.click("text=Place the order")
     expect(page.locator("h1")).to_contain_text("Order #")
     expect(page.locator("#progress")).to_contain_text("next in the queue")
@@ -79,9 +83,38 @@ def test_the_form_answers_while_one_chooses(enter, school):
     expect(page.locator("#sizes .for-virtual input:checked")).to_have_count(1)
     expect(page.locator("#id_recipient_name")).to_be_hidden()
     expect(page.locator("#sizes .for-physical").first).to_be_hidden()
+    page.click("text=Continue to the summary")
     page.click("text=Place the order")
     expect(page.locator("h1")).to_contain_text("Order #")
     assert Order.objects.get().kind == "virtual"
+
+
+def test_five_cards_to_an_address_of_the_book(enter, school):
+    make.address(school.organization)
+    page = enter(school.member)
+    page.goto("/addresses/")
+    shoot(page, "addresses-light-1280")
+    page.click("text=New address")
+    fields = {"name": "Kita", "recipient": "Chen", "street": "Rue 12", "city": "Kita", "phone": "20 22 52 29"}
+    for field, value in fields.items():
+        page.fill(f"#id_{field}", value)
+    page.select_option("#id_country", "ML")
+    shoot(page, "address-light-1280")
+    page.click("text=Save")
+    page.get_by_role("link", name="Order cards for “Kita”").click()
+    expect(page.locator("#id_recipient_name")).to_be_hidden()
+    page.select_option("#id_configuration", label="Library")
+    expect(page.locator("#summary")).to_contain_text("80 units")
+    page.fill("#id_quantity", "5")
+    page.locator("#id_quantity").blur()
+    expect(page.locator("#summary")).to_contain_text("400 units")
+    page.click("text=Continue to the summary")
+    expect(page.locator("address")).to_contain_text("Chen")
+    shoot(page, "order-summary-five-1280")
+    page.click("text=Place the order")
+    expect(page.locator("h1")).to_contain_text("Order #")
+    order = Order.objects.get()
+    assert (order.quantity, order.recipient_name, order.recipient_phone) == (5, "Chen", "+223 20 22 52 29")
 
 
 def test_the_whole_form_by_keyboard_alone(enter, school):
@@ -95,7 +128,8 @@ def test_the_whole_form_by_keyboard_alone(enter, school):
         "id_configuration": ["L"],
         "id_quantity": ["ArrowUp"],
         "id_recipient_name": list("Awa"),
-        "id_recipient_address": list("Bamako"),
+        "id_recipient_address": list("Rue 17"),
+        "id_recipient_city": list("Bamako"),
         "id_recipient_country": list("Mali"),
     }
     for _ in range(40):
@@ -110,9 +144,15 @@ def test_the_whole_form_by_keyboard_alone(enter, school):
             page.keyboard.press(key)
         if where == "id_configuration":
             expect(page.locator("#summary")).to_contain_text("Library")
-        if where == "Place the order":
+        if where == "Continue to the summary":
             break
     assert not keys, f"never reached: {keys}"
+    page.keyboard.press("Enter")
+    expect(page.locator("h1")).to_have_text("Is this right?")
+    for _ in range(20):
+        page.keyboard.press("Tab")
+        if focused() == "Place the order":
+            break
     page.keyboard.press("Enter")
     expect(page.locator("h1")).to_contain_text("Order #")
     order = Order.objects.get()
@@ -124,9 +164,13 @@ def test_everything_works_without_javascript(enter, school, line):
     page.goto("/orders/new/")
     fill(page, quantity=11)
     page.check(f"#id_media_{school.card.pk}")
-    page.click("text=Place the order")
+    page.click("text=Continue to the summary")
     expect(page.locator("#id_quantity_error")).to_contain_text("1 to 10")
     page.fill("#id_quantity", "1")
+    page.click("text=Continue to the summary")
+    page.click("text=Change something")
+    expect(page.locator("#id_recipient_name")).to_have_value("Awa Diop")
+    page.click("text=Continue to the summary")
     page.click("text=Place the order")
     expect(page.locator("h1")).to_contain_text("Order #")
     assert page.locator("noscript").count() == 1

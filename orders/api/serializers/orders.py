@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db.models import QuerySet
 from django.utils.functional import cached_property
+from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
@@ -14,8 +15,9 @@ from imager import clock
 from imager.accounts.models import Organization, Role
 from orders import certificates, notices
 from orders.api.audience import for_members
-from orders.models import Configuration, Media, Order, OrderMove
-from orders.queries import downloadable, visible_configurations
+from orders.models import Address, Configuration, Media, Order, OrderMove
+from orders.queries import downloadable, visible_addresses, visible_configurations
+from orders.recipients import Recipient
 from orders.services import MAX_TRACKING
 from tasks_app import queries as tasks
 from tasks_app.api.serializers import Strict, TroubleSerializer
@@ -31,6 +33,15 @@ class VisibleConfiguration(serializers.PrimaryKeyRelatedField[Configuration]):
         return visible_configurations(request.user) if request else Configuration.objects.none()
 
 
+@extend_schema_field(int)
+class VisibleAddress(serializers.PrimaryKeyRelatedField[Address]):
+    """An address that the caller sees; any other does not exist."""
+
+    def get_queryset(self) -> QuerySet[Address]:
+        request = self.context.get("request")
+        return visible_addresses(request.user) if request else Address.objects.none()
+
+
 class OrderInputSerializer(Strict):
     """What to order. Cards need a recipient; downloads have the quantity 1."""
 
@@ -38,6 +49,11 @@ class OrderInputSerializer(Strict):
     kind = serializers.ChoiceField(choices=Order.Kind.choices)
     media = serializers.PrimaryKeyRelatedField[Media](queryset=Media.objects.all())
     quantity = serializers.IntegerField(default=1)
+    address = VisibleAddress(
+        required=False,
+        allow_null=True,
+        help_text="Of the address book of the configuration's organization, instead of a recipient.",
+    )
     recipient_name = serializers.CharField(default="", allow_blank=True, max_length=100)
     recipient_email = serializers.EmailField(default="", allow_blank=True, max_length=254)
     recipient_phone = serializers.CharField(default="", allow_blank=True, max_length=30)
@@ -47,6 +63,31 @@ class OrderInputSerializer(Strict):
     recipient_country = serializers.CharField(
         default="", allow_blank=True, max_length=2, help_text="ISO 3166, two capital letters."
     )
+    expected_units = serializers.IntegerField(
+        required=False,
+        allow_null=True,
+        min_value=0,
+        help_text="What you think that it costs: any other price is refused with 409 `price_changed`.",
+    )
+    confirm_duplicate = serializers.BooleanField(
+        default=False,
+        help_text="Order also what was ordered within the last hour: else 409 `duplicate_order`.",
+    )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """One recipient, not two, and none of another organization's."""
+        address: Address | None = attrs.get("address")
+        if address is None:
+            return attrs
+        if address.organization_id != attrs["configuration"].organization_id:
+            raise serializers.ValidationError(
+                {"address": _("This address is not in the address book of the configuration's organization.")}
+            )
+        if any(attrs[f"recipient_{field}"] for field in Recipient.__dataclass_fields__):
+            raise serializers.ValidationError(
+                {"address": _("Name an address of the book or a recipient, not both.")}
+            )
+        return attrs
 
 
 class ShipInputSerializer(Strict):

@@ -8,8 +8,9 @@ import pytest
 
 from imager.lifecycle import IllegalMove
 from orders.configuration_form import ConfigurationForm
-from orders.forms import OrderForm, ShipForm
+from orders.forms import ShipForm
 from orders.models import Configuration, Content, Order
+from orders.order_form import OrderForm
 from tests import factories as make
 
 
@@ -21,6 +22,7 @@ def order_data(school, **fields) -> dict:
         "quantity": "2",
         "recipient_name": "Awa",
         "recipient_address": "Rue 17",
+        "recipient_city": "Bamako",
         "recipient_country": "ML",
         "key": str(uuid.uuid4()),
         **fields,

@@ -10,6 +10,7 @@ PATHS = {
     "/api/v1/orders/": {"get", "post"},
     "/api/v1/orders/{id}/": {"get"},
     "/api/v1/orders/{id}/cancel/": {"post"},
+    "/api/v1/orders/{id}/expire/": {"post"},
     "/api/v1/orders/{id}/retry/": {"post"},
     "/api/v1/orders/{id}/ship/": {"post"},
     "/api/v1/configurations/": {"get", "post"},

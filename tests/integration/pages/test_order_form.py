@@ -13,6 +13,18 @@ from tests.integration.pages.conftest import Page
 URL = "/orders/new/"
 
 
+def confirmed(client, fields):
+    """The answer to the summary's yes, with everything that stands in the summary."""
+    return client.post(URL, {**shown(client.post(URL, fields)), "step": "place"})
+
+
+def shown(answer) -> dict[str, str]:
+    """What the summary would send, but for its buttons."""
+    page = Page(answer.text)
+    assert page.all("button", name="step", value="place"), page.words
+    return {str(one["name"]): one.get("value") or "" for one in page.all("input", type="hidden")}
+
+
 @pytest.fixture
 def filled(school):
     """`filled(**changes)`: the fields of a right order for two cards."""
@@ -24,7 +36,8 @@ def filled(school):
             "media": school.card.pk,
             "quantity": "2",
             "recipient_name": "Awa Diop",
-            "recipient_address": "Rue 17\nBamako",
+            "recipient_address": "Rue 17",
+            "recipient_city": "Bamako",
             "recipient_country": "ML",
             "recipient_email": "awa@example.org",
             "recipient_phone": "",
@@ -36,7 +49,7 @@ def filled(school):
 
 
 def test_a_right_form_places_the_order_and_shows_it(member, filled, school):
-    answer = member.post(URL, filled())
+    answer = confirmed(member, filled())
     order = Order.objects.get()
     assert answer.status_code == 302
     assert answer["Location"] == order.get_absolute_url()
@@ -46,13 +59,13 @@ def test_a_right_form_places_the_order_and_shows_it(member, filled, school):
 
 def test_a_download_needs_no_recipient(member, filled, school):
     empty = dict.fromkeys(("recipient_name", "recipient_address", "recipient_country", "recipient_email"), "")
-    answer = member.post(URL, filled(kind="virtual", media=school.download.pk, quantity="1", **empty))
+    answer = confirmed(member, filled(kind="virtual", media=school.download.pk, quantity="1", **empty))
     assert answer.status_code == 302
     assert Order.objects.get().kind == "virtual"
 
 
 def test_the_same_form_sent_twice_is_one_order(member, filled):
-    fields = filled()
+    fields = {**shown(member.post(URL, filled())), "step": "place"}
     first, second = member.post(URL, fields), member.post(URL, fields)
     assert first["Location"] == second["Location"]
     assert Order.objects.count() == 1
@@ -73,6 +86,9 @@ def test_the_same_form_sent_twice_is_one_order(member, filled):
         ("recipient_name", "", "Needed to send"),
         ("recipient_name", "x" * 101, "at most 100"),
         ("recipient_address", " ", "Needed to send"),
+        ("recipient_city", "", "Needed to send"),
+        ("recipient_postal_code", "1" * 21, "at most 20"),
+        ("recipient_phone", "12", "for example +223"),
         ("recipient_country", "", "Needed to send"),
         ("recipient_country", "XX", "valid choice"),
         ("recipient_email", "awa@", "valid email"),
@@ -206,7 +222,7 @@ def test_a_larger_size_that_was_chosen_stays_chosen(member, school):
 def test_query_counts(member, school, django_assert_num_queries):
     member.get(URL)
     for _ in range(2):
-        with django_assert_num_queries(9):
+        with django_assert_num_queries(11):
             member.get(URL, {"configuration": school.configuration.pk})
         for _ in range(3):
             make.configuration(school.organization)
