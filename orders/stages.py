@@ -34,9 +34,12 @@ class Stage:
 
 
 def line(order: Order, moves: Iterable[OrderMove], tasks: Iterable[StageProgress]) -> list[Stage]:
-    """All stages of the order's kind, in their order, with the tasks that belong to each."""
+    """All stages of the order's kind, in their order, with the tasks that belong to each.
+
+    That a download ends is no stage that anybody waits for: it is told once it has come.
+    """
     moves, tasks = list(moves), list(tasks)
-    path = PATHS[order.kind]
+    path = [status for status in PATHS[order.kind] if status != S.EXPIRED or order.status == S.EXPIRED]
     came = {move.went_to: move.at for move in moves}
     here = path.index(S(_reached(order, moves)))
     return [

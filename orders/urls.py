@@ -15,6 +15,8 @@ from orders.views import (
     desk,
     downloads,
     exchange,
+    home,
+    lists,
     ordering,
     statistics,
     uploads,
@@ -31,11 +33,12 @@ router.register("media", api_views.MediaViewSet, basename="api-media")
 router.register("contents", api_contents.ContentViewSet, basename="api-content")
 
 pages = [
-    path("", views.home, name="home"),
-    path("orders/", views.orders, name="orders"),
+    path("", home.home, name="home"),
+    path("orders/", lists.orders, name="orders"),
     path("orders/new/", ordering.order_new, name="order_new"),
     path("orders/<uuid:pk>/", views.order, name="order"),
     path("orders/<uuid:pk>/cancel/", views.order_cancel, name="order_cancel"),
+    path("orders/<uuid:pk>/end/", views.order_end, name="order_end"),
     path("orders/<uuid:pk>/retry/", views.order_retry, name="order_retry"),
     path("orders/<uuid:pk>/ship/", views.order_ship, name="order_ship"),
     path("orders/<uuid:pk>/labels/", certificates.labels, name="order_labels"),

@@ -60,7 +60,8 @@ def _again(request: Request) -> Order | None:
     except ValueError:
         return None
     order = queries.visible_orders(visitor(request)).defer("recipe").filter(pk=key).first()
-    if order and order.configuration_id is None:
+    mine = queries.visible_configurations(visitor(request))
+    if order and not mine.filter(pk=order.configuration_id).exists():
         text = _("The configuration of order %(order)s was deleted: choose another one.")
         messages.warning(request, text % {"order": order})
     return order

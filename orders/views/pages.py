@@ -1,4 +1,4 @@
-"""Pages of orders: home, list, form, and the order itself. htmx gets fragments of the same pages."""
+"""The page of an order and what can be done there. htmx gets fragments of the same page."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from typing import Any, Final
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
-from django.core.paginator import Paginator
-from django.db.models import Count, Q, QuerySet
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
@@ -20,7 +18,7 @@ from imager.accounts.models import Role, User
 from imager.lifecycle import IllegalMove, LostRace
 from orders import countries, notices, queries, services
 from orders.forms import ShipForm
-from orders.lifecycle import FINAL, MOVES, OrderStatus
+from orders.lifecycle import MOVES, OrderStatus
 from orders.models import Order
 from orders.stages import line
 from orders.views import desk
@@ -28,72 +26,12 @@ from orders.views.visitor import HTMX, Request, needs, visitor
 from tasks_app import queries as tasks
 from tasks_app.models import Card
 
-PER_PAGE: Final = 25
-RECENT: Final = 8
 UNDER_WAY: Final = (
     OrderStatus.PLACED,
     OrderStatus.CREATING,
     OrderStatus.DOWNLOADING,
     OrderStatus.WRITING,
 )
-
-
-@login_required
-@require_safe
-def home(request: Request) -> HttpResponse:
-    """What is going on."""
-    user = visitor(request)
-    orders = listed(user)
-    counts = dict(orders.order_by().values_list("status").annotate(Count("pk")))
-    return render(
-        request,
-        "orders/home.html",
-        {
-            "open_orders": orders.exclude(status__in=FINAL).order_by("-number")[:RECENT],
-            "working": sum(counts.get(status, 0) for status in UNDER_WAY),
-            "ready": counts.get(OrderStatus.READY_TO_SHIP, 0),
-            "available": counts.get(OrderStatus.AVAILABLE, 0),
-            "failed": counts.get(OrderStatus.FAILED, 0),
-            "stations": tasks.stations() if user.is_staff and user.has_perm("tasks_app.change_slot") else [],
-        },
-    )
-
-
-def listed(user: User) -> QuerySet[Order]:
-    """The orders that the person sees, without what lists do not show."""
-    return queries.visible_orders(user).defer("recipe", "contents")
-
-
-@vary_on_headers(*HTMX)
-@login_required
-@require_safe
-def orders(request: Request) -> HttpResponse:
-    """The orders, searched, filtered, in pages."""
-    sought, status = request.GET.get("q", "").strip(), request.GET.get("status", "")
-    found = search(listed(visitor(request)), sought)
-    if status in OrderStatus.values:
-        found = found.filter(status=status)
-    page = Paginator(found.order_by("-number"), PER_PAGE).get_page(request.GET.get("page"))
-    template = "orders/_list.html" if request.htmx else "orders/orders.html"
-    return render(
-        request,
-        template,
-        {"page": page, "q": sought, "status": status, "statuses": OrderStatus.choices},
-    )
-
-
-def search(orders: QuerySet[Order], sought: str) -> QuerySet[Order]:
-    """Orders with that number, or those words in their name, recipient or organization."""
-    number = sought.removeprefix("#")
-    if number.isascii() and number.isdigit() and len(number) < 19:
-        return orders.filter(Q(number=int(number)) | Q(name__icontains=sought))
-    for word in sought.replace("\x00", "").split():
-        orders = orders.filter(
-            Q(name__icontains=word)
-            | Q(recipient_name__icontains=word)
-            | Q(organization__name__icontains=word)
-        )
-    return orders
 
 
 @vary_on_headers(*HTMX)
@@ -134,7 +72,11 @@ def facts(user: User, order: Order) -> dict[str, Any]:
         "country": countries.name_of(order.recipient_country),
         "is_staff": is_staff,
         "live": order.status in UNDER_WAY,
-        "can_cancel": user.may("orders.cancel_order") and OrderStatus.CANCELED in ways,
+        "can_cancel": user.may("orders.cancel_order")
+        and OrderStatus.CANCELED in ways
+        and OrderStatus.EXPIRED not in ways,
+        "can_end": user.may("orders.cancel_order") and OrderStatus.EXPIRED in ways,
+        "ended": order.status == OrderStatus.EXPIRED,
         "can_retry": user.may("orders.retry_order") and order.status == OrderStatus.FAILED,
         "can_ship": is_staff and user.has_perm("orders.ship_order") and OrderStatus.SHIPPED in ways,
         "download_url": notices.download_url(order) if works else "",
@@ -155,6 +97,22 @@ def order_cancel(request: Request, pk: str) -> HttpResponse:
         refused(request, found, _("Order %(order)s cannot be canceled any more: it is “%(status)s”."))
     else:
         messages.success(request, _("Order %(order)s is canceled.") % {"order": found})
+    return redirect(found)
+
+
+@login_required
+@needs("orders.cancel_order")
+@require_POST
+def order_end(request: Request, pk: str) -> HttpResponse:
+    """End a download before its time."""
+    user = visitor(request)
+    found = get_object_or_404(queries.visible_orders(user), pk=pk)
+    try:
+        services.expire(found, by=user.email)
+    except (IllegalMove, LostRace):
+        refused(request, found, _("The download of order %(order)s cannot be ended now: it is “%(status)s”."))
+    else:
+        messages.success(request, _("The download of order %(order)s has ended.") % {"order": found})
     return redirect(found)
 
 

@@ -38,7 +38,7 @@ def test_the_mails_of_two_cards(school, line):
     services.ship(order, by=school.staff, tracking="DHL 1234")
 
     assert posted() == [
-        (MEMBER, f"Order {n}: “Library” is on its way"),
+        (MEMBER, f"Order {n}: “Library” is received and will be made"),
         (STAFF, f"Order {n}: insert 2 cards ({school.card})"),
         (STAFF, f"Order {n}: please ship 2 cards to Awa Diop"),
         (AWA, f"Order {n}: “Library” was shipped"),
@@ -162,7 +162,7 @@ def test_the_language_is_the_readers(school, settings, tmp_path, person, organiz
     catalogue.metadata = {"Content-Type": "text/plain; charset=UTF-8"}
     catalogue.append(
         polib.POEntry(
-            msgid="Order %(number)s: “%(name)s” is on its way",
+            msgid="Order %(number)s: “%(name)s” is received and will be made",
             msgstr="Commande %(number)s : « %(name)s » est en route",
         )
     )

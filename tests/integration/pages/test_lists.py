@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
+from datetime import timedelta
 
+import pytest
+from django.utils import timezone
+
+from imager.accounts.models import Organization
 from orders import services
 from orders.models import Content, Order
 from tests import factories as make
@@ -67,6 +71,62 @@ def test_filter_by_status(member, orders):
     assert "No order matches" in member.get("/orders/", {"status": "shipped"}).text
 
 
+def test_all_further_filters(member, school, orders):
+    colleague = make.user(organization=school.organization)
+    mine = make.order(
+        organization=school.organization, created_by=colleague, configuration=school.configuration
+    )
+    Order.objects.filter(pk=orders[0].pk).update(created_at="2020-03-01T12:00Z")
+    newest = mine.number
+    expected = {
+        "configuration": (school.configuration.pk, [newest]),
+        "person": (colleague.pk, [newest]),
+        "kind": ("virtual", [orders[2].number]),
+        "until": ("2020-03-01", [orders[0].number]),
+        "since": ("2020-03-02", [newest, orders[2].number, orders[1].number]),
+        "status": ("open", [newest, orders[2].number, orders[0].number]),
+    }
+    for name, (value, found) in expected.items():
+        answer = member.get("/orders/", {name: value})
+        assert numbers(answer) == found, name
+    assert "2020-03-01" in member.get("/orders/", {"until": "2020-03-01"}).text
+
+
+def test_sorting(member, orders):
+    by = {
+        "oldest": [0, 1, 2],
+        "": [2, 1, 0],
+        "status": [2, 0, 1],
+    }
+    for sort, places in by.items():
+        found = numbers(member.get("/orders/", {"sort": sort}))
+        assert found == [orders[place].number for place in places], sort
+    names = [order.name for order in member.get("/orders/", {"sort": "name"}).context["page"]]
+    assert names == sorted(names)
+    assert len(numbers(member.get("/orders/", {"sort": "person"}))) == 3
+
+
+@pytest.mark.parametrize("junk", ["x", "-1", "9" * 40, "²", "\x00", "2020-13-45"])
+def test_junk_filters_nothing(member, orders, junk):
+    query = dict.fromkeys(("status", "kind", "configuration", "person", "since", "until", "sort"), junk)
+    assert len(numbers(member.get("/orders/", query))) == 3
+
+
+def test_people_and_configurations_of_others_filter_nothing(browse, stranger, school):
+    make.order(organization=stranger.organization)
+    client = browse(stranger)
+    query = {"configuration": school.configuration.pk, "person": school.member.pk}
+    assert len(numbers(client.get("/orders/", query))) == 1
+    assert "amina" not in client.get("/orders/").text
+
+
+def test_counting_ends_where_nobody_reads_on(member, orders, monkeypatch):
+    monkeypatch.setattr("orders.views.paging.MOST", 2)
+    page = Page(member.get("/orders/").text)
+    assert "More than 2 orders" in page.words
+    assert len(numbers(member.get("/orders/"))) == 2
+
+
 def test_htmx_gets_the_list_alone(member, orders):
     whole, part = member.get("/orders/"), member.get("/orders/", {"q": "awa"}, headers=HTMX)
     assert "<html" in whole.text
@@ -108,6 +168,29 @@ def test_home_counts_what_goes_on(member, school, line):
     assert "Stations" not in Page(answer.text).words
 
 
+def test_home_says_what_needs_the_member(member, school, line):
+    assert "What needs you" not in member.get("/").text
+    failed = school.place()
+    line.fail(line.claim(line.task(failed, Kind.CREATE)))
+    download = school.place(kind="virtual")
+    line.build(download)
+    Order.objects.filter(pk=download.pk).update(expires_at=timezone.now() + timedelta(days=2))
+    Content.objects.filter(title="Wikipedia").update(active=False)
+    Organization.objects.filter(pk=school.organization.pk).update(limited=True)
+    school.member.expires_at = timezone.now() + timedelta(days=9)
+    school.member.save()
+    page = Page(member.get("/").text)
+    for told in (
+        f"{failed} “Library” has failed",
+        f"The download of {download} “Library” ends on",
+        "“Library” holds contents that are no longer available",
+        "no units left",
+        "Your account ends on",
+    ):
+        assert told in page.words, told
+    assert page.all("a", href=f"/orders/new/?configuration={school.configuration.pk}")
+
+
 def test_home_tells_staff_which_station_needs_cards(staff, school, line):
     order = school.place(quantity=3)
     line.build(order)
@@ -122,7 +205,7 @@ def test_configurations_show_how_much_is_on_them(member, school):
     assert page.all("a", href=f"/orders/new/?configuration={school.configuration.pk}")
 
 
-@pytest.mark.parametrize(("url", "count"), [("/", 5), ("/orders/", 5), ("/configurations/", 6)])
+@pytest.mark.parametrize(("url", "count"), [("/", 11), ("/orders/", 7), ("/configurations/", 6)])
 def test_query_counts_at_one_and_three_rows(member, school, django_assert_num_queries, url, count):
     def row() -> None:
         make.order(organization=school.organization, created_by=school.member)

@@ -52,12 +52,29 @@ def test_the_page_of_a_download(member, school, line):
     order = school.place(kind="virtual")
     line.build(order)
     page = look(member, order)
-    assert line_of(page) == ["done", "done", "done", "ahead"]
+    assert line_of(page) == ["done", "done", "done"]
+    assert "Expired" not in page.words
+    assert "Cancel the order" not in page.words
+    assert "End the download" in page.words
     order.refresh_from_db()
     assert [a for a in page.all("a") if order.download_token in (a.get("href") or "")]
     assert "Whoever has the link" in page.words
     Order.objects.filter(pk=order.pk).update(expires_at=timezone.now() - timedelta(seconds=1))
     assert order.download_token not in look(member, order).html
+
+
+def test_a_download_is_ended_before_its_time(member, browse, stranger, school, line):
+    order = school.place(kind="virtual")
+    url = f"{order.get_absolute_url()}end/"
+    assert "cannot be ended now" in member.post(url, follow=True).text
+    line.build(order)
+    assert browse(stranger).post(url).status_code == 404
+    page = Page(member.post(url, follow=True).text)
+    assert line_of(page) == ["done"] * 4
+    assert "The download has ended" in page.words
+    order.refresh_from_db()
+    assert (order.status, order.moves.last().by) == (OrderStatus.EXPIRED, school.member.email)
+    assert page.all("a", href=f"/orders/new/?again={order.pk}")
 
 
 def test_progress_in_peoples_words(member, school, line):

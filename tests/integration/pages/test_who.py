@@ -84,6 +84,7 @@ def test_foreign_rows_do_not_exist(urls, browse, stranger, school):
         assert client.get(url).status_code == 404
     for url in (
         f"{order}cancel/",
+        f"{order}end/",
         f"{order}retry/",
         f"{order}ship/",
         configuration,
@@ -147,6 +148,7 @@ def test_a_member_without_an_organization_sees_nothing_and_gets_a_reason(browse,
 
 POSTS = [
     "order_cancel",
+    "order_end",
     "order_retry",
     "order_ship",
     "configuration_delete",
