@@ -17,7 +17,7 @@ class Bounded(Paginator):  # type: ignore[type-arg]  # not generic at run time
     @cached_property
     def found(self) -> int:
         """How many rows there are, up to one more than are shown."""
-        return int(self.object_list[: MOST + 1].count())  # type: ignore[union-attr,call-arg,misc]  # a queryset
+        return int(self.object_list[: MOST + 1].count())  # type: ignore[attr-defined]  # a queryset
 
     @cached_property
     def count(self) -> int:
