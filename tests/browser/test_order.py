@@ -245,7 +245,7 @@ def test_searching_while_typing_and_going_back(enter, school):
     page.locator("#q").press_sequentially("biblio")
     expect(page.locator("tbody tr")).to_have_count(1)
     expect(page.locator("#announcer")).to_have_text("1 order")
-    assert page.url.endswith("?q=biblio&status=")
+    assert "?q=biblio&" in page.url
     page.click("text=Bibliobus")
     expect(page.locator("h1")).to_contain_text(str(second))
     page.go_back()
