@@ -38,7 +38,10 @@ class OrderViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.Ge
 
     queryset = Order.objects.none()
     permission_classes = [IsMember]
-    staff_needs = {verb: f"orders.{verb}_order" for verb in ("cancel", "retry", "ship")}
+    staff_needs = {
+        **{verb: f"orders.{verb}_order" for verb in ("cancel", "retry", "ship")},
+        "expire": "orders.cancel_order",
+    }
     filter_backends: Any = [*api_settings.DEFAULT_FILTER_BACKENDS, Ordering]
     filterset_fields = {"status": ["exact", "in"], "kind": ["exact"]}
     ordering_fields = ["number", "created_at", "status"]
