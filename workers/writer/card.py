@@ -187,11 +187,11 @@ class BlockCard(_Opened):
         self.block = ioctls.block_size(handle)
 
     def present(self) -> bool:
-        try:
-            now = (ioctls.device_size(self._handle), ioctls.diskseq(self._handle))
+        try:  # the medium first: asking for it brings the others up to date
+            now = (ioctls.has_medium(self.name), *ioctls.insertion(self._handle))
         except (OSError, ValueError):  # ValueError: let go, and not opened again
             return False
-        return now == (self._identity.size, self._identity.diskseq) and Path(self._identity.place).exists()
+        return now == (True, *self._identity.insertion) and Path(self._identity.place).exists()
 
     def is_read_only(self) -> bool:
         return ioctls.is_read_only(self._handle)

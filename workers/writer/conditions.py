@@ -10,6 +10,7 @@ from workers.writer.watch import Patience
 
 STAMPS: Final = 64
 NUMBER: Final = 16  # bytes
+AWAY: Final = 60.0  # seconds; a reader that is reset is back within some
 
 
 class Returning(Protocol):
@@ -40,5 +41,5 @@ class Conditions:
     min_read_rate: float = 0
     differential: bool = True
     number: bytes = field(default_factory=lambda: os.urandom(NUMBER))
-    away: float = 60.0
+    away: float = AWAY
     returning: Returning | None = None

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import threading
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from rich.console import Console
 from rich.progress import Progress, TaskID
@@ -59,3 +60,28 @@ class Display:
     def __exit__(self, *_exception: object) -> None:
         if self._bars is not None:
             self._bars.stop()
+
+
+class Lines(Display):
+    """The same for programs: each event a JSON line on stderr, whatever that is."""
+
+    def __init__(self, titles: list[str], *, console: Console | None = None) -> None:
+        super().__init__(titles, console=console)
+        self._bars = None
+
+    def step(self, title: str, step: str, total: int | None) -> None:
+        self._event(device=title, step=step, total=total)
+
+    def progress(self, title: str, done: int) -> None:
+        self._event(device=title, done=done)
+
+    def ended(self, title: str, words: str) -> None:
+        self._event(device=title, ended=words)
+
+    def say(self, line: str) -> None:
+        self._event(log=line)
+
+    def _event(self, **facts: Any) -> None:
+        with self._lock:
+            self._console.file.write(json.dumps(facts) + "\n")
+            self._console.file.flush()

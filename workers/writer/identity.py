@@ -28,6 +28,11 @@ class Identity:
     serial: str = ""
     link_speed: float | None = None
 
+    @property
+    def insertion(self) -> tuple[int, int | None]:
+        """What the device itself tells, as long as it is this card in this reader."""
+        return self.size, self.diskseq
+
     def facts(self) -> dict[str, Any]:
         """For the card's record."""
         return asdict(self)

@@ -15,12 +15,26 @@ _FLUSH_BUFFERS: Final = 0x1261  # BLKFLSBUF
 _GET_DISKSEQ: Final = 0x80081280  # BLKGETDISKSEQ, Linux 5.15
 _GET_GENERATION: Final = 0x80087601  # FS_IOC_GETVERSION
 _UNKNOWN: Final = (errno.ENOTTY, errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS)
+_NOTHING: Final = (errno.ENOMEDIUM, errno.ENXIO, errno.ENODEV, errno.ENOENT)
 _FORBIDDEN: Final = (errno.EACCES, errno.EPERM)
 
 
 def device_size(handle: int) -> int:
     """Bytes of a block device; 0 once its card is gone."""
     return _long(handle, _GET_SIZE)
+
+
+def has_medium(path: str) -> bool:
+    """Whether there is a card in a reader; what cannot be told counts as yes.
+
+    Size and `diskseq` stay as they were when a card is pulled out of its reader. Opening makes the kernel ask
+    the reader, and bring both up to date.
+    """
+    try:
+        os.close(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW))
+    except OSError as error:
+        return error.errno not in _NOTHING
+    return True
 
 
 def block_size(handle: int) -> int:
@@ -40,6 +54,11 @@ def diskseq(handle: int) -> int | None:
         if error.errno in _UNKNOWN:
             return None
         raise
+
+
+def insertion(handle: int) -> tuple[int, int | None]:
+    """Size and number: as long as both stay, so does the card."""
+    return device_size(handle), diskseq(handle)
 
 
 def file_generation(handle: int) -> int:

@@ -25,7 +25,7 @@ from workers.report import Report
 from workers.writer import guards
 from workers.writer.burn import burn
 from workers.writer.card import BlockCard, FileCard
-from workers.writer.conditions import Conditions
+from workers.writer.conditions import AWAY, Conditions
 from workers.writer.identity import Identity
 from workers.writer.opening import Candidate, check, look, open_candidate
 from workers.writer.personal import personal
@@ -51,6 +51,7 @@ class CardOrder:
     min_read_rate: float = 0
     differential: bool = True
     arriving: bool = False
+    away: float = AWAY
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))
@@ -79,6 +80,7 @@ def write_one(order: CardOrder, report: Report) -> BurnResult:
                 min_write_rate=order.min_write_rate,
                 min_read_rate=order.min_read_rate,
                 differential=order.differential,
+                away=order.away,
                 returning=_Return(_slot_of(candidate), card),
             )
             return burn(own, card, report, conditions)

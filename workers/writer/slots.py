@@ -13,7 +13,7 @@ from workers.contract import MAX_SLOT_NAME, BusFacts, SlotState
 from workers.errors import CardError, HostError, SlotError, WorkError
 from workers.imaging.devices import Devices
 from workers.imaging.sysfs import Disk
-from workers.writer import guards
+from workers.writer import guards, ioctls
 from workers.writer.bus import bus_of
 from workers.writer.card import BlockCard, FileCard
 from workers.writer.opening import Candidate, check, contents_of, look, of_disk, open_candidate
@@ -113,11 +113,19 @@ def reopen(slot: SlotConfig, card: BlockCard | FileCard, devices: Devices | None
     devices = devices or Devices()
     card.let_go()
     try:
+        _look_for_medium(slot, devices)
         candidate = _checked(slot, devices)
         card.reopen(lambda: open_candidate(candidate, devices))
     except (SlotError, CardError):  # not back yet, not readable yet, being looked at by udev
         return False
     return True
+
+
+def _look_for_medium(slot: SlotConfig, devices: Devices) -> None:
+    """A card put back into a reader that stayed: without udev nobody tells the kernel to look."""
+    candidate = _locate(slot, devices)
+    if candidate is not None and candidate.disk is not None:
+        ioctls.has_medium(candidate.path)
 
 
 def _checked(slot: SlotConfig, devices: Devices) -> Candidate:

@@ -20,14 +20,16 @@ from workers.imaging.ranges import total
 from workers.imaging.sizes import exact, readable
 from workers.imaging.source import Source, open_arriving, open_source
 from workers.writer import guards
+from workers.writer.conditions import AWAY
 from workers.writer.crew import Crew, Outcome
-from workers.writer.display import Display
+from workers.writer.display import Display, Lines
 from workers.writer.one import CardOrder
 from workers.writer.opening import Candidate, check, contents_of, look
 from workers.writer.terms import add_image_arguments, host_error, key_of, trust
 
 _GRAVEST: Final = (1, 3, 4, 5, 6, 7, 0)
 _STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_MOST_AWAY: Final = 3600
 
 
 def main(arguments: list[str]) -> int:
@@ -85,8 +87,25 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         help="a card's number, once per device, for images with files of each card",
     )
+    parser.add_argument(
+        "--away",
+        type=_seconds,
+        default=AWAY,
+        metavar="SECONDS",
+        help="how long to wait for a card whose reader went away (%(default)g)",
+    )
     parser.add_argument("--json", action="store_true", help="the outcome as JSON on standard output")
+    parser.add_argument(
+        "--progress", action="store_true", help="steps and bytes as JSON lines on standard error, not as bars"
+    )
     return parser
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 <= seconds <= _MOST_AWAY:
+        raise argparse.ArgumentTypeError(f"{text} is not between 0 and {_MOST_AWAY} seconds")
+    return seconds
 
 
 def _candidates(options: argparse.Namespace, parser: argparse.ArgumentParser) -> list[Candidate]:
@@ -151,10 +170,11 @@ def _run(options: argparse.Namespace, candidates: list[Candidate]) -> list[Outco
             min_read_rate=options.min_read_rate * 1e6,
             differential=not options.full,
             arriving=options.arriving,
+            away=options.away,
         )
         for path, candidate, serial in zip(options.devices, candidates, serials, strict=True)
     ]
-    with Display(options.devices) as display:
+    with (Lines if options.progress else Display)(options.devices) as display:
         crew = Crew(orders, display)
         for number in _STOP_SIGNALS:
             signal.signal(number, lambda *_: crew.cancel())

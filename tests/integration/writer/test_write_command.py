@@ -162,6 +162,25 @@ def test_usage(arguments: list[str]) -> None:
     assert "usage" in done.stderr
 
 
+def test_a_program_follows_it_by_lines_of_json(papers: Papers, cards: Cards) -> None:
+    card = cards("a", 80)
+    done = run_write(papers.image, card, *GO, "--json", "--progress")
+    assert done.returncode == 0, done.stderr
+    events = [json.loads(line) for line in done.stderr.splitlines() if line.startswith("{")]
+    steps = [(event["device"], event["step"]) for event in events if "step" in event]
+    assert steps == [(str(card), step) for step in ("wiping", "writing", "reading_back")]
+    assert any(event.get("done", 0) > 0 for event in events)
+    assert events[-1] == {"device": str(card), "ended": "written and read back"}
+    assert json.loads(done.stdout)["cards"][0]["exit_code"] == 0
+
+
+@pytest.mark.parametrize("seconds", ["-1", "nan", "3601", "soon"])
+def test_nobody_waits_for_a_card_that_long(papers: Papers, cards: Cards, seconds: str) -> None:
+    done = run_write(papers.image, cards("a", 80), "--away", seconds)
+    assert done.returncode == 2
+    assert "--away" in done.stderr
+
+
 def test_a_cancel_is_nobodys_fault(papers: Papers, cards: Cards) -> None:
     card = cards("a", 80)
     done = run_write(papers.image, card, "--allow-non-removable", "--json", answer="no\n")

@@ -11,6 +11,7 @@ from tests.doubles.cards import MIB, bytes_at, card_file
 from workers.errors import HostError, SlotError
 from workers.imaging.sysfs import Disk
 from workers.writer import card as card_module
+from workers.writer import ioctls
 from workers.writer.card import BlockCard, FileCard, aligned
 
 
@@ -248,3 +249,29 @@ def test_an_invalid_transfer_is_not_taken_for_missing_direct_io_twice(
             monkeypatch.setattr(card_module.os, kind, refuse)
         with pytest.raises(OSError, match="never"):
             card.write(aligned(4096), 0)
+
+
+@pytest.mark.parametrize(
+    ("refusal", "there"),
+    [
+        (errno.ENOMEDIUM, False),
+        (errno.ENODEV, False),
+        (errno.ENXIO, False),
+        (errno.EACCES, True),
+        (None, True),
+    ],
+)
+def test_a_reader_is_asked_for_its_card_by_opening_it(
+    refusal: int | None, there: bool, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if refusal is not None:
+
+        def refuse(*_: object) -> int:
+            raise OSError(refusal, os.strerror(refusal))
+
+        monkeypatch.setattr(ioctls.os, "open", refuse)
+    assert ioctls.has_medium(str(path)) is there
+
+
+def test_a_node_that_is_not_there_any_more_has_no_card(tmp_path: Path) -> None:
+    assert not ioctls.has_medium(str(tmp_path / "sdz"))

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import io
+import json
 
 from rich.console import Console
 
-from workers.writer.display import Display
+from workers.writer.display import Display, Lines
 
 
 def console(*, terminal: bool) -> tuple[Console, io.StringIO]:
@@ -48,3 +49,18 @@ def test_square_brackets_are_not_taken_for_markup() -> None:
             display.say("[bold]as it is[/bold]")
         assert "/x/[red]card: writing" in out.getvalue()
         assert "[bold]as it is[/bold]" in out.getvalue()
+
+
+def test_for_programs_each_event_is_a_line_of_json() -> None:
+    where, out = console(terminal=True)
+    with Lines(["/dev/sda"], console=where) as display:
+        display.step("/dev/sda", "writing", 100)
+        display.progress("/dev/sda", 50)
+        display.say("[a word] in between")
+        display.ended("/dev/sda", "written and read back")
+    assert [json.loads(line) for line in out.getvalue().splitlines()] == [
+        {"device": "/dev/sda", "step": "writing", "total": 100},
+        {"device": "/dev/sda", "done": 50},
+        {"log": "[a word] in between"},
+        {"device": "/dev/sda", "ended": "written and read back"},
+    ]
