@@ -11,7 +11,7 @@ SOURCES := imager orders tasks_app warehouse workers manage.py
 NO_SERVERS := DATABASE_URL=postgres://none@127.0.0.1:9/none REDIS_URL=redis://127.0.0.1:9/0 \
 	DJANGO_SETTINGS_MODULE=imager.settings.dev
 
-.PHONY: help venv demo test up lint messages schema bench chaos storm boot-test compose-test
+.PHONY: help venv demo test up lint messages schema bench chaos storm boot-test vm-test compose-test
 .DEFAULT_GOAL := help
 
 help:
@@ -21,6 +21,7 @@ help:
 	@echo "make lint      linters, types, walls, migrations, message catalogues"
 	@echo "make compose-test  the Docker deployment, really started (root; see docker/README.md)"
 	@echo "make boot-test a card made by recipe boots in an emulator (needs qemu-system-arm; fetches 62 MB from Debian)"
+	@echo "make vm-test   card readers are pulled while cards are written, in an emulator (needs qemu-system-x86; fetches 80 MB)"
 	@echo "make messages  bring the message catalogues up to date (needs gettext)"
 	@echo "make schema    bring docs/api.yaml up to date after a change of the API"
 	@echo "make bench     all benchmarks, figures as JSON in benchmarks/out"
@@ -54,6 +55,9 @@ storm: $(SYNCED)
 
 boot-test: $(SYNCED)
 	@$(RUN) -m pytest tests/acceptance/boot -m boot $(ARGS)
+
+vm-test: $(SYNCED)
+	@$(RUN) -m pytest tests/acceptance/vm -m vm $(ARGS)
 
 # All parts run, so that one failure does not hide the next.
 lint: $(SYNCED)

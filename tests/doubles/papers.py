@@ -53,6 +53,11 @@ class Papers:
 def make_papers(folder: Path, plain: Path) -> Papers:
     """The demo's base image as the image: MBR, FAT32, two ext4."""
     make_demo_base(plain)
+    return papers_of(folder, plain)
+
+
+def papers_of(folder: Path, plain: Path) -> Papers:
+    """The same for any image."""
     key = Ed25519PrivateKey.generate()
     made = Papers(folder, plain, manifest.public_hex(key), ())
     facts = container.pack(plain, made.image)

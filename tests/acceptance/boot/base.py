@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import gzip
 import os
-import re
 import shutil
 import struct
 import subprocess
 from pathlib import Path
 from typing import Final
 
-from tests.acceptance.boot.debian import Debian
+from tests.acceptance import initramfs
+from tests.acceptance.debian import Debian
 from tests.doubles.cards import MIB, tool
 
 KERNEL: Final = "linux-image-arm64"
@@ -162,46 +162,10 @@ def run(program: str, *arguments: str | Path) -> None:
 
 def _initrd(kernel: Path, busybox: Path) -> bytes:
     """The archive that the kernel unpacks into memory: busybox, and the modules that lead to the card."""
-    modules = _with_needed({_plain(path.stem): path for path in kernel.rglob("*.ko")})
     folders = ("bin", "dev", "proc", "sys", "new", "modules")
-    entries = [_entry(name, 0o040755) for name in folders]
-    entries.append(_entry("bin/busybox", 0o100755, busybox.read_bytes()))
-    entries += [_entry(f"bin/{name}", 0o120777, b"busybox") for name in _APPLETS]
-    entries += [_entry(f"modules/{path.name}", 0o100644, path.read_bytes()) for path in modules]
-    entries.append(_entry("modules/list", 0o100644, "".join(f"{path.name}\n" for path in modules).encode()))
-    entries.append(_entry("init", 0o100755, _FIRST_INIT.encode()))
-    return b"".join([*entries, _entry("TRAILER!!!", 0)])
-
-
-def _with_needed(modules: dict[str, Path]) -> list[Path]:
-    """The modules with those that they need, in the order in which they can be loaded."""
-    order: list[Path] = []
-
-    def add(name: str) -> None:
-        path = modules[name]
-        if path in order:
-            return
-        told = re.search(rb"\0depends=([^\0]*)\0", path.read_bytes())
-        for needed in told[1].decode().split(",") if told and told[1] else ():
-            add(_plain(needed))
-        order.append(path)
-
-    for name in _MODULES:
-        add(_plain(name))
-    return order
-
-
-def _plain(name: str) -> str:
-    return name.replace("-", "_")
-
-
-def _entry(name: str, mode: int, data: bytes = b"") -> bytes:
-    """One member of a cpio archive in the `newc` format, all of it owned by root."""
-    raw_name = name.encode() + b"\0"
-    fields = (0, mode, 0, 0, 1, 0, len(data), 0, 0, 0, 0, len(raw_name), 0)
-    header = b"070701" + "".join(f"{field:08X}" for field in fields).encode()
-    return _to_four(header + raw_name) + _to_four(data)
-
-
-def _to_four(data: bytes) -> bytes:
-    return data + bytes(-len(data) % 4)
+    entries = [initramfs.entry(name, 0o040755) for name in folders]
+    entries.append(initramfs.entry("bin/busybox", 0o100755, busybox.read_bytes()))
+    entries += [initramfs.entry(f"bin/{name}", 0o120777, b"busybox") for name in _APPLETS]
+    entries += initramfs.module_entries(initramfs.modules(kernel, _MODULES))
+    entries.append(initramfs.entry("init", 0o100755, _FIRST_INIT.encode()))
+    return initramfs.archive(entries)

@@ -22,7 +22,7 @@ import pytest
 import yaml
 
 from tests.acceptance.boot import base, machine
-from tests.acceptance.boot.debian import KEYRING, Debian
+from tests.acceptance.debian import KEYRING, Debian
 from tests.doubles.cards import MIB, card_file, loop_device, loop_problem, tool
 from tests.doubles.papers import ROOT, run_write
 from tests.integration.creator.server import ContentServer
@@ -58,7 +58,7 @@ def debian() -> Debian:
         missing.append("debian-archive-keyring")
     if missing:
         pytest.skip(f"needs {', '.join(missing)}; on Debian: apt-get install {' '.join(missing)}")
-    return Debian(ROOT / "var/boot-test")
+    return Debian(ROOT / "var/boot-test", "arm64")
 
 
 @pytest.fixture(scope="module")

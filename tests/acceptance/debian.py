@@ -1,4 +1,4 @@
-"""Debian packages of another architecture, unpacked into a folder: nothing is installed, no root is needed.
+"""Debian packages of any architecture, unpacked into a folder: nothing is installed, no root is needed.
 
 apt keeps a state of its own here; the machine's package lists, architectures and sources stay as they are.
 """
@@ -14,7 +14,6 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-ARCHITECTURE: Final = "arm64"
 MIRROR: Final = os.environ.get("DEBIAN_MIRROR", "http://deb.debian.org/debian")
 KEYRING: Final = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 _SOURCE: Final = f"deb [signed-by={KEYRING}] {MIRROR} bookworm main\n"
@@ -35,17 +34,17 @@ Acquire::Retries "3";
 class Debian:
     """Packages by name, from the cache or else from the mirror."""
 
-    def __init__(self, cache: Path) -> None:
+    def __init__(self, cache: Path, architecture: str) -> None:
         self._unpacked = cache / "unpacked"
         self._state = cache / "apt"
         for folder in (self._unpacked, self._state / "lists/partial", self._state / "archives/partial"):
             folder.mkdir(parents=True, exist_ok=True)
         self._config = self._state / "apt.conf"
-        self._config.write_text(_CONFIG.format(architecture=ARCHITECTURE, state=self._state))
+        self._config.write_text(_CONFIG.format(architecture=architecture, state=self._state))
         (self._state / "sources.list").write_text(_SOURCE)
 
     def files(self, package: str, wanted: str) -> Path:
-        """A folder with those files of the package whose paths match `wanted`, a regular expression."""
+        """A folder with the package's files and links whose paths match `wanted`, a regular expression."""
         there = self._unpacked / f"{package}-{hashlib.sha256(wanted.encode()).hexdigest()[:8]}"
         if not there.exists():
             self._update()
@@ -94,6 +93,6 @@ def _unpack(archive: Path, folder: Path, wanted: re.Pattern[str]) -> None:
         tarfile.open(fileobj=packed.stdout, mode="r|") as members,
     ):
         for member in members:
-            if member.isfile() and wanted.search(member.name):
-                members.extract(member, folder, filter="data")
+            if (member.isfile() or member.issym()) and wanted.search(member.name):
+                members.extract(member, folder, filter="tar")  # links may be absolute; apt proved the package
     assert folder.exists(), f"{archive.name} has no files like {wanted.pattern}"
