@@ -14,6 +14,7 @@ from imager import pages
 from imager.accounts import language
 from imager.accounts.views import profile
 
+admin.site.site_header = admin.site.site_title = "Imager Service"
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]  # one login for all pages
 
 api = [

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin, messages
+from django.db import models
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
@@ -71,6 +72,7 @@ class ContentAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic a
     ]
     list_filter = ["kind", "source", MissingFilter, LanguageFilter, "category"]
     search_fields = ["search", "ident"]
+    formfield_overrides = {models.URLField: {"assume_scheme": "https"}}
     list_per_page = 50
     show_full_result_count = False
     inlines = [EditionInline]

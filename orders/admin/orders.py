@@ -140,6 +140,10 @@ class OrderAdmin(OrderActions, admin.ModelAdmin):  # type: ignore[type-arg]  # n
         """Orders are placed by the form or the API, which check them."""
         return False
 
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """Everything that may change has a verb: the actions, and the desk on the order's page."""
+        return False
+
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         """Orders are history."""
         return False

@@ -88,7 +88,7 @@ def drawn(found: Figures) -> dict[str, charts.Chart]:
             [_("verified"), _("bad")],
         ),
         "bytes": charts.columns(
-            _("GB per month"), months, [[round(month.bytes / GB, 1) for month in found.months]], []
+            _("GB per month"), months, [[round(month.bytes / GB, 3) for month in found.months]], []
         ),
         "statuses": charts.rows(
             _("Orders by status"),
