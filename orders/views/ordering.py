@@ -61,7 +61,7 @@ def _again(request: Request) -> Order | None:
         return None
     order = queries.visible_orders(visitor(request)).defer("recipe").filter(pk=key).first()
     mine = queries.visible_configurations(visitor(request))
-    if order and not mine.filter(pk=order.configuration_id).exists():
+    if order and not mine.filter(pk=order.configuration_id or 0).exists():
         text = _("The configuration of order %(order)s was deleted: choose another one.")
         messages.warning(request, text % {"order": order})
     return order

@@ -224,5 +224,5 @@ def test_query_counts_do_not_grow_with_cards(staff, school, line, django_assert_
     for order in (one, three):
         with django_assert_num_queries(8):
             staff.get(order.get_absolute_url())
-        with django_assert_num_queries(7):
+        with django_assert_num_queries(8):
             staff.get(order.get_absolute_url(), headers=HTMX)
