@@ -52,7 +52,8 @@ class EditionInline(ReadOnly, admin.TabularInline):  # type: ignore[type-arg]  #
     """The editions that were seen."""
 
     model = Edition
-    fields = readonly_fields = ["version", "issued", "size", "url", "seen_at"]
+    fields = ["version", "issued", "size", "url", "seen_at"]
+    readonly_fields = ["version", "issued", "size", "url", "seen_at"]
 
 
 @admin.register(Content)
