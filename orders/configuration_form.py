@@ -229,7 +229,7 @@ class ConfigurationForm(forms.ModelForm):  # type: ignore[type-arg]  # not gener
     def show(self, name: str, value: str) -> None:
         """Have that value in the field when the form is shown again."""
         shown = QueryDict(mutable=True)
-        shown.update(cast("QueryDict", self.data))
+        shown.update(cast("Any", self.data))
         shown[self.add_prefix(name)] = value
         self.data = shown
 
