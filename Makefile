@@ -45,6 +45,7 @@ bench: $(SYNCED)
 	@$(RUN) -m benchmarks.beats
 	@$(RUN) -m benchmarks.build
 	@$(RUN) -m benchmarks.card_write
+	@$(RUN) -m benchmarks.pages
 
 chaos: $(SYNCED)
 	@CHAOS_N=$(or $(N),30) CHAOS_SEED=$(or $(SEED),1) $(RUN) -m pytest tests/acceptance/chaos -m chaos -s $(ARGS)

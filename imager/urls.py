@@ -3,14 +3,13 @@
 from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
 from django.urls import include, path
-from django.views.generic import TemplateView
 from drf_spectacular.views import SpectacularAPIView
 
 import imager.accounts.urls
 import orders.urls
 import tasks_app.urls
 import warehouse.urls
-from imager import pages
+from imager import docs_pages, pages
 from imager.accounts import language
 from imager.accounts.views import profile
 
@@ -23,8 +22,8 @@ api = [
     *tasks_app.urls.api,
     *warehouse.urls.api,
     path("schema/", SpectacularAPIView.as_view(), name="schema"),
-    path("docs/", TemplateView.as_view(template_name="api/swagger.html"), name="api_docs"),
-    path("redoc/", TemplateView.as_view(template_name="api/redoc.html"), name="api_redoc"),
+    path("docs/", docs_pages.swagger, name="api_docs"),
+    path("redoc/", docs_pages.redoc, name="api_redoc"),
 ]
 
 urlpatterns = [

@@ -15,13 +15,17 @@ class TasksConfig(AppConfig):
         from imager.accounts import mail
         from imager.accounts.counts import prune_counts
         from imager.accounts.expiry import expire_accounts
+        from imager.accounts.repeats import prune_repeats
         from imager.accounts.services import prune_tokens
+        from imager.accounts.signatures import prune_signatures
         from tasks_app import followers, outbox, pulse, stumbles
         from tasks_app.services import logs
 
         mail.deliver_by(outbox.post)
         followers.every("hour", prune_tokens)
         followers.every("hour", prune_counts)
+        followers.every("hour", prune_repeats)
+        followers.every("hour", prune_signatures)
         followers.every("day", expire_accounts)
         followers.every("day", outbox.prune)
         followers.every("day", pulse.forget)

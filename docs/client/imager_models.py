@@ -249,6 +249,11 @@ class ContentKind(StrEnum):
     APP = 'app'
 
 
+class DeliveryOutcomeEnum(StrEnum):
+    INVITED = 'invited'
+    EXTENDED = 'extended'
+
+
 class Difference(BaseModel):
     field: str
     before: str
@@ -361,12 +366,6 @@ class OrderedContent(BaseModel):
     title: str
     path: str
     size: int
-
-
-class OutcomeEnum(StrEnum):
-    DONE = 'done'
-    FAILED = 'failed'
-    CANCELED = 'canceled'
 
 
 class PaginatedAddressList(BaseModel):
@@ -517,6 +516,21 @@ class PublishRequest(BaseModel):
     files: Annotated[list[FileRequest], Field(max_length=10)]
 
 
+class PurchaseRequest(BaseModel):
+    event: Annotated[str, Field(min_length=1, pattern='^[!-~]{1,100}$')]
+    email: Annotated[EmailStr, Field(max_length=254, min_length=1)]
+    name: Annotated[str | None, Field(max_length=150)] = ''
+    organization: Annotated[str | None, Field(max_length=100)] = ''
+    language: LanguageEnum | BlankEnum | None = ''
+    days: Annotated[
+        int | None, Field(description='Null: the account never ends.', ge=1, le=3660)
+    ] = None
+    limited: Annotated[
+        bool | None, Field(description='Whether its orders need units.')
+    ] = True
+    units: Annotated[int | None, Field(ge=0, le=1000000000)] = 0
+
+
 class Purse(BaseModel):
     balance: int
     reserved: int
@@ -541,6 +555,12 @@ class RefreshInputRequest(BaseModel):
 class ReleaseRequest(BaseModel):
     event_id: UUID
     attempt: Annotated[int, Field(ge=1, le=2147483647)]
+
+
+class ReportOutcomeEnum(StrEnum):
+    DONE = 'done'
+    FAILED = 'failed'
+    CANCELED = 'canceled'
 
 
 class RestoreRequest(BaseModel):
@@ -898,6 +918,11 @@ class Content1(BaseModel):
     size: Annotated[int, Field(title='Size in bytes')]
 
 
+class Delivery(BaseModel):
+    organization: Annotated[str, Field(pattern='^[-a-zA-Z0-9_]+$')]
+    outcome: DeliveryOutcomeEnum
+
+
 class Ended(BaseModel):
     cursor: str
     now: float
@@ -1150,7 +1175,7 @@ class ReportRequest(BaseModel):
     step: StepEnum
     progress: ProgressRequest | None = None
     log: LogRequest | None = None
-    outcome: OutcomeEnum | None = None
+    outcome: ReportOutcomeEnum | None = None
     trouble: TroubleRequest | None = None
     result: dict[str, Any] | None = None
 

@@ -27,13 +27,13 @@ class Gone(Exception):
 
 
 @transaction.atomic
-def invite(invitation: Invitation, *, by: User) -> Invitation:
-    """Save a new invitation; `send` follows. Raises ValidationError, per field."""
+def invite(invitation: Invitation, *, by: User | None) -> Invitation:
+    """Save a new invitation; `send` follows. `by` None: a program did. Raises ValidationError, per field."""
     invitation.email = invitation.email.strip().lower()
     invitation.invited_by = by
     invitation.expires_at, invitation.token_hash = clock.now(), secrets.token_hex(32)  # good for nothing yet
     check(invitation.organization, invitation.email)
-    invitation.full_clean()
+    invitation.full_clean(exclude=() if by else ["invited_by"])
     invitation.save(force_insert=True)
     return invitation
 
@@ -93,7 +93,11 @@ def accept(token: str, *, name: str, password: str) -> User:
     """The new member; one UPDATE decides who. Raises ValidationError for `password1`, or Gone."""
     invitation, now = find(token), clock.now()
     user = User(
-        email=invitation.email, name=name, organization=invitation.organization, language=invitation.language
+        email=invitation.email,
+        name=name,
+        organization=invitation.organization,
+        language=invitation.language,
+        expires_at=invitation.account_ends_at,
     )
     try:
         validate_password(password, user)

@@ -89,9 +89,11 @@ def refund(order: Costly, *, by: str) -> UnitEntry | None:
 
 @transaction.atomic
 def grant(
-    organization: Organization, *, units: int, by: User, note: str, last: int | None = None
+    organization: Organization, *, units: int, by: User | str, note: str, last: int | None = None
 ) -> UnitEntry:
-    """Staff give units (more than 0) or correct the balance (below 0). Raises ValidationError per field.
+    """Staff, or a program by its name, give units (more than 0) or correct the balance (below 0).
+
+    Raises ValidationError per field.
 
     `last`: the last entry that they saw; if another was written since, theirs may be in the ledger already.
     """
@@ -107,7 +109,8 @@ def grant(
     if refused:
         raise ValidationError(refused)
     kind = Kind.GRANT if units > 0 else Kind.ADJUST
-    return _write(organization, kind, units, 0, by=by.email, note=note.strip())
+    who = by if isinstance(by, str) else by.email
+    return _write(organization, kind, units, 0, by=who, note=note.strip())
 
 
 def shortage(organization: Organization, *, cost: int, balance: int) -> str:

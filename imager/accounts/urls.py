@@ -4,6 +4,7 @@ from django.urls import path
 from rest_framework.routers import SimpleRouter
 
 from imager.accounts.api import tokens
+from imager.accounts.api.shop import AccountsView
 from imager.accounts.api.units import UnitViewSet
 from imager.accounts.views import doors, profile, units
 
@@ -23,5 +24,6 @@ api = [
     path("auth/token/", tokens.LoginView.as_view(), name="token"),
     path("auth/token/refresh/", tokens.RefreshView.as_view(), name="token-refresh"),
     path("auth/token/verify/", tokens.VerifyView.as_view(), name="token-verify"),
+    path("shop/accounts/", AccountsView.as_view(), name="shop_accounts"),
     *router.urls,
 ]

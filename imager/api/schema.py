@@ -11,9 +11,12 @@ REFUSALS: Final = {
     "403": "Not for this account.",
     "404": "There is no such thing, or it belongs to somebody else.",
     "406": "Only JSON is given.",
+    "409": "Not possible in the present state, or somebody else was first.",
     "412": "Somebody else changed it since it was read: read it again.",
     "413": "The body is too large.",
     "415": "Only JSON is taken.",
+    "422": "The Idempotency-Key was used for another request.",
+    "426": "The host is too old: upgrade it.",
     "429": "Too many requests; `Retry-After` says for how many seconds to wait.",
     "503": "The database does not answer now.",
 }
@@ -44,6 +47,8 @@ def tell_refusals(result: dict[str, Any], **_context: Any) -> dict[str, Any]:
         for operation in methods.values():
             for code in _codes(path, operation):
                 operation["responses"].setdefault(code, {"$ref": f"#/components/responses/Problem{code}"})
+            if any(parameter["name"] == "If-None-Match" for parameter in operation.get("parameters", [])):
+                operation["responses"]["304"] = {"description": "Nothing has changed since."}
             _as_problems(operation["responses"])
     return result
 
@@ -58,8 +63,12 @@ def _codes(path: str, operation: dict[str, Any]) -> list[str]:
         codes += ["401"]
     if "{" in path or any(parameter["name"] == "page" for parameter in parameters):
         codes += ["404"]
-    if any(parameter["name"] == "If-Match" for parameter in parameters):
-        codes += ["412"]
+    if "/tasks/" in path or "/hosts/" in path:
+        codes += ["409", "426"]
+    if "/warehouse/" in path:
+        codes += ["404", "409"]
+    named = {parameter["name"] for parameter in parameters}
+    codes += [code for name, code in (("If-Match", "412"), ("Idempotency-Key", "422")) if name in named]
     if "requestBody" in operation:
         codes += ["413", "415"]
     return codes

@@ -13,17 +13,19 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["imager.api.parsers.BoundedJSON"],
     "DEFAULT_PAGINATION_CLASS": "imager.api.Pages",
-    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
+    "DEFAULT_FILTER_BACKENDS": ["imager.api.pages.Filters"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "DEFAULT_THROTTLE_CLASSES": [
         "imager.api.throttles.PersonThrottle",
         "imager.api.throttles.NobodyThrottle",
     ],
     "DEFAULT_THROTTLE_RATES": {
-        "login": "60/min",  # by network address, counted by all processes together
-        "shop": "60/min",  # the same
-        "user": env.str("API_RATE_USER", default="600/min"),  # these two by each web process for itself
-        "anon": env.str("API_RATE_ANON", default="120/min"),
+        # By network address, counted by all processes together; empty: no limit.
+        "login": env.str("API_RATE_LOGIN", default="60/min") or None,
+        "shop": env.str("API_RATE_SHOP", default="60/min") or None,
+        # By account, or by address where nobody is logged in, by each web process for itself.
+        "user": env.str("API_RATE_USER", default="600/min") or None,
+        "anon": env.str("API_RATE_ANON", default="120/min") or None,
     },
     "EXCEPTION_HANDLER": "imager.api.problem",
     "NUM_PROXIES": env.int("TRUSTED_PROXIES", default=0),

@@ -11,6 +11,7 @@ from imager.settings.hosts import *  # noqa: F403  # the same
 from imager.settings.hotspots import *  # noqa: F403  # the same
 from imager.settings.hotspots import UPLOADS
 from imager.settings.people import *  # noqa: F403  # the same
+from imager.settings.shop import *  # noqa: F403  # the same
 from imager.settings.site import *  # noqa: F403  # the same
 from imager.settings.site import ROOT, VAR
 

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 from django.db.models import QuerySet
 from rest_framework import viewsets
-from rest_framework.filters import OrderingFilter, SearchFilter
+from rest_framework.filters import SearchFilter
 from rest_framework.serializers import BaseSerializer
 
 from imager.accounts.permissions import IsMember
+from imager.api.conditions import Conditional
+from imager.api.pages import Ordering
+from imager.api.repeats import Repeatable
 from orders import queries
 from orders.api.person import person
 from orders.api.serializers import AddressSerializer
 from orders.models import Address
 
 
-class AddressViewSet(viewsets.ModelViewSet[Address]):
+class AddressViewSet(Repeatable, Conditional, viewsets.ModelViewSet[Address]):
     """Where cards can go: the addresses of your organization; all of them for staff."""
 
     queryset = Address.objects.none()
     serializer_class = AddressSerializer
     permission_classes = [IsMember]
-    filter_backends = [OrderingFilter, SearchFilter]
+    filter_backends = [Ordering, SearchFilter]
     search_fields = ["name", "recipient", "city"]
     ordering_fields = ["name", "updated_at"]
     ordering = ["name", "pk"]

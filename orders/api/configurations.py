@@ -20,7 +20,9 @@ from rest_framework.serializers import BaseSerializer
 
 from imager.accounts.permissions import IsMember
 from imager.api import Problem
+from imager.api.conditions import IF_MATCH, TAG, Conditional
 from imager.api.pages import Ordering
+from imager.api.repeats import Repeatable
 from orders import exchange, keeping, queries, showing, uploads
 from orders.api import serializers
 from orders.api.fields import whose
@@ -33,7 +35,7 @@ NUMBER = OpenApiParameter("number", int, OpenApiParameter.PATH)
 JSON = extend_schema(request=serializers.SecretsSerializer, responses={200: OpenApiTypes.OBJECT})
 
 
-class ConfigurationViewSet(viewsets.ModelViewSet[Configuration]):
+class ConfigurationViewSet(Repeatable, Conditional, viewsets.ModelViewSet[Configuration]):
     """Configurations: those of your organization; all of them for staff."""
 
     queryset = Configuration.objects.none()
@@ -53,7 +55,9 @@ class ConfigurationViewSet(viewsets.ModelViewSet[Configuration]):
     def get_queryset(self) -> QuerySet[Configuration]:
         return queries.visible_configurations(person(self.request))
 
-    @extend_schema(responses={200: serializers.ConfigurationSerializer, 409: STALE})
+    @extend_schema(
+        parameters=[TAG, IF_MATCH], responses={200: serializers.ConfigurationSerializer, 409: STALE}
+    )
     def partial_update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Change some fields; the change is a new version."""
         try:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from typing import Any
 
 from django.core.exceptions import ValidationError as Refused
 from django.db.models import QuerySet
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import mixins, status, viewsets
 from rest_framework.decorators import action
 from rest_framework.request import Request
@@ -18,18 +16,13 @@ from rest_framework.settings import api_settings
 
 from imager.accounts.permissions import IsMember, IsStaff
 from imager.api.pages import Ordering
+from imager.api.repeats import KEY, digest, key_of
 from orders import queries, services
 from orders.api import serializers
 from orders.api.person import person
 from orders.api.placing import place, refusal
 from orders.models import Media, Order
 
-KEY = OpenApiParameter(
-    "Idempotency-Key",
-    str,
-    OpenApiParameter.HEADER,
-    description="At most 100 characters. The same key with the same body gives the same order.",
-)
 CONFLICT = OpenApiResponse(description="Not possible in the order's present state.")
 
 
@@ -73,7 +66,7 @@ class OrderViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.Ge
         order, created = place(
             dict(body.validated_data),
             by=person(request),
-            key=request.headers.get("Idempotency-Key") or None,
+            key=key_of(request) or None,
             digest=digest(request.data),
         )
         answer = self._detail(order)
@@ -116,11 +109,6 @@ class OrderViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.Ge
     def _detail(self, order: Order) -> Response:
         order = self.get_queryset().get(pk=order.pk)
         return Response(serializers.OrderDetailSerializer(order, context=self.get_serializer_context()).data)
-
-
-def digest(body: Any) -> str:
-    """What tells one request from another: the body's values, however they are laid out."""
-    return hashlib.sha256(json.dumps(body, sort_keys=True, default=str).encode()).hexdigest()
 
 
 class MediaViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[Media]):

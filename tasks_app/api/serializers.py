@@ -8,6 +8,7 @@ from typing import Any
 
 from rest_framework import serializers
 
+from imager.api.strict import Strict
 from workers.contract import MAX_LOG_CHUNK, MAX_SLOT_NAME, MAX_TROUBLE, Answer, Fault, Kind, Outcome, Step
 
 BIGGEST = 2**62
@@ -15,16 +16,6 @@ MAX_RESULT = 64 * 1024
 MAX_HUBS = 8  # USB allows seven tiers
 PORT = r"\A[0-9]{1,3}-[0-9]{1,3}(\.[0-9]{1,3}){0,8}\Z"
 HUB = rf"\Ausb[0-9]{{1,3}}\Z|{PORT}"
-
-
-class Strict(serializers.Serializer[Any]):
-    """Refuses keys that it does not know: a misspelt key must not be lost in silence."""
-
-    def to_internal_value(self, data: Any) -> Any:
-        unknown = set(data) - set(self.fields) if isinstance(data, dict) else set()
-        if unknown:
-            raise serializers.ValidationError({key: ["Unknown key."] for key in sorted(unknown)})
-        return super().to_internal_value(data)
 
 
 class Id(serializers.UUIDField):

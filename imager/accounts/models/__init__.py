@@ -3,6 +3,8 @@
 from imager.accounts.models.invitations import Invitation
 from imager.accounts.models.organizations import Channel, Language, Organization
 from imager.accounts.models.people import Bar, Role, User, UserManager
+from imager.accounts.models.repeats import Repeat
+from imager.accounts.models.shop import ShopEvent, ShopSignature
 from imager.accounts.models.tokens import RefreshToken
 from imager.accounts.models.units import UnitEntry
 
@@ -13,7 +15,10 @@ __all__ = [
     "Language",
     "Organization",
     "RefreshToken",
+    "Repeat",
     "Role",
+    "ShopEvent",
+    "ShopSignature",
     "UnitEntry",
     "User",
     "UserManager",

@@ -29,6 +29,12 @@ class Invitation(models.Model):
     invited_by = models.ForeignKey(
         User, models.SET_NULL, null=True, editable=False, related_name="+", verbose_name=_("invited by")
     )
+    account_ends_at = models.DateTimeField(
+        _("account ends"),
+        null=True,
+        blank=True,
+        help_text=_("Of the account that is made by it. Empty: never."),
+    )
     token_hash = models.CharField(max_length=64, unique=True, editable=False)
     created_at = models.DateTimeField(_("invited"), auto_now_add=True)
     sent_at = models.DateTimeField(_("sent"), null=True, editable=False)

@@ -26,5 +26,9 @@ if (swagger) {
 const redoc = document.getElementById("redoc");
 if (redoc) {
   // Its search runs in a worker made of text, which the policy forbids.
-  globalThis.Redoc.init(redoc.dataset.schema, { disableSearch: true, hideDownloadButton: false }, redoc);
+  const words = { primary: "#1b2530", secondary: "#4a545e" };
+  const colors = { primary: { main: "#1d5590" }, success: { main: "#0f4f17" }, error: { main: "#8f1d17" }, text: words };
+  const face = { fontFamily: "system-ui, sans-serif", code: { color: "#7d1710" } };
+  const options = { disableSearch: true, nonce: redoc.dataset.nonce, theme: { colors, typography: face } };
+  globalThis.Redoc.init(redoc.dataset.schema, options, redoc);
 }

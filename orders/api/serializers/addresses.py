@@ -8,10 +8,10 @@ from django.core.exceptions import ValidationError
 from rest_framework import serializers
 
 from imager.accounts.models import Organization
+from imager.api.strict import Strict
 from orders import phones
 from orders.api.fields import whose
 from orders.models import Address
-from tasks_app.api.serializers import Strict
 
 
 class AddressSerializer(Strict, serializers.ModelSerializer[Address]):

@@ -10,10 +10,10 @@ from django.utils.translation import gettext_lazy
 from rest_framework import serializers
 
 from imager.accounts.models import Organization, Role, User
+from imager.api.strict import Strict
 from orders import branding, describing, keeping, sizes
 from orders.api.fields import ContentsField, whose
 from orders.models import Configuration, ConfigurationVersion, Content, Upload
-from tasks_app.api.serializers import Strict
 
 KINDS: Final = {
     "branding_logo": Upload.Kind.LOGO,

@@ -13,6 +13,7 @@ from rest_framework import serializers
 
 from imager import clock
 from imager.accounts.models import Organization, Role
+from imager.api.strict import Strict
 from orders import certificates, notices
 from orders.api.audience import for_members
 from orders.models import Address, Configuration, Media, Order, OrderMove
@@ -20,7 +21,7 @@ from orders.queries import downloadable, visible_addresses, visible_configuratio
 from orders.recipients import Recipient
 from orders.services import MAX_TRACKING
 from tasks_app import queries as tasks
-from tasks_app.api.serializers import Strict, TroubleSerializer
+from tasks_app.api.serializers import TroubleSerializer
 from tasks_app.models import Card
 
 

@@ -96,7 +96,7 @@ def test_filters_and_ordering(school, api):
     assert seen("status=canceled") == numbers[2:]
     assert seen("status__in=canceled,placed&ordering=number") == numbers
     assert seen("kind=virtual") == [numbers[1]]
-    for refused in ("ordering=recipe", "status=nonsense", "page_size=x", "page_size=0"):
+    for refused in ("ordering=recipe", "status=nonsense", "page_size=x", "page_size=0", "kind="):
         assert api(school.member).get(f"{URL}?{refused}").status_code == 400, refused
 
 

@@ -215,3 +215,29 @@ def test_edges_of_controls_can_be_seen(scheme):
 def test_contrast_itself_is_computed_right():
     assert contrast("#000000", "#ffffff") == pytest.approx(21)
     assert contrast("#777777", "#ffffff") == pytest.approx(4.48, abs=0.01)
+
+
+PHYSICAL = re.compile(
+    r"(?<![-\w])((margin|padding|border)-(left|right)|left|right|(text-align|float): (left|right))\b"
+    r"(?=[-\w]*\s*[:;])"
+)
+
+
+def test_styles_know_no_left_and_right():
+    """Logical properties alone: a language that is written from right to left turns the whole page."""
+    found = [
+        f"{number}: {match.group()}"
+        for number, line in enumerate(CSS.read_text().splitlines(), 1)
+        for match in PHYSICAL.finditer(line)
+    ]
+    assert not found
+
+
+@pytest.mark.parametrize(("language", "way"), [("en", "ltr"), ("ar", "rtl")])
+def test_the_page_says_which_way_it_is_written(language, way):
+    from django.template.loader import render_to_string
+    from django.utils import translation
+
+    with translation.override(language):
+        page = Page(render_to_string("404.html", request=RequestFactory().get("/")))
+    assert page.all("html")[0]["dir"] == way

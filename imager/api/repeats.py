@@ -1,0 +1,80 @@
+"""Creates that may be sent again: `Idempotency-Key` says that it is the same request."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+from django.db import transaction
+from django.http import Http404
+from django.utils.translation import gettext as _
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import status
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from imager.accounts.models import Repeat, User
+from imager.api.problems import Problem
+
+if TYPE_CHECKING:
+    from rest_framework.viewsets import ModelViewSet
+
+    _ViewSet = ModelViewSet[Any]
+else:
+    _ViewSet = object
+
+MAX_KEY: Final = 100
+KEY = OpenApiParameter(
+    "Idempotency-Key",
+    {"type": "string", "minLength": 1, "maxLength": MAX_KEY, "pattern": "^[!-~]+$"},
+    OpenApiParameter.HEADER,
+    description="The same key and body make nothing twice: 200, with what was made then.",
+)
+
+
+def key_of(request: Request) -> str:
+    """The request's key; empty without one. 400 if it can be none."""
+    key: str = request.headers.get("Idempotency-Key", "")
+    if len(key) > MAX_KEY or not (key.isascii() and key.isprintable() and " " not in key):
+        sentence = _("An Idempotency-Key has at most %(limit)d visible ASCII characters; use a new UUID.")
+        raise Problem(400, "bad_idempotency_key", sentence % {"limit": MAX_KEY})
+    return key
+
+
+def digest(body: Any) -> str:
+    """What tells one request from another: the body's values, however they are laid out."""
+    return hashlib.sha256(json.dumps(body, sort_keys=True, default=str).encode()).hexdigest()
+
+
+class Repeatable(_ViewSet):
+    """For ModelViewSets: a create with a key is done once, also by two requests at the same time."""
+
+    @extend_schema(parameters=[KEY])
+    def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Make one. With an Idempotency-Key it is made once, however often the request comes."""
+        key = key_of(request)
+        if not key:
+            return super().create(request, *args, **kwargs)
+        user = request.user
+        assert isinstance(user, User)  # noqa: S101  # the view's permission class has looked
+        with transaction.atomic():
+            kept, fresh = Repeat.objects.get_or_create(
+                user=user, path=request.path, key=key, defaults={"digest": digest(request.data)}
+            )
+            if not fresh:
+                return self._again(kept, request)
+            answer = super().create(request, *args, **kwargs)
+            Repeat.objects.filter(pk=kept.pk).update(made=str(answer.data["id"]))
+        return answer
+
+    def _again(self, kept: Repeat, request: Request) -> Response:
+        if kept.digest != digest(request.data):
+            sentence = _("The key “%(key)s” was used for another request. Use a new key for a new request.")
+            raise Problem(
+                status.HTTP_422_UNPROCESSABLE_ENTITY, "idempotency_conflict", sentence % {"key": kept.key}
+            )
+        made = self.get_queryset().filter(pk=kept.made).first()
+        if made is None:
+            raise Http404
+        return Response(self.get_serializer(made).data)
