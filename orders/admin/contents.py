@@ -102,12 +102,12 @@ class ContentAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic a
     def room(self, content: Content) -> str:
         return size_in_words(content.size)
 
-    @admin.action(description=_("Withdraw: can no longer be ordered"), permissions=["change"])
+    @admin.action(description=_("Withdraw: can no longer be ordered"), permissions=["view"])
     def withdraw(self, request: HttpRequest, queryset: QuerySet[Content]) -> None:
         """Feeds do not bring it back."""
         self._say(request, queryset.update(active=False))
 
-    @admin.action(description=_("Offer again"), permissions=["change"])
+    @admin.action(description=_("Offer again"), permissions=["view"])
     def offer(self, request: HttpRequest, queryset: QuerySet[Content]) -> None:
         """What vanished stays missing until its feed names it again."""
         self._say(request, queryset.update(active=True))
@@ -122,6 +122,7 @@ class FeedAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # not ge
     """How the last looks ended."""
 
     list_display = ["__str__", "url", "entries", "outcome", "checked_at", "taken_at"]
+    search_fields = ["source", "url"]
     actions = ["look_now"]
 
     @admin.action(description=_("Look at it now"), permissions=["view"])
