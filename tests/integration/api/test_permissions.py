@@ -69,6 +69,8 @@ class World:
         line.build(self.ready)
         line.download(self.ready)
         line.write(self.ready, 1)
+        self.available = school.place(kind="virtual")
+        line.build(self.available)
         written = school.place()
         line.build(written)
         line.download(written)
@@ -134,7 +136,9 @@ class World:
         return PREFIX + path
 
     def _order(self, operation: str) -> Order:
-        return {"retry": self.failed, "ship": self.ready}.get(operation.split("/")[-2], self.placed)
+        return {"retry": self.failed, "ship": self.ready, "expire": self.available}.get(
+            operation.split("/")[-2], self.placed
+        )
 
     def body(self, operation: str) -> dict[str, Any]:
         """A body that is accepted from whoever may send it; for operations without one, none."""
@@ -186,6 +190,7 @@ BODIES: dict[str, Callable[[World], dict[str, Any]]] = {
         "configuration": world.school.configuration.pk,
         "kind": "virtual",
         "media": world.school.download.pk,
+        "confirm_duplicate": True,
     },
     "POST /orders/{id}/ship/": lambda world: {"tracking": "by hand"},
     "POST /configurations/": lambda world: {"name": "New", "admin_password": "secret-word"},
