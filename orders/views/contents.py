@@ -27,6 +27,7 @@ USERS_SHOWN: Final = 50
 
 @vary_on_headers(*HTMX)
 @login_required
+@needs("orders.view_content")
 @require_safe
 def contents(request: Request) -> HttpResponse:
     """The catalogue, by words, language, kind and category; staff also see what is missing."""
@@ -49,6 +50,7 @@ def _shown(user: User, *, missing: bool) -> QuerySet[Content]:
 
 
 @login_required
+@needs("orders.view_content")
 @require_safe
 def content(request: Request, pk: int) -> HttpResponse:
     """One of them, with its editions and the visible configurations that it is in."""
