@@ -77,7 +77,7 @@ def model(schema: Path, path: Path) -> None:
         "--input-file-type", "openapi", "--output-model-type", "pydantic_v2.BaseModel",
         "--target-python-version", "3.11", "--disable-timestamp", "--use-annotated", "--field-constraints",
         "--use-standard-collections", "--use-union-operator", "--capitalise-enum-members",
-        "--formatters", "builtin",
+        "--formatters", "builtin", "--strict-nullable",
         "--custom-file-header", HEADER,
     ]  # fmt: skip
     subprocess.run([program, "--input", schema, "--output", path, *options], cwd=ROOT, check=True)

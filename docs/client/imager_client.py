@@ -48,7 +48,12 @@ class Imager:
         self, url: str, email: str, password: str, transport: httpx.BaseTransport | None = None
     ) -> None:
         self._http = httpx.Client(base_url=f"{url}/api/v1/", timeout=30, transport=transport)
-        self._keep(self._ask(PairOutput, "POST", "auth/token/", json={"email": email, "password": password}))
+        try:
+            pair = self._ask(PairOutput, "POST", "auth/token/", json={"email": email, "password": password})
+        except BaseException:
+            self._http.close()
+            raise
+        self._keep(pair)
 
     def __enter__(self) -> Self:
         return self

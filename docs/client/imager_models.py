@@ -300,7 +300,7 @@ class HubRequest(BaseModel):
             pattern='^usb[0-9]{1,3}$|^[0-9]{1,3}-[0-9]{1,3}(\\.[0-9]{1,3}){0,8}$',
         ),
     ]
-    speed: Annotated[float, Field(ge=0.0)]
+    speed: Annotated[float | None, Field(ge=0.0)]
 
 
 class ImportRequest(BaseModel):
@@ -328,7 +328,7 @@ class LoginInputRequest(BaseModel):
     email: Annotated[str, Field(max_length=254, min_length=1)]
     password: Annotated[str, Field(max_length=4096, min_length=1)]
     code: Annotated[
-        str | None,
+        str,
         Field(
             description='For accounts with a second factor: from its app, or a recovery code.',
             max_length=20,
@@ -493,7 +493,9 @@ class PermitRequest(BaseModel):
     event_id: UUID
     attempt: Annotated[int, Field(ge=1, le=2147483647)]
     slot: Annotated[str, Field(max_length=20, min_length=1)]
-    diskseq: Annotated[int, Field(ge=-4611686018427387904, le=4611686018427387904)]
+    diskseq: Annotated[
+        int | None, Field(ge=-4611686018427387904, le=4611686018427387904)
+    ]
     boot_id: Annotated[str, Field(max_length=64, min_length=1)]
     card_bytes: Annotated[int, Field(ge=0, le=4611686018427387904)]
     card: Card1 | Card2 | None = None
@@ -505,9 +507,9 @@ class PermitRequest(BaseModel):
 
 class ProgressRequest(BaseModel):
     done: Annotated[int, Field(ge=0, le=4611686018427387904)]
-    total: Annotated[int, Field(ge=0, le=4611686018427387904)]
-    rate: Annotated[float, Field(ge=0.0)]
-    eta: Annotated[float, Field(ge=0.0)]
+    total: Annotated[int | None, Field(ge=0, le=4611686018427387904)]
+    rate: Annotated[float | None, Field(ge=0.0)]
+    eta: Annotated[float | None, Field(ge=0.0)]
 
 
 class PublishRequest(BaseModel):
@@ -519,16 +521,14 @@ class PublishRequest(BaseModel):
 class PurchaseRequest(BaseModel):
     event: Annotated[str, Field(min_length=1, pattern='^[!-~]{1,100}$')]
     email: Annotated[EmailStr, Field(max_length=254, min_length=1)]
-    name: Annotated[str | None, Field(max_length=150)] = ''
-    organization: Annotated[str | None, Field(max_length=100)] = ''
-    language: LanguageEnum | BlankEnum | None = ''
+    name: Annotated[str, Field(max_length=150)] = ''
+    organization: Annotated[str, Field(max_length=100)] = ''
+    language: LanguageEnum | BlankEnum = ''
     days: Annotated[
         int | None, Field(description='Null: the account never ends.', ge=1, le=3660)
     ] = None
-    limited: Annotated[
-        bool | None, Field(description='Whether its orders need units.')
-    ] = True
-    units: Annotated[int | None, Field(ge=0, le=1000000000)] = 0
+    limited: Annotated[bool, Field(description='Whether its orders need units.')] = True
+    units: Annotated[int, Field(ge=0, le=1000000000)] = 0
 
 
 class Purse(BaseModel):
@@ -568,7 +568,7 @@ class RestoreRequest(BaseModel):
 
 
 class SecretsRequest(BaseModel):
-    secrets: bool | None = False
+    secrets: bool = False
 
 
 class Serial(BaseModel):
@@ -710,7 +710,7 @@ class BusRequest(BaseModel):
     port: Annotated[
         str, Field(min_length=1, pattern='^[0-9]{1,3}-[0-9]{1,3}(\\.[0-9]{1,3}){0,8}$')
     ]
-    speed: Annotated[float, Field(ge=0.0)]
+    speed: Annotated[float | None, Field(ge=0.0)]
     held_back: bool
     hubs: Annotated[list[HubRequest], Field(max_length=8)]
 
@@ -723,8 +723,10 @@ class Card(BaseModel):
     slot: str
     card_bytes: Annotated[int, Field(title='Size of the card')]
     permitted_at: AwareDatetime
-    ended_at: AwareDatetime
-    certificate_url: Annotated[str, Field(description='Public; for verified cards.')]
+    ended_at: Annotated[AwareDatetime | None, Field(...)]
+    certificate_url: Annotated[
+        str | None, Field(description='Public; for verified cards.')
+    ]
 
 
 class Compared(BaseModel):
@@ -732,7 +734,7 @@ class Compared(BaseModel):
     saved_at: Annotated[AwareDatetime, Field(title='Saved')]
     saved_by: str
     note: str
-    compared_with: int
+    compared_with: Annotated[int | None, Field(...)]
     differences: list[Difference]
 
 
@@ -909,10 +911,10 @@ class Content1(BaseModel):
         list[Language],
         Field(description='ISO 639-3 codes, separated by commas. Example: fra,bam'),
     ]
-    articles: int
-    medias: Annotated[int, Field(title='Pictures, sounds and videos')]
+    articles: Annotated[int | None, Field(...)]
+    medias: Annotated[int | None, Field(title='Pictures, sounds and videos')]
     version: str
-    issued: Annotated[date, Field(title='Date')]
+    issued: Annotated[date | None, Field(title='Date')]
     edition: Annotated[str, Field(title='Identifier of the edition')]
     path: Annotated[str, Field(title='Path on the card')]
     size: Annotated[int, Field(title='Size in bytes')]
@@ -955,17 +957,17 @@ class Order(BaseModel):
     kind: OrderKind
     media: int
     quantity: int
-    configuration: int
+    configuration: Annotated[int | None, Field(...)]
     name: str
     image_name: Annotated[str, Field(title='File name')]
     image_bytes: Annotated[int, Field(title='Size of the image')]
     recipient_name: Annotated[str, Field(title='Recipient')]
     recipient_country: Annotated[str, Field(title='Country')]
     tracking: str
-    shipped_at: Annotated[AwareDatetime, Field(title='Shipped')]
-    expires_at: Annotated[AwareDatetime, Field(title='Download expires')]
-    download_url: str
-    torrent_url: str
+    shipped_at: Annotated[AwareDatetime | None, Field(title='Shipped')]
+    expires_at: Annotated[AwareDatetime | None, Field(title='Download expires')]
+    download_url: Annotated[str | None, Field(...)]
+    torrent_url: Annotated[str | None, Field(...)]
 
 
 class OrderDetail(BaseModel):
@@ -980,18 +982,18 @@ class OrderDetail(BaseModel):
     kind: OrderKind
     media: int
     quantity: int
-    configuration: int
+    configuration: Annotated[int | None, Field(...)]
     name: str
     image_name: Annotated[str, Field(title='File name')]
     image_bytes: Annotated[int, Field(title='Size of the image')]
     recipient_name: Annotated[str, Field(title='Recipient')]
     recipient_country: Annotated[str, Field(title='Country')]
     tracking: str
-    shipped_at: Annotated[AwareDatetime, Field(title='Shipped')]
-    expires_at: Annotated[AwareDatetime, Field(title='Download expires')]
-    download_url: str
-    torrent_url: str
-    recipient_email: Annotated[EmailStr, Field(title="Recipient's e-mail")]
+    shipped_at: Annotated[AwareDatetime | None, Field(title='Shipped')]
+    expires_at: Annotated[AwareDatetime | None, Field(title='Download expires')]
+    download_url: Annotated[str | None, Field(...)]
+    torrent_url: Annotated[str | None, Field(...)]
+    recipient_email: Annotated[str, Field(description='Empty for downloads.')]
     recipient_phone: Annotated[str, Field(title='Phone')]
     recipient_address: Annotated[str, Field(title='Address')]
     recipient_postal_code: Annotated[str, Field(title='Postal code')]
@@ -1007,21 +1009,21 @@ class OrderInputRequest(BaseModel):
     configuration: int
     kind: OrderKind
     media: int
-    quantity: int | None = 1
+    quantity: int = 1
     address: Annotated[
         int | None,
         Field(
             description="Of the address book of the configuration's organization, instead of a recipient."
         ),
     ] = None
-    recipient_name: Annotated[str | None, Field(max_length=100)] = ''
+    recipient_name: Annotated[str, Field(max_length=100)] = ''
     recipient_email: RecipientEmail | RecipientEmail1 | None = None
-    recipient_phone: Annotated[str | None, Field(max_length=30)] = ''
-    recipient_address: Annotated[str | None, Field(max_length=1000)] = ''
-    recipient_postal_code: Annotated[str | None, Field(max_length=20)] = ''
-    recipient_city: Annotated[str | None, Field(max_length=100)] = ''
+    recipient_phone: Annotated[str, Field(max_length=30)] = ''
+    recipient_address: Annotated[str, Field(max_length=1000)] = ''
+    recipient_postal_code: Annotated[str, Field(max_length=20)] = ''
+    recipient_city: Annotated[str, Field(max_length=100)] = ''
     recipient_country: Annotated[
-        str | None, Field(description='ISO 3166, two capital letters.', max_length=2)
+        str, Field(description='ISO 3166, two capital letters.', max_length=2)
     ] = ''
     expected_units: Annotated[
         int | None,
@@ -1031,7 +1033,7 @@ class OrderInputRequest(BaseModel):
         ),
     ] = None
     confirm_duplicate: Annotated[
-        bool | None,
+        bool,
         Field(
             description='Order also what was ordered within the last hour: else 409 `duplicate_order`.'
         ),
@@ -1186,7 +1188,9 @@ class SlotRequest(BaseModel):
     ]
     present: bool
     size: Annotated[int, Field(ge=0, le=4611686018427387904)]
-    diskseq: Annotated[int, Field(ge=-4611686018427387904, le=4611686018427387904)]
+    diskseq: Annotated[
+        int | None, Field(ge=-4611686018427387904, le=4611686018427387904)
+    ]
     model: str
     contents: str
     problem: str
@@ -1200,7 +1204,7 @@ class UnitEntry(BaseModel):
     held: Annotated[int, Field(title='Change of what is reserved')]
     balance: int
     reserved: int
-    order: UUID
+    order: Annotated[UUID | None, Field(...)]
     by: str
     note: str
     at: AwareDatetime

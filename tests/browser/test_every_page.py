@@ -54,15 +54,16 @@ def addresses(values: dict[str, str]) -> Iterator[str]:
 
 
 @pytest.fixture
-def rich(school, line) -> dict[str, str]:
-    """Objects in many states, so that pages have something to show."""
-    built, failed = school.place(quantity=2), school.place()
+def rich(values, school, line) -> None:
+    """Objects in many more states, so that pages have something to show."""
+    whole = make.configuration(school.organization, name="Second library")
+    whole.contents.set(school.configuration.contents.available())  # nothing of it has vanished
+    built, failed = school.place(configuration=whole, quantity=2), school.place(configuration=whole)
     line.build(built)
     line.download(built)
     line.insert(built, 1)
     line.fail(line.claim(line.task(failed, Kind.CREATE)))
     make.slot(line.writer, "X", contents="photos")
-    return {}
 
 
 def visit(page: Page, url: str, here: str) -> list[str]:

@@ -231,6 +231,7 @@ class OrderDetailSerializer(OrderSerializer):
     waiting = serializers.SerializerMethodField()
     history = MoveSerializer(source="moves", many=True, read_only=True)
     cards = CardSerializer(many=True, read_only=True)
+    recipient_email = serializers.CharField(read_only=True, help_text="Empty for downloads.")
 
     class Meta(OrderSerializer.Meta):
         fields = [

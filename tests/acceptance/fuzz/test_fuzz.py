@@ -41,7 +41,9 @@ def tokens(line, seeds) -> dict[str, str]:
 
 
 def bearer(line: Line, email: str, password: str) -> str:
-    return str(Member(line.url, email, password).session.headers["Authorization"])
+    member = Member(line.url, email, password)
+    member.session.close()
+    return str(member.session.headers["Authorization"])
 
 
 @pytest.mark.parametrize("who", ["member", "staff", "host", "warehouse"])
