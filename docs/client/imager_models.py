@@ -305,11 +305,7 @@ class HubRequest(BaseModel):
 
 class ImportRequest(BaseModel):
     organization: Annotated[
-        str | None,
-        Field(
-            description='Yours, unless you are staff. Cannot be changed later.',
-            min_length=1,
-        ),
+        str | None, Field(description='Yours, unless you are staff.')
     ] = None
     file: bytes
 
@@ -670,7 +666,9 @@ class VerifyInputRequest(BaseModel):
 class Version(BaseModel):
     number: Annotated[int, Field(title='Version')]
     saved_at: Annotated[AwareDatetime, Field(title='Saved')]
-    saved_by: str
+    saved_by: Annotated[
+        str | None, Field(description='Null when nobody or a deleted account did.')
+    ]
     note: str
 
 
@@ -732,7 +730,9 @@ class Card(BaseModel):
 class Compared(BaseModel):
     number: Annotated[int, Field(title='Version')]
     saved_at: Annotated[AwareDatetime, Field(title='Saved')]
-    saved_by: str
+    saved_by: Annotated[
+        str | None, Field(description='Null when nobody or a deleted account did.')
+    ]
     note: str
     compared_with: Annotated[int | None, Field(...)]
     differences: list[Difference]
@@ -741,8 +741,7 @@ class Compared(BaseModel):
 class Configuration(BaseModel):
     id: int
     organization: Annotated[
-        str | None,
-        Field(description='Yours, unless you are staff. Cannot be changed later.'),
+        str | None, Field(description='Yours, unless you are staff.')
     ] = None
     name: Annotated[
         str, Field(description='For you; not shown on the hotspot.', max_length=100)
@@ -811,11 +810,7 @@ class Configuration(BaseModel):
 
 class ConfigurationRequest(BaseModel):
     organization: Annotated[
-        str | None,
-        Field(
-            description='Yours, unless you are staff. Cannot be changed later.',
-            min_length=1,
-        ),
+        str | None, Field(description='Yours, unless you are staff.')
     ] = None
     name: Annotated[
         str,
@@ -1086,11 +1081,7 @@ class PaginatedOrderList(BaseModel):
 
 class PatchedConfigurationRequest(BaseModel):
     organization: Annotated[
-        str | None,
-        Field(
-            description='Yours, unless you are staff. Cannot be changed later.',
-            min_length=1,
-        ),
+        str | None, Field(description='Yours, unless you are staff.')
     ] = None
     name: Annotated[
         str | None,
@@ -1222,11 +1213,7 @@ class Upload(BaseModel):
 
 class UploadInputRequest(BaseModel):
     organization: Annotated[
-        str | None,
-        Field(
-            description='Yours, unless you are staff. Cannot be changed later.',
-            min_length=1,
-        ),
+        str | None, Field(description='Yours, unless you are staff.')
     ] = None
     kind: UploadKind
     file: bytes

@@ -61,7 +61,7 @@ def _codes(path: str, operation: dict[str, Any]) -> list[str]:
         codes += ["401", "403"]
     elif "/auth/" in path or "requestBody" in operation:
         codes += ["401"]
-    if "{" in path or any(parameter["name"] == "page" for parameter in parameters):
+    if "{" in path or path.endswith("/balance/") or any(each["name"] == "page" for each in parameters):
         codes += ["404"]
     if "/tasks/" in path or "/hosts/" in path:
         codes += ["409", "426"]

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any, Final
 
 from django.conf import settings
+from django.http import QueryDict
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from imager.accounts.models import Organization, Role, User
@@ -27,13 +29,26 @@ LONG_PASSWORD: Final = gettext_lazy(
 )
 
 
-def _owner() -> serializers.SlugRelatedField[Organization]:
-    return serializers.SlugRelatedField(
-        slug_field="slug",
-        queryset=Organization.objects.filter(active=True),
-        required=False,
-        help_text="Yours, unless you are staff. Cannot be changed later.",
-    )
+@extend_schema_field({"type": "string"})
+class Owner(serializers.SlugRelatedField[Organization]):
+    """Whose it is, in a form: left out or empty, the visitor's organization."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            slug_field="slug",
+            queryset=Organization.objects.filter(active=True),
+            required=False,
+            help_text="Yours, unless you are staff.",
+        )
+
+
+class YesOrNo(serializers.BooleanField):
+    """In JSON, only what is true or false; a form has nothing but words for it."""
+
+    def to_internal_value(self, data: Any) -> bool:
+        if not isinstance(data, bool) and not isinstance(getattr(self.root, "initial_data", None), QueryDict):
+            self.fail("invalid", input=data)
+        return bool(super().to_internal_value(data))
 
 
 class UploadField(serializers.PrimaryKeyRelatedField[Upload]):
@@ -61,7 +76,7 @@ class ConfigurationSerializer(Strict, serializers.ModelSerializer[Configuration]
     Send `version` as you have read it, and the change is refused with 409 if somebody else was faster.
     """
 
-    organization = _owner()
+    organization = Owner()
     contents = ContentsField(required=False, help_text="Identifiers of the catalogue.")
     branding_logo = _upload("An upload of the kind `logo`.")
     branding_favicon = _upload("An upload of the kind `favicon`.")
@@ -172,7 +187,7 @@ class UploadSerializer(serializers.ModelSerializer[Upload]):
 class UploadInputSerializer(serializers.Serializer[Upload]):
     """`multipart/form-data`."""
 
-    organization = _owner()
+    organization = Owner()
     kind = serializers.ChoiceField(choices=Upload.Kind.choices)
     file = serializers.FileField(allow_empty_file=True)
 
@@ -180,7 +195,7 @@ class UploadInputSerializer(serializers.Serializer[Upload]):
 class ImportSerializer(serializers.Serializer[Configuration]):
     """`multipart/form-data`: a JSON file as it is exported, of at most 8 MiB."""
 
-    organization = _owner()
+    organization = Owner()
     file = serializers.FileField(allow_empty_file=True)
 
 
@@ -194,7 +209,7 @@ class ImportedSerializer(serializers.Serializer[Any]):
 class SecretsSerializer(serializers.Serializer[Any]):
     """Whether passwords shall be in it."""
 
-    secrets = serializers.BooleanField(default=False)
+    secrets = YesOrNo(default=False)
 
 
 class RecipeTextSerializer(serializers.Serializer[Any]):
@@ -212,12 +227,15 @@ class RestoreSerializer(serializers.Serializer[Any]):
 class VersionSerializer(serializers.ModelSerializer[ConfigurationVersion]):
     """One save."""
 
-    saved_by = serializers.StringRelatedField[User](read_only=True)
+    saved_by = serializers.SerializerMethodField(help_text="Null when nobody or a deleted account did.")
 
     class Meta:
         model = ConfigurationVersion
         fields = ["number", "saved_at", "saved_by", "note"]
         read_only_fields = fields
+
+    def get_saved_by(self, version: ConfigurationVersion) -> str | None:
+        return str(version.saved_by) if version.saved_by else None
 
 
 class DifferenceSerializer(serializers.Serializer[Any]):

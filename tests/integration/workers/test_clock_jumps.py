@@ -54,7 +54,7 @@ def test_r21_a_download_in_the_middle_of_which_the_clock_jumps_needs_one_attempt
     days: int,
 ) -> None:
     task, host = server.add("download", image.spec), host_of(Kind.DOWNLOAD)
-    clocks = clock.Clocks(tmp_path / "clocks")
+    clocks = clock.Clocks(tmp_path / "clocks", exact=True)
     worker = subprocess.Popen(
         [sys.executable, "-c", SCRIPT, str(host.config.path), task.id],
         stdout=subprocess.PIPE,
