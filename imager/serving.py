@@ -7,12 +7,10 @@ for a new one (and a new TLS handshake) with each beat. Those that wait cost a f
 from __future__ import annotations
 
 import resource
-import sys
 from pathlib import Path
 
 KEPT = 20_000  # connections of one process, at most: 10,000 hosts with two workers each
 SPARE = 256  # files that are no connections: modules, database, logs
-TURN = 0.0005  # seconds that a thread may compute on while another waits for the interpreter
 
 keepalive = 75  # seconds; more than the longest pause between two beats, with its jitter
 worker_class = "gthread"
@@ -29,12 +27,3 @@ def _open_files() -> int:
 
 
 worker_connections = max(64, min(KEPT, _open_files() - SPARE))  # more would not be accepted, but end us
-
-
-def post_fork(_server: object, _worker: object) -> None:
-    """Threads take turns quickly.
-
-    A beat computes for a millisecond, but asks for the interpreter after each answer of the database: with
-    Python's own 5 ms, it waits four times as long as it works while an order is being placed beside it.
-    """
-    sys.setswitchinterval(TURN)

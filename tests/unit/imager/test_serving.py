@@ -39,12 +39,3 @@ def test_gunicorn_takes_them() -> None:
     settings = dict(line.split("=", 1) for line in told.replace(" ", "").splitlines() if "=" in line)
     assert settings["keepalive"] == str(serving.keepalive)
     assert settings["worker_connections"] == str(serving.worker_connections)
-
-
-def test_threads_take_turns_quickly() -> None:
-    before = sys.getswitchinterval()
-    try:
-        serving.post_fork(None, None)
-        assert sys.getswitchinterval() == pytest.approx(serving.TURN)
-    finally:
-        sys.setswitchinterval(before)
