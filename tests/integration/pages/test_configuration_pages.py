@@ -150,3 +150,9 @@ def test_query_counts_do_not_grow_with_the_catalogue(member, school, url, django
         )
     with django_assert_num_queries(11):
         member.get(url)
+
+
+@pytest.mark.parametrize("where", ["/configurations/new/", "/configurations/import/", "its own"])
+def test_each_field_has_its_label(member, url, where):
+    text = member.get(url if where == "its own" else where).text
+    assert '<label for="">' not in text
