@@ -15,14 +15,9 @@ from django.utils.translation import gettext_lazy as _
 
 from imager.accounts.models import Organization, Role, User
 from orders import branding, describing, keeping, uploads
-from orders.models import Configuration, Upload
+from orders.models import UPLOADS, Configuration, Upload
 from orders.queries import choosable
 
-KINDS: Final = {
-    "branding_logo": Upload.Kind.LOGO,
-    "branding_favicon": Upload.Kind.FAVICON,
-    "preload_zip": Upload.Kind.ZIP,
-}
 PASSWORDS: Final = ("wifi_password", "admin_password")
 NOT_TO_BRAND: Final = _("Your organization uses the names of the service. Ask the staff to let it choose.")
 
@@ -93,7 +88,7 @@ class ConfigurationForm(forms.ModelForm):  # type: ignore[type-arg]  # not gener
             "language",
             "timezone",
             "variant",
-            *KINDS,
+            *UPLOADS,
             "content_metrics",
             "option_kiwix_readers",
             "preload_url",
@@ -104,7 +99,7 @@ class ConfigurationForm(forms.ModelForm):  # type: ignore[type-arg]  # not gener
             "wifi_password": forms.PasswordInput(attrs={"autocomplete": "new-password"}),
             "admin_password": forms.PasswordInput(attrs={"autocomplete": "new-password"}),
             "contents": forms.MultipleHiddenInput,
-            **dict.fromkeys(KINDS, forms.HiddenInput),
+            **dict.fromkeys(UPLOADS, forms.HiddenInput),
         }
         error_messages = {
             "wifi_password": {
@@ -161,7 +156,7 @@ class ConfigurationForm(forms.ModelForm):  # type: ignore[type-arg]  # not gener
     def _settle_rights(self) -> None:
         """Leave out what the organization may not choose. Staff choose it first: see `clean`."""
         of = self.organization
-        for name, kind in KINDS.items():
+        for name, kind in UPLOADS.items():
             mine = of.uploads.filter(kind=kind) if of else Upload.objects.none()
             self._queryset(name).queryset = mine
             if not getattr(self.instance, f"{name}_id"):
@@ -208,7 +203,7 @@ class ConfigurationForm(forms.ModelForm):  # type: ignore[type-arg]  # not gener
                     _("You belong to no organization. Ask the staff to add you to yours."), "no_organization"
                 )
             return data
-        for name in KINDS:
+        for name in UPLOADS:
             self._take_in(name, data, of)
         self._check_together(data, of)
         return data
@@ -219,7 +214,7 @@ class ConfigurationForm(forms.ModelForm):  # type: ignore[type-arg]  # not gener
             data[name] = None
         if file is not None:
             try:
-                data[name] = uploads.keep(file, kind=KINDS[name], of=of, by=self.by)
+                data[name] = uploads.keep(file, kind=UPLOADS[name], of=of, by=self.by)
             except ValidationError as error:
                 self.add_error(f"{name}_file", error)
                 return
@@ -242,7 +237,7 @@ class ConfigurationForm(forms.ModelForm):  # type: ignore[type-arg]  # not gener
             was_bytes=self.instance.preload_bytes,
         )
         for name, sentence in describing.refusals(draft).items():
-            shown = f"{name}_file" if name in KINDS and f"{name}_file" in self.fields else name
+            shown = f"{name}_file" if name in UPLOADS and f"{name}_file" in self.fields else name
             if shown not in self.errors:
                 self.add_error(shown if shown in self.fields else None, sentence)
         self.instance.preload_bytes = draft.preload_bytes

@@ -9,8 +9,8 @@ from typing import Any, Final
 
 from django.utils.translation import gettext as _
 
-from orders.keeping import PLAIN, UPLOADS
-from orders.models import Configuration
+from orders.keeping import PLAIN
+from orders.models import UPLOADS, Configuration
 
 SECRET: Final = frozenset({"wifi_password", "admin_password"})
 SILENT: Final = frozenset({"preload_bytes"})

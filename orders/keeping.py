@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from imager import clock
 from imager.accounts.models import User
 from orders import branding
-from orders.models import Configuration, ConfigurationVersion, Content
+from orders.models import UPLOADS, Configuration, ConfigurationVersion, Content
 
 PLAIN: Final = (
     "name",
@@ -31,7 +31,6 @@ PLAIN: Final = (
     "preload_bytes",
     "beta_features",
 )
-UPLOADS: Final = ("branding_logo", "branding_favicon", "preload_zip")
 NAME: Final = 100
 
 

@@ -9,7 +9,7 @@ from typing import Any, Final, Protocol
 from django.contrib import messages
 from django.contrib.admin import ModelAdmin
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
-from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.exceptions import ValidationError
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
@@ -17,7 +17,6 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from imager.accounts.models import User
 from imager.api import Problem
 from imager.lifecycle import IllegalMove, LostRace
 from tasks_app.models import Host
@@ -46,13 +45,6 @@ class Question:
     verb: Callable[..., object]
     hosts: QuerySet[Host] | None = None
     form: Callable[[Any, QuerySet[Any]], Asked] | None = None
-
-
-def person(request: HttpRequest) -> User:
-    """Who acts. The admin lets only people in."""
-    if not isinstance(request.user, User):
-        raise PermissionDenied
-    return request.user
 
 
 def after_asking(

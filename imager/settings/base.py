@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from imager.env import env
-from imager.settings.api import *  # noqa: F403  # each subject is a part of these settings
-from imager.settings.data import *  # noqa: F403  # the same
-from imager.settings.hosts import *  # noqa: F403  # the same
-from imager.settings.hotspots import *  # noqa: F403  # the same
+from imager.settings.api import *
+from imager.settings.data import *
+from imager.settings.hosts import *
+from imager.settings.hotspots import *
 from imager.settings.hotspots import UPLOADS
-from imager.settings.people import *  # noqa: F403  # the same
-from imager.settings.shop import *  # noqa: F403  # the same
-from imager.settings.site import *  # noqa: F403  # the same
+from imager.settings.people import *
+from imager.settings.shop import *
+from imager.settings.site import *
 from imager.settings.site import ROOT, VAR
 
 INSTALLED_APPS = [

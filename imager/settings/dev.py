@@ -11,7 +11,7 @@ _VAR = Path(env.str("IMAGER_VAR", default=str(Path(__file__).resolve().parent.pa
 os.environ.setdefault("SECRET_KEY", kept_secret(_VAR / "secret_key"))
 os.environ.setdefault("JWT_SIGNING_KEYS", kept_secret(_VAR / "jwt_signing_key"))
 
-from imager.settings.base import *  # noqa: E402, F403  # dev is base with a checkout's defaults
+from imager.settings.base import *  # noqa: E402  # dev is base with a checkout's defaults
 
 DEBUG = env.bool("DEBUG", default=True)
 ALLOWED_HOSTS = ["127.0.0.1", "localhost", "[::1]", *env.list("ALLOWED_HOSTS", default=[])]
@@ -24,7 +24,7 @@ EMAIL_BACKEND = env.str("EMAIL_BACKEND", default="django.core.mail.backends.cons
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
-    "uploads": UPLOADS,  # noqa: F405  # of base
+    "uploads": UPLOADS,
 }
 WHITENOISE_USE_FINDERS = True
 CATALOG_ZIMS = env.str("CATALOG_ZIMS", default="")  # a checkout asks nobody by itself

@@ -7,7 +7,7 @@ import os
 os.environ.setdefault("SECRET_KEY", "only-for-tests-" + "x" * 40)
 os.environ.setdefault("JWT_SIGNING_KEYS", "11" * 32 + "," + "22" * 32)
 
-from imager.settings.base import *  # noqa: F403  # test is base with a test's defaults
+from imager.settings.base import *  # test is base with a test's defaults
 
 ALLOWED_HOSTS = ["*"]
 SECURE_SSL_REDIRECT = False
@@ -27,9 +27,9 @@ WHITENOISE_USE_FINDERS = True
 BASE_IMAGE_URL = "https://base.example/base.img.zst"
 BASE_IMAGE_BYTES = 40 * 1024 * 1024
 REST_FRAMEWORK = {  # tests ask more often than people; those of the limits set them themselves
-    **REST_FRAMEWORK,  # noqa: F405  # of base
+    **REST_FRAMEWORK,
     "DEFAULT_THROTTLE_RATES": {
-        **REST_FRAMEWORK["DEFAULT_THROTTLE_RATES"],  # noqa: F405  # of base
+        **REST_FRAMEWORK["DEFAULT_THROTTLE_RATES"],
         "user": None,
         "anon": None,
     },

@@ -12,9 +12,10 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from imager.accounts.visitor import visitor
 from orders import desk, services
 from orders.models import Order, Priority
-from tasks_app.asking import Question, after_asking, person
+from tasks_app.asking import Question, after_asking
 
 
 class TrackingForm(forms.Form):
@@ -55,7 +56,7 @@ class OrderActions:
     """Mixin: the actions of the list of orders."""
 
     def _may(self, request: HttpRequest, permission: str) -> bool:
-        return person(request).has_perm(permission)
+        return visitor(request).has_perm(permission)
 
     def has_cancel_permission(self, request: HttpRequest) -> bool:
         """For the action below."""
@@ -120,6 +121,6 @@ class OrderActions:
         form: Any = None,
     ) -> HttpResponse | None:
         action, title, warning, verb = asked
-        question = Question(action, title, warning, partial(verb, by=person(request)), form=form)
+        question = Question(action, title, warning, partial(verb, by=visitor(request)), form=form)
         lean = orders.defer("recipe", "contents")
         return after_asking(self, request, lean, question)  # type: ignore[arg-type]  # mixed into an admin

@@ -8,8 +8,8 @@ from django import forms
 from django.contrib import admin
 from django.http import HttpRequest
 
+from imager.accounts.visitor import visitor
 from orders import keeping
-from orders.admin.common import person
 from orders.models import Configuration
 
 
@@ -61,11 +61,11 @@ class ConfigurationAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not gen
 
     def save_model(self, request: HttpRequest, obj: Configuration, form: Any, change: bool) -> None:
         if not change:
-            obj.created_by = person(request)
-        obj.updated_by = person(request)
+            obj.created_by = visitor(request)
+        obj.updated_by = visitor(request)
         super().save_model(request, obj, form, change)
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         """What is saved here is a version, too."""
         super().save_related(request, form, formsets, change)
-        keeping.record(form.instance, by=person(request))
+        keeping.record(form.instance, by=visitor(request))

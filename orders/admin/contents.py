@@ -11,8 +11,8 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
+from imager.accounts.admin.readonly import ReadOnly
 from imager.sizes import words as size_in_words
-from orders.admin.common import ReadOnly
 from orders.catalogue import finding, syncing
 from orders.models import Content, Edition, Feed, Source
 

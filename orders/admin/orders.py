@@ -16,9 +16,10 @@ from django.utils.translation import gettext_lazy
 
 from imager import clock
 from imager.accounts.admin.links import links
+from imager.accounts.admin.readonly import ReadOnly
+from imager.accounts.visitor import visitor
 from orders import export, services
 from orders.admin.actions import OrderActions
-from orders.admin.common import ReadOnly, person
 from orders.models import Order, OrderMove, OrderNote
 from tasks_app.models import Card, Task
 
@@ -154,7 +155,7 @@ class OrderAdmin(OrderActions, admin.ModelAdmin):  # type: ignore[type-arg]  # n
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         """With the way out for whoever may export."""
-        may = person(request).has_perm("orders.export_order")
+        may = visitor(request).has_perm("orders.export_order")
         return super().changelist_view(request, {**(extra_context or {}), "may_export": may})
 
     def get_urls(self) -> list[Any]:
@@ -165,7 +166,7 @@ class OrderAdmin(OrderActions, admin.ModelAdmin):  # type: ignore[type-arg]  # n
 
     def export(self, request: HttpRequest) -> StreamingHttpResponse:
         """The orders that the list shows, on all its pages, as CSV."""
-        if not person(request).has_perm("orders.export_order") or not self.has_view_permission(request):
+        if not visitor(request).has_perm("orders.export_order") or not self.has_view_permission(request):
             raise PermissionDenied
         orders = self.get_changelist_instance(request).get_queryset(request)
         answer = StreamingHttpResponse(export.lines(orders), content_type="text/csv; charset=utf-8")

@@ -8,11 +8,11 @@ from rest_framework.filters import SearchFilter
 from rest_framework.serializers import BaseSerializer
 
 from imager.accounts.permissions import IsMember
+from imager.accounts.visitor import visitor
 from imager.api.conditions import Conditional
 from imager.api.pages import Ordering
 from imager.api.repeats import Repeatable
 from orders import queries
-from orders.api.person import person
 from orders.api.serializers import AddressSerializer
 from orders.models import Address
 
@@ -31,7 +31,7 @@ class AddressViewSet(Repeatable, Conditional, viewsets.ModelViewSet[Address]):
     lookup_value_converter = "int"
 
     def get_queryset(self) -> QuerySet[Address]:
-        return queries.visible_addresses(person(self.request))
+        return queries.visible_addresses(visitor(self.request))
 
     def perform_create(self, serializer: BaseSerializer[Address]) -> None:
-        serializer.save(created_by=person(self.request))
+        serializer.save(created_by=visitor(self.request))

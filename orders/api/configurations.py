@@ -19,14 +19,14 @@ from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
 from imager.accounts.permissions import IsMember
+from imager.accounts.visitor import visitor
 from imager.api import Problem
 from imager.api.conditions import IF_MATCH, TAG, Conditional
 from imager.api.pages import Ordering
 from imager.api.repeats import Repeatable
-from orders import exchange, keeping, queries, showing, uploads
+from orders import exchange, json_file, keeping, queries, showing, uploads
 from orders.api import serializers
 from orders.api.fields import whose
-from orders.api.person import person
 from orders.differences import differences
 from orders.models import Configuration, ConfigurationVersion, Upload
 
@@ -53,7 +53,7 @@ class ConfigurationViewSet(Repeatable, Conditional, viewsets.ModelViewSet[Config
     }
 
     def get_queryset(self) -> QuerySet[Configuration]:
-        return queries.visible_configurations(person(self.request))
+        return queries.visible_configurations(visitor(self.request))
 
     @extend_schema(
         parameters=[TAG, IF_MATCH], responses={200: serializers.ConfigurationSerializer, 409: STALE}
@@ -72,7 +72,7 @@ class ConfigurationViewSet(Repeatable, Conditional, viewsets.ModelViewSet[Config
     @action(detail=True, methods=["post"])
     def undelete(self, request: Request, pk: int) -> Response:
         """Take a deleted one back, within 30 days."""
-        found = get_object_or_404(queries.deleted_configurations(person(request)), pk=pk)
+        found = get_object_or_404(queries.deleted_configurations(visitor(request)), pk=pk)
         keeping.undelete(found)
         return self._shown(found)
 
@@ -80,7 +80,7 @@ class ConfigurationViewSet(Repeatable, Conditional, viewsets.ModelViewSet[Config
     @action(detail=True, methods=["post"])
     def duplicate(self, request: Request, pk: int) -> Response:  # `get_object` reads pk
         """A copy of it, with its contents, logos and passwords."""
-        made = keeping.duplicate(self.get_object(), by=person(request))
+        made = keeping.duplicate(self.get_object(), by=visitor(request))
         return self._shown(made, status.HTTP_201_CREATED)
 
     @extend_schema(responses={200: serializers.VersionSerializer(many=True)}, filters=False)
@@ -125,7 +125,7 @@ class ConfigurationViewSet(Repeatable, Conditional, viewsets.ModelViewSet[Config
         body.is_valid(raise_exception=True)
         seen = body.validated_data.get("version")
         try:
-            lost = keeping.restore(found, _version(found, number), by=person(request), seen=seen)
+            lost = keeping.restore(found, _version(found, number), by=visitor(request), seen=seen)
         except keeping.Stale as error:
             raise stale(error) from error
         return Response({"configuration": self._shown(found).data, "left_out": lost})
@@ -151,12 +151,12 @@ class ConfigurationViewSet(Repeatable, Conditional, viewsets.ModelViewSet[Config
         """A new configuration out of a JSON file."""
         body = serializers.ImportSerializer(data=request.data, context=self.get_serializer_context())
         body.is_valid(raise_exception=True)
-        user, file = person(request), body.validated_data["file"]
+        user, file = visitor(request), body.validated_data["file"]
         of = whose(body, body.validated_data)
         try:
-            taken = exchange.take_in(exchange.read(file), of=of, by=user)
+            taken = exchange.take_in(json_file.read(file), of=of, by=user)
         except Refused as error:
-            raise ValidationError({"file": exchange.sentences(error)}) from error
+            raise ValidationError({"file": json_file.sentences(error)}) from error
         shown = self._shown(taken.configuration).data
         answer = {"configuration": shown, "left_out": taken.left_out}
         return Response(answer, status=status.HTTP_201_CREATED)
@@ -181,7 +181,7 @@ class UploadViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.G
     }
 
     def get_queryset(self) -> QuerySet[Upload]:
-        return queries.visible_uploads(person(self.request))
+        return queries.visible_uploads(visitor(self.request))
 
     def get_parsers(self) -> list[Any]:
         return [MultiPartParser()]
@@ -194,7 +194,7 @@ class UploadViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.G
         """Bring a file along; then name its `id` in a configuration."""
         body = serializers.UploadInputSerializer(data=request.data, context=self.get_serializer_context())
         body.is_valid(raise_exception=True)
-        user, data = person(request), body.validated_data
+        user, data = visitor(request), body.validated_data
         of = whose(body, data)
         try:
             made = uploads.keep(data["file"], kind=Upload.Kind(data["kind"]), of=of, by=user)

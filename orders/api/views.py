@@ -15,11 +15,11 @@ from rest_framework.serializers import BaseSerializer
 from rest_framework.settings import api_settings
 
 from imager.accounts.permissions import IsMember, IsStaff
+from imager.accounts.visitor import visitor
 from imager.api.pages import Ordering
 from imager.api.repeats import KEY, digest, key_of
 from orders import queries, services
 from orders.api import serializers
-from orders.api.person import person
 from orders.api.placing import place, refusal
 from orders.models import Media, Order
 
@@ -42,7 +42,7 @@ class OrderViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.Ge
     lookup_value_converter = "uuid"
 
     def get_queryset(self) -> QuerySet[Order]:
-        orders = queries.visible_orders(person(self.request))
+        orders = queries.visible_orders(visitor(self.request))
         if self.action == "list":
             return orders.defer("recipe", "contents")
         return orders.prefetch_related("moves", "cards__host", "cards__slot")
@@ -65,7 +65,7 @@ class OrderViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.Ge
         body.is_valid(raise_exception=True)
         order, created = place(
             dict(body.validated_data),
-            by=person(request),
+            by=visitor(request),
             key=key_of(request) or None,
             digest=digest(request.data),
         )
@@ -78,19 +78,19 @@ class OrderViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.Ge
     @action(detail=True, methods=["post"])
     def cancel(self, request: Request, pk: str) -> Response:  # `get_object` reads pk
         """Cancel an order that is not over."""
-        return self._detail(services.cancel(self.get_object(), by=person(request)))
+        return self._detail(services.cancel(self.get_object(), by=visitor(request)))
 
     @extend_schema(request=None, responses={200: serializers.OrderDetailSerializer, 409: CONFLICT})
     @action(detail=True, methods=["post"])
     def expire(self, request: Request, pk: str) -> Response:
         """End a download before its time: its links stop working and the image is removed."""
-        return self._detail(services.expire(self.get_object(), by=person(request).email))
+        return self._detail(services.expire(self.get_object(), by=visitor(request).email))
 
     @extend_schema(request=None, responses={200: serializers.OrderDetailSerializer, 409: CONFLICT})
     @action(detail=True, methods=["post"])
     def retry(self, request: Request, pk: str) -> Response:
         """Take a failed order up again where it stopped."""
-        return self._detail(services.retry(self.get_object(), by=person(request)))
+        return self._detail(services.retry(self.get_object(), by=visitor(request)))
 
     @extend_schema(
         request=serializers.ShipInputSerializer,
@@ -102,7 +102,7 @@ class OrderViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.Ge
         body = serializers.ShipInputSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         try:
-            return self._detail(services.ship(self.get_object(), by=person(request), **body.validated_data))
+            return self._detail(services.ship(self.get_object(), by=visitor(request), **body.validated_data))
         except Refused as error:
             raise refusal(error) from error
 

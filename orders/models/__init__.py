@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from orders.models.addresses import Address
-from orders.models.configurations import Configuration, ConfigurationVersion
+from orders.models.configurations import UPLOADS, Configuration, ConfigurationVersion
 from orders.models.contents import Content, Edition, Feed, Source
 from orders.models.media import Media
 from orders.models.notes import OrderNote
@@ -12,6 +12,7 @@ from orders.models.uploads import Upload
 
 __all__ = [
     "MAX_QUANTITY",
+    "UPLOADS",
     "Address",
     "Configuration",
     "ConfigurationVersion",

@@ -15,6 +15,11 @@ from orders.models.uploads import Upload
 
 DEFAULT_SSID: Final = "Kiwix Hotspot"
 DEFAULT_DOMAIN: Final = "kiwix"
+UPLOADS: Final = {  # the fields that hold one, and of which kind it is
+    "branding_logo": Upload.Kind.LOGO,
+    "branding_favicon": Upload.Kind.FAVICON,
+    "preload_zip": Upload.Kind.ZIP,
+}
 
 
 class ConfigurationQuerySet(models.QuerySet["Configuration"]):

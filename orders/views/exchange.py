@@ -19,7 +19,7 @@ from django.views.decorators.http import require_http_methods
 
 from imager.accounts.models import Organization, Role, User
 from imager.accounts.visitor import demand
-from orders import exchange, queries, showing
+from orders import exchange, json_file, queries, showing
 from orders.models import Configuration
 from orders.views.visitor import Request, needs, visitor
 
@@ -47,9 +47,9 @@ class ImportForm(forms.Form):
             self.add_error(None, _("You belong to no organization. Ask the staff to add you to yours."))
             return None
         try:
-            return exchange.take_in(exchange.read(self.cleaned_data["file"]), of=of, by=self.by)
+            return exchange.take_in(json_file.read(self.cleaned_data["file"]), of=of, by=self.by)
         except ValidationError as error:
-            self.add_error("file", exchange.sentences(error))
+            self.add_error("file", json_file.sentences(error))
         return None
 
 

@@ -8,11 +8,10 @@ from uuid import UUID
 from django.http import QueryDict
 
 from orders import sizes
-from orders.models import Configuration, Content, Media, Upload
+from orders.models import UPLOADS, Configuration, Content, Media, Upload
 from orders.sizes import needed_by
 
 OPTIONS = ("content_metrics", "option_kiwix_readers")
-UPLOADS = ("branding_logo", "branding_favicon", "preload_zip")
 
 
 def room(subject: Configuration, sent: QueryDict | None) -> dict[str, object]:

@@ -13,8 +13,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from imager.accounts import ledger, queries
-from imager.accounts.models import UnitEntry, User
+from imager.accounts.models import UnitEntry
 from imager.accounts.permissions import IsMember
+from imager.accounts.visitor import visitor
 
 
 class PurseSerializer(serializers.Serializer[ledger.Purse]):
@@ -36,7 +37,7 @@ class UnitEntrySerializer(serializers.ModelSerializer[UnitEntry]):
     def to_representation(self, instance: UnitEntry) -> dict[str, Any]:
         """Members do not read who or which host it was, as in the history of an order."""
         told = super().to_representation(instance)
-        staff = _person(self.context["request"]).is_staff
+        staff = visitor(self.context["request"]).is_staff
         return told if staff else {**told, "by": ""}
 
 
@@ -50,18 +51,13 @@ class UnitViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[UnitEntry]):
 
     def get_queryset(self) -> QuerySet[UnitEntry]:
         """The caller's own, and nobody else's."""
-        return queries.visible_units(_person(self.request)).order_by("-number")
+        return queries.visible_units(visitor(self.request)).order_by("-number")
 
     @extend_schema(responses=PurseSerializer)
     @action(detail=False, pagination_class=None, filter_backends=[])
     def balance(self, request: Request) -> Response:
         """What is left."""
-        organization = _person(request).organization
+        organization = visitor(request).organization
         if organization is None:
             raise NotFound
         return Response(PurseSerializer(ledger.purse(organization)).data)
-
-
-def _person(request: Request) -> User:
-    assert isinstance(request.user, User)  # noqa: S101  # IsMember has looked
-    return request.user

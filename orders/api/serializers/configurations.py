@@ -15,14 +15,7 @@ from imager.accounts.models import Organization, Role, User
 from imager.api.strict import Strict
 from orders import branding, describing, keeping, sizes
 from orders.api.fields import ContentsField, whose
-from orders.models import Configuration, ConfigurationVersion, Content, Upload
-
-KINDS: Final = {
-    "branding_logo": Upload.Kind.LOGO,
-    "branding_favicon": Upload.Kind.FAVICON,
-    "preload_zip": Upload.Kind.ZIP,
-}
-
+from orders.models import UPLOADS, Configuration, ConfigurationVersion, Content, Upload
 
 LONG_PASSWORD: Final = gettext_lazy(
     "The Wi-Fi password has 8 to 63 characters; this one has more. Shorten it."
@@ -105,7 +98,7 @@ class ConfigurationSerializer(Strict, serializers.ModelSerializer[Configuration]
             "language",
             "timezone",
             "variant",
-            *KINDS,
+            *UPLOADS,
             "contents",
             "content_metrics",
             "option_kiwix_readers",
@@ -155,7 +148,7 @@ class ConfigurationSerializer(Strict, serializers.ModelSerializer[Configuration]
         told = _("It must be an upload of the kind “%(kind)s” that belongs to %(name)s.")
         return {
             name: told % {"kind": kind, "name": of}
-            for name, kind in KINDS.items()
+            for name, kind in UPLOADS.items()
             if attrs.get(name) and (attrs[name].organization_id != of.pk or attrs[name].kind != kind)
         }
 

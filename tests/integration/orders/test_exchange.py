@@ -8,7 +8,7 @@ import json
 import pytest
 from django.core.exceptions import ValidationError
 
-from orders import exchange, keeping
+from orders import exchange, json_file, keeping
 from orders.models import Configuration, Content
 from tests.unit.orders.test_pictures import drawn
 
@@ -65,7 +65,7 @@ def test_out_and_in_again_is_the_same(school):
     one = take(school, content={**THEIRS["content"], "zims": ["kiwix:wikipedia"]}).configuration
     text = json.dumps(exchange.exported(one, secrets=True)).encode()
 
-    again = exchange.take_in(exchange.load(text), of=school.organization, by=school.member)
+    again = exchange.take_in(json_file.load(text), of=school.organization, by=school.member)
 
     assert again.left_out == []
     assert keeping.values_of(again.configuration) == keeping.values_of(one)
@@ -178,7 +178,7 @@ def test_what_has_another_shape_is_left_away(school, changes):
 )
 def test_files_that_are_no_export(text, words):
     with pytest.raises(ValidationError) as refusal:
-        exchange.load(text)
+        json_file.load(text)
 
     assert words in refusal.value.messages[0]
 

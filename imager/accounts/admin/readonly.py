@@ -1,13 +1,8 @@
-"""What the admin pages of orders share."""
+"""What is looked at in the admin, and not changed by hand."""
 
 from __future__ import annotations
 
 from typing import Any
-
-from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest
-
-from imager.accounts.models import User
 
 
 class ReadOnly:
@@ -24,10 +19,3 @@ class ReadOnly:
 
     def has_delete_permission(self, *_args: Any) -> bool:
         return False
-
-
-def person(request: HttpRequest) -> User:
-    """Who is at work here."""
-    if not isinstance(request.user, User):
-        raise PermissionDenied
-    return request.user

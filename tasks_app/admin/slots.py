@@ -1,0 +1,53 @@
+"""Slots, to take one out of service, and the cards that they wrote. Cards are confirmed at the station."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+
+from imager.accounts.admin.readonly import ReadOnly
+from tasks_app.models import Card, Slot, SlotEvent
+
+SHOWN = ["host", "name", "disabled", "present", "card_bytes", "model", "contents", "problem"]
+KEPT = ["quarantined_at", "quarantine_note", "seen_at"]
+
+
+@admin.register(Slot)
+class SlotAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
+    list_display = ["name", "host", "disabled", "present", "model", "problem", "quarantined_at", "seen_at"]
+    list_filter = ["host", "disabled", "present", ("quarantined_at", admin.EmptyFieldListFilter)]
+    list_select_related = ["host"]
+    search_fields = ["name", "host__name", "model", "problem"]
+    fields = [*SHOWN, *KEPT]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Slot | None = None) -> list[str]:  # Django's
+        """All that the host says of it."""
+        return [name for name in self.fields or [] if isinstance(name, str) and name != "disabled"]
+
+    def has_add_permission(self, request: HttpRequest, *_args: Any) -> bool:  # Django's
+        """The host names its slots."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Slot | None = None) -> bool:  # Django's
+        """Cards keep on which slot they were written."""
+        return False
+
+
+@admin.register(Card)
+class CardAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
+    list_display = ["serial", "verdict", "order", "unit", "host", "slot", "card_bytes", "permitted_at"]
+    list_filter = ["verdict", "host"]
+    search_fields = ["serial", "order__id", "=order__number"]
+    list_select_related = ["order", "host", "slot__host"]
+    show_full_result_count = False
+    date_hierarchy = "permitted_at"
+
+
+@admin.register(SlotEvent)
+class SlotEventAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
+    list_display = ["at", "slot", "what", "by", "note"]
+    list_filter = ["what", "slot__host"]
+    list_select_related = ["slot__host"]
+    search_fields = ["slot__host__name", "slot__name", "by", "note"]

@@ -1,0 +1,132 @@
+"""Tasks and their attempts; a status moves only through actions."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from imager.accounts.admin.readonly import ReadOnly
+from imager.accounts.visitor import visitor
+from tasks_app import services
+from tasks_app.asking import Question, after_asking
+from tasks_app.models import (
+    Attempt,
+    Host,
+    Task,
+    TaskMove,
+)
+
+
+class MoveInline(ReadOnly, admin.TabularInline):  # type: ignore[type-arg]  # not generic at run time
+    model = TaskMove
+    extra = 0
+    fields = ["at", "came_from", "went_to", "by", "note"]
+    readonly_fields = ["at"]
+
+
+class LogLink:
+    """The log is long: it has a page of its own."""
+
+    @admin.display(description=_("log"))
+    def log_link(self, attempt: Attempt) -> str:
+        """To the page of the log."""
+        url = reverse("attempt_log", args=[attempt.task_id, attempt.attempt])
+        return format_html('<a href="{}">{}</a>', url, _("open"))
+
+
+class AttemptInline(LogLink, ReadOnly, admin.TabularInline):  # type: ignore[type-arg]  # not generic at run time
+    model = Attempt
+    extra = 0
+    fields = ["attempt", "host", "started_at", "ended_at", "outcome", "trouble", "log_link"]
+    readonly_fields = ["started_at", "log_link"]
+    show_change_link = True
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Attempt]:
+        return super().get_queryset(request).select_related("task", "host")
+
+
+@admin.register(Task)
+class TaskAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
+    list_display = [
+        "short_id",
+        "order_link",
+        "kind",
+        "unit",
+        "status",
+        "step",
+        "host",
+        "slot",
+        "attempt",
+        "created_at",
+    ]
+    list_filter = ["status", "kind", "host", "channel"]
+    search_fields = ["id", "order__id", "order__name", "=order__number"]
+    list_select_related = ["order", "host", "slot__host"]
+    show_full_result_count = False
+    date_hierarchy = "created_at"
+    exclude = ["spec"]
+    inlines = [AttemptInline, MoveInline]
+    actions = ["retry", "unconfirm", "relocate"]
+
+    def has_act_permission(self, request: HttpRequest) -> bool:
+        """Tasks are never edited, but whoever may change them may act on them."""
+        return request.user.has_perm("tasks_app.change_task")
+
+    @admin.action(description=_("Retry failed tasks"), permissions=["act"])
+    def retry(self, request: HttpRequest, tasks: QuerySet[Task]) -> HttpResponse | None:
+        """Start failed tasks again, with a full budget."""
+        warning = gettext(
+            "They start again with a full budget of attempts; what other tasks finished is kept."
+        )
+        by = visitor(request).email
+        verb = partial(services.retry_task, by=by)
+        return after_asking(self, request, tasks, Question("retry", gettext("Retry"), warning, verb))
+
+    @admin.action(description=_("Take back the confirmation of cards"), permissions=["act"])
+    def unconfirm(self, request: HttpRequest, tasks: QuerySet[Task]) -> HttpResponse | None:
+        """Have confirmed cards that no host has begun wait for a card again."""
+        warning = gettext("The cards wait to be confirmed anew. Cards that a host has begun are left alone.")
+        verb = partial(services.unconfirm, by=visitor(request).email)
+        return after_asking(self, request, tasks, Question("unconfirm", gettext("Take back"), warning, verb))
+
+    @admin.action(description=_("Move downloads, and their cards, to another host"), permissions=["act"])
+    def relocate(self, request: HttpRequest, tasks: QuerySet[Task]) -> HttpResponse | None:
+        """Have the image downloaded and the cards written by another host."""
+        warning = gettext(
+            "The image is downloaded anew by the host that you choose, and the cards that are not yet being"
+            " written are written there. What the present host still reports of the download is refused."
+        )
+        verb = partial(services.relocate, by=visitor(request).email)
+        hosts = Host.objects.filter(kind=Host.Kind.WRITER, disabled=False, draining=False)
+        question = Question("relocate", gettext("Move"), warning, verb, hosts.select_related("channel"))
+        return after_asking(self, request, tasks, question)
+
+    @admin.display(description=_("task"))
+    def short_id(self, task: Task) -> str:
+        """The beginning of the id."""
+        return str(task.pk)[:8]
+
+    @admin.display(description=_("order"), ordering="order__number")
+    def order_link(self, task: Task) -> str:
+        """The order, as a link."""
+        return format_html(
+            '<a href="{}">{}</a>', reverse("admin:orders_order_change", args=[task.order_id]), task.order
+        )
+
+
+@admin.register(Attempt)
+class AttemptAdmin(LogLink, ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
+    list_display = ["task", "attempt", "host", "started_at", "ended_at", "outcome", "log_link"]
+    exclude = ["log_end", "log_cut_to", "log_left_out"]
+    readonly_fields = ["log_link"]
+    list_filter = ["outcome", "task__kind", "host", "ended_at"]
+    search_fields = ["task__id", "task__order__id", "=task__order__number"]
+    list_select_related = ["task", "host"]
+    show_full_result_count = False
