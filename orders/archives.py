@@ -19,8 +19,12 @@ _END: Final = b"PK\x05\x06"
 _END_BYTES: Final = 22
 _COMMENT_BYTES: Final = 65_535
 TAIL: Final = 1 << 20  # of an archive elsewhere: what is fetched to read its index
-MAX_FILES: Final = 65_534  # one more, and it is a ZIP64 index of any length
-MAX_INDEX: Final = 32 << 20
+MAX_FILES: Final = 65_534
+MAX_INDEX: Final = 16 << 20
+_END64: Final = b"PK\x06\x06"  # right before its locator, right before the plain end: counts instead of it
+_END64_BYTES: Final = 56
+_LOCATOR: Final = b"PK\x06\x07"
+_LOCATOR_BYTES: Final = 20
 BLOCK: Final = 4096
 DENSEST: Final = 1_100  # what deflate can make of a byte, at most; more is a lie
 
@@ -55,20 +59,29 @@ def unpacked_bytes(file: BinaryIO, size: int) -> int:
 
 def _check_end(file: BinaryIO, held: int) -> None:
     """Before the index is read: how long it is."""
-    file.seek(max(0, held - _END_BYTES - _COMMENT_BYTES))
+    file.seek(max(0, held - _END_BYTES - _COMMENT_BYTES - _LOCATOR_BYTES - _END64_BYTES))
     tail = file.read()
     at = tail.rfind(_END)
     if at < 0 or len(tail) - at < _END_BYTES:
         raise _refused(_("This is no ZIP archive, or not all of it arrived. Make it again as .zip."))
     files, length = struct.unpack("<HI", tail[at + 10 : at + 16])
+    before = tail[max(0, at - _LOCATOR_BYTES - _END64_BYTES) : at]
+    if before[_END64_BYTES:].startswith(_LOCATOR) and before.startswith(_END64):
+        files, length = struct.unpack("<QQ", before[32:48])
     if files > MAX_FILES or length > MAX_INDEX:
-        raise _refused(
-            _("The archive has too many files: at most %(limit)s are taken. Make several, or fewer files.")
-            % {"limit": MAX_FILES}
-        )
+        raise _too_many()
+
+
+def _too_many() -> ValidationError:
+    return _refused(
+        _("The archive has too many files: at most %(limit)s are taken. Make several, or fewer files.")
+        % {"limit": MAX_FILES}
+    )
 
 
 def _check_members(members: list[zipfile.ZipInfo]) -> None:
+    if len(members) > MAX_FILES:  # the end of the archive says fewer
+        raise _too_many()
     if not any(not member.is_dir() for member in members):
         raise _refused(_("The ZIP archive holds no file. Put some in."))
     for member in members:

@@ -69,6 +69,8 @@ def _configuration(wish: Wish) -> list[str]:
     if wish.by.role != Role.STAFF and wish.by.organization_id != organization.pk:
         return [_("There is no such configuration in your organization.")]
     errors = []
+    if wish.configuration.deleted_at:
+        errors.append(_("This configuration was deleted. Take it back before it is ordered."))
     if not organization.active:
         errors.append(_("The organization %(name)s may not order at present.") % {"name": organization})
     gone = ", ".join(content.title for content in wish.contents if not content.available)

@@ -156,8 +156,9 @@ class ConfigurationForm(forms.ModelForm):  # type: ignore[type-arg]  # not gener
     def _settle_rights(self) -> None:
         """Leave out what the organization may not choose. Staff choose it first: see `clean`."""
         of = self.organization
+        whose = self._sent_organization() or of
         for name, kind in UPLOADS.items():
-            mine = of.uploads.filter(kind=kind) if of else Upload.objects.none()
+            mine = whose.uploads.filter(kind=kind) if whose else Upload.objects.none()
             self._queryset(name).queryset = mine
             if not getattr(self.instance, f"{name}_id"):
                 del self.fields[f"{name}_remove"]
@@ -169,6 +170,17 @@ class ConfigurationForm(forms.ModelForm):  # type: ignore[type-arg]  # not gener
             del self.fields["beta_features"]
         if of and not of.can_brand and "organization" not in self.fields:
             self._leave_branding()
+
+    def _sent_organization(self) -> Organization | None:
+        """The one that staff chose in this form: what they upload beside it is that one's."""
+        field = self.fields.get("organization")
+        if field is None or not self.is_bound:
+            return None
+        try:
+            chosen: Organization | None = field.clean(self["organization"].data)
+        except ValidationError:  # told as any wrong choice, by the field itself
+            return None
+        return chosen
 
     def _leave_branding(self) -> None:
         branding.unbrand(self.instance)

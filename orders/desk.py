@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Final
 
-from django.contrib.admin.utils import label_for_field
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils.translation import gettext as _
@@ -13,6 +12,7 @@ from django.utils.translation import gettext as _
 from imager.accounts.models import User
 from imager.lifecycle import IllegalMove
 from orders import flow
+from orders.addresses import recipient_in
 from orders.lifecycle import FINAL
 from orders.models import Order, OrderNote, Priority
 from orders.placing import place
@@ -67,27 +67,30 @@ def readdress(order: Order, *, by: User, recipient: Recipient) -> Order:
         setattr(order, name, fields[name])
     if changed:
         order.save(update_fields=changed)
-        labels = ", ".join(str(label_for_field(name, Order)) for name in changed)
+        labels = ", ".join(str(field.verbose_name) for field in Order._meta.fields if field.name in changed)
         _log(order, _("Changed before shipping: %(fields)s.") % {"fields": labels}, by)
     return order
 
 
 @transaction.atomic
-def recreate(order: Order, *, by: User, free: bool = True) -> Order:
+def recreate(order: Order, *, by: User, free: bool = True, key: str = "") -> Order:
     """The same again, with the configuration and the contents of today; the old order stays as it is.
 
-    It costs nothing unless `free` is false. Raises ValidationError by field, or IllegalMove when the
+    It costs nothing unless `free` is false. The same `key` makes one, however often it comes.
+    Raises ValidationError by field, or IllegalMove when the
     configuration was deleted or the order was made anonymous.
     """
     order = flow.lock(order.pk)
-    if order.configuration is None:
+    if order.configuration is None or order.configuration.deleted_at:
         text = _("%(order)s cannot be made again: its configuration was deleted. Place a new order instead.")
         raise IllegalMove(text % {"order": order})
-    recipient = Recipient(**{name: getattr(order, f"recipient_{name}") for name in asdict(Recipient())})
-    again, _created = place(
+    again, created = place(
         order.configuration, by=by, kind=order.kind, media=order.media, quantity=order.quantity,
-        recipient=recipient, free=free,
+        recipient=recipient_in(order), free=free,
+        idempotency_key=key or None, request_digest=f"again {order.pk}",
     )  # fmt: skip
+    if not created:
+        return again
     _log(order, _("Made again as %(order)s.") % {"order": again}, by)
     _log(again, _("Made again from %(order)s, with the contents of today.") % {"order": order}, by)
     return again

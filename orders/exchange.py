@@ -6,7 +6,6 @@ An import takes what it can and says by name what it left out; what is wrong is 
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -205,7 +204,7 @@ def _uploads(data: Mapping[str, Any], taken: Taken, by: User) -> None:
             fname = str(value.get("fname") or key)
             made = uploads.keep_picture(raw, kind=kind, name=fname, of=of, by=by, limit=PICTURE_BYTES)
             setattr(taken.configuration, name, made)
-        except (ValidationError, binascii.Error) as error:
+        except (ValidationError, ValueError) as error:  # b64decode has two kinds of it
             reason = (
                 " ".join(error.messages) if isinstance(error, ValidationError) else _("It is not base64.")
             )

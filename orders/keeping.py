@@ -76,6 +76,7 @@ def _hold(configuration: Configuration, seen: int | None) -> None:
     if seen is not None and row.version != seen:
         raise Stale(row)
     configuration.version = row.version
+    configuration.deleted_at = row.deleted_at  # deleted meanwhile, it stays so
     if not row.versions.filter(number=row.version).exists():  # from before versions were kept
         row.versions.create(number=row.version, values=values_of(row), saved_by=row.updated_by)
 

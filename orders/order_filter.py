@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timedelta, tzinfo
+from datetime import date, datetime, time
 from typing import Any, Final
 
 from django import forms
@@ -119,8 +119,8 @@ def _with_status(orders: QuerySet[Order], status: str) -> QuerySet[Order]:
     return orders.filter(status__in=OPEN if status == UNDER_WAY else [status])
 
 
-def _midnight(day: Any, zone: tzinfo | None = None) -> datetime:
-    return datetime(day.year, day.month, day.day, tzinfo=zone or timezone.get_current_timezone())
+def _on(day: date, at: time) -> datetime:
+    return datetime.combine(day, at, timezone.get_current_timezone())
 
 
 _NARROW: Final[dict[str, Callable[[QuerySet[Order], Any], QuerySet[Order]]]] = {
@@ -129,6 +129,6 @@ _NARROW: Final[dict[str, Callable[[QuerySet[Order], Any], QuerySet[Order]]]] = {
     "kind": lambda orders, kind: orders.filter(kind=kind),
     "configuration": lambda orders, configuration: orders.filter(configuration=configuration),
     "person": lambda orders, person: orders.filter(created_by=person),
-    "since": lambda orders, day: orders.filter(created_at__gte=_midnight(day)),
-    "until": lambda orders, day: orders.filter(created_at__lt=_midnight(day) + timedelta(days=1)),
+    "since": lambda orders, day: orders.filter(created_at__gte=_on(day, time.min)),
+    "until": lambda orders, day: orders.filter(created_at__lte=_on(day, time.max)),
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import time
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Final
@@ -18,6 +19,7 @@ from orders.archives import FIRST, TAIL, unpacked_bytes
 
 TIMEOUT: Final = urllib3.Timeout(connect=3, read=5, total=8)
 MAX_REDIRECTS: Final = 3
+PATIENCE: Final = 10.0  # seconds for a body: each piece of it may come within the time-out, and all too late
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _TOTAL: Final = re.compile(r"bytes \d+-\d+/(\d{1,18})")
 
@@ -52,8 +54,7 @@ def _part(url: str, wanted: str, most: int) -> tuple[int, bytes, str]:
     for _hop in range(MAX_REDIRECTS + 1):
         with closing(_ask(url, wanted)) as answer:
             if answer.status in _REDIRECTS:
-                url = urljoin(url, answer.headers.get("Location", ""))
-                validators.preload_url(url)
+                url = _elsewhere(url, answer.headers.get("Location", ""))
                 continue
             if answer.status not in {200, 206}:
                 raise _refused(
@@ -61,10 +62,29 @@ def _part(url: str, wanted: str, most: int) -> tuple[int, bytes, str]:
                     % {"status": answer.status}
                 )
             try:
-                return _size(answer), answer.read(most, decode_content=False), url
+                return _size(answer), _read(answer, most), url
             except (urllib3.exceptions.HTTPError, OSError) as error:
                 raise _silent(url) from error
     raise _refused(_("The address leads from one to the next, and to no archive. Give the last one."))
+
+
+def _elsewhere(url: str, place: str) -> str:
+    try:
+        found = urljoin(url, place)
+    except ValueError as error:
+        raise _silent(url) from error
+    validators.preload_url(found)
+    return found
+
+
+def _read(answer: urllib3.BaseHTTPResponse, most: int) -> bytes:
+    """At most `most` bytes. OSError when they take too long."""
+    end, found = time.monotonic() + PATIENCE, b""
+    while len(found) < most and (piece := answer.read1(most - len(found), decode_content=False)):
+        found += piece
+        if time.monotonic() > end:
+            raise TimeoutError
+    return found
 
 
 def _ask(url: str, wanted: str) -> urllib3.BaseHTTPResponse:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet
 
 from imager import clock
 from imager.accounts.models import Role, User
@@ -49,7 +49,7 @@ def visible_uploads(user: User) -> QuerySet[Upload]:
 def _configurations(user: User) -> QuerySet[Configuration]:
     configurations = Configuration.objects.select_related(
         "organization", "branding_logo", "branding_favicon", "preload_zip", "updated_by"
-    ).prefetch_related("contents")
+    ).prefetch_related(Prefetch("contents", Content.objects.defer("package", "search")))
     if user.role == Role.STAFF and user.has_perm("orders.view_configuration"):
         return configurations
     if user.role == Role.MEMBER and user.organization_id:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from datetime import timedelta
+from functools import cached_property
 from typing import Final
 
 from django.utils.crypto import salted_hmac
@@ -32,13 +33,30 @@ class Seen:
 
 @dataclass(frozen=True)
 class Quote:
-    """What it costs, and what tells whether anything has changed since. The digests can only be compared."""
+    """What it costs, and what tells whether anything has changed since. The digests can only be compared.
+
+    Each is worked out when it is looked at, once: rendering a recipe takes a while.
+    """
 
     wish: Wish
     units: int
-    hotspot: str
-    recipient: str
-    twin: Order | None
+
+    @cached_property
+    def hotspot(self) -> str:
+        """The digest of all that the image would hold."""
+        wish = self.wish
+        built = recipe.recipe(wish.configuration, wish.contents, size=wish.media.bytes)
+        return _digest(f"{wish.configuration.pk} {wish.configuration.name} {built}")
+
+    @cached_property
+    def recipient(self) -> str:
+        """The digest of where it would be sent."""
+        return _digest(json.dumps(asdict(self.wish.recipient.tidy())))
+
+    @cached_property
+    def twin(self) -> Order | None:
+        """The same order, placed a little while ago."""
+        return _twin(self.wish)
 
 
 class Changed(Exception):
@@ -53,15 +71,7 @@ class Changed(Exception):
 
 def quote(wish: Wish) -> Quote:
     """What `place` would make of the wish, if nothing speaks against it."""
-    built = recipe.recipe(wish.configuration, wish.contents, size=wish.media.bytes)
-    where = json.dumps(asdict(wish.recipient.tidy()))
-    return Quote(
-        wish=wish,
-        units=0 if wish.free else allowance.cost(wish.media, wish.quantity),
-        hotspot=_digest(f"{wish.configuration.pk} {wish.configuration.name} {built}"),
-        recipient=_digest(where),
-        twin=_twin(wish),
-    )
+    return Quote(wish, units=0 if wish.free else allowance.cost(wish.media, wish.quantity))
 
 
 def compare(now: Quote, seen: Seen) -> None:

@@ -4,18 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from django.http import HttpRequest
-
 from orders import sizes
-from orders.models import Configuration, Media, Upload
+from orders.models import UPLOADS, Configuration, Media, Upload
 from orders.recipe import recipe
 
 HIDDEN: Final = "********"
-
-
-def asked_for_secrets(request: HttpRequest) -> bool:
-    """Only a form that was sent on purpose: an address alone, that others can plant, shows none."""
-    return request.method == "POST" and request.POST.get("secrets") == "1"
 
 
 def recipe_of(configuration: Configuration, *, secrets: bool) -> str:
@@ -33,7 +26,7 @@ def _without_secrets(configuration: Configuration) -> Configuration:
     copy = Configuration(**fields)
     copy.admin_password = HIDDEN
     copy.wifi_password = HIDDEN if configuration.wifi_password else ""
-    for name in ("branding_logo", "branding_favicon", "preload_zip"):
+    for name in UPLOADS:
         setattr(copy, name, _without_key(getattr(configuration, name)))
     return copy
 

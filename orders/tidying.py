@@ -10,7 +10,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 
 from imager import clock
-from orders.models import Configuration, ConfigurationVersion, Order, Upload
+from orders.models import UPLOADS, Configuration, ConfigurationVersion, Order, Upload
 
 KEPT: Final = timedelta(days=30)  # what was deleted can be taken back
 UNUSED: Final = timedelta(days=7)  # somebody may have the form still open
@@ -27,14 +27,18 @@ def purge_configurations() -> int:
 
 def purge_uploads() -> int:
     """Delete files that no configuration, version or recipe names. Returns how many."""
-    return sum(_purge(upload.pk) for upload in _unused().order_by("created_at")[:AT_ONCE])
+    gone = 0
+    for pk in list(_unused().order_by("created_at").values_list("pk", flat=True)):
+        gone += _purge(pk)  # many stay, for versions name them: they must not hide the others
+        if gone == AT_ONCE:
+            break
+    return gone
 
 
 def _unused() -> QuerySet[Upload]:
     used = Configuration.objects.order_by()
-    names = ("branding_logo", "branding_favicon", "preload_zip")
     old = Upload.objects.filter(created_at__lt=clock.now() - UNUSED)
-    for name in names:
+    for name in UPLOADS:
         old = old.exclude(pk__in=used.exclude(**{name: None}).values(name))
     return old
 

@@ -91,7 +91,10 @@ def country(value: str) -> None:
 
 def content_url(value: str) -> None:
     """An http(s) address without credentials."""
-    parts = urlsplit(value)
+    try:
+        parts = urlsplit(value)
+    except ValueError:  # brackets that hold no address
+        parts = urlsplit("")
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ValidationError(_("An address that begins with https:// or http://."), "content_url")
     if parts.username or parts.password:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.contrib import admin
+from django.http import HttpRequest
 
 from orders.models import Address
 
@@ -15,3 +16,7 @@ class AddressAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic a
     search_fields = ["name", "recipient", "email", "phone", "city", "organization__name"]
     autocomplete_fields = ["organization"]
     readonly_fields = ["created_by", "created_at", "updated_at"]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Address | None = None) -> list[str]:
+        """An address never becomes another organization's."""
+        return [*super().get_readonly_fields(request, obj), *(["organization"] if obj else [])]

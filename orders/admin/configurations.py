@@ -9,7 +9,7 @@ from django.contrib import admin
 from django.http import HttpRequest
 
 from imager.accounts.visitor import visitor
-from orders import keeping
+from orders import branding, keeping
 from orders.models import Configuration
 
 
@@ -59,10 +59,15 @@ class ConfigurationAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not gen
     filter_horizontal = ["contents"]
     readonly_fields = ["created_by", "created_at", "updated_at"]
 
+    def get_readonly_fields(self, request: HttpRequest, obj: Configuration | None = None) -> list[str]:
+        """What is one organization's never becomes another's: logos, passwords and versions go with it."""
+        return [*super().get_readonly_fields(request, obj), *(["organization"] if obj else [])]
+
     def save_model(self, request: HttpRequest, obj: Configuration, form: Any, change: bool) -> None:
         if not change:
             obj.created_by = visitor(request)
         obj.updated_by = visitor(request)
+        branding.unbrand(obj)
         super().save_model(request, obj, form, change)
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db import models
+from django.db import IntegrityError, models, transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
@@ -102,15 +102,22 @@ class ContentAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic a
     def room(self, content: Content) -> str:
         return size_in_words(content.size)
 
-    @admin.action(description=_("Withdraw: can no longer be ordered"), permissions=["view"])
+    @admin.action(description=_("Withdraw: can no longer be ordered"), permissions=["change"])
     def withdraw(self, request: HttpRequest, queryset: QuerySet[Content]) -> None:
         """Feeds do not bring it back."""
         self._say(request, queryset.update(active=False))
 
-    @admin.action(description=_("Offer again"), permissions=["view"])
+    @admin.action(description=_("Offer again"), permissions=["change"])
     def offer(self, request: HttpRequest, queryset: QuerySet[Content]) -> None:
         """What vanished stays missing until its feed names it again."""
-        self._say(request, queryset.update(active=True))
+        try:
+            with transaction.atomic():
+                count = queryset.update(active=True)
+        except IntegrityError:
+            taken = _("Nothing is changed: another entry has the same place on the card. Withdraw it first.")
+            self.message_user(request, taken, messages.ERROR)
+            return
+        self._say(request, count)
 
     def _say(self, request: HttpRequest, count: int) -> None:
         sentence = ngettext("%(count)s entry is changed.", "%(count)s entries are changed.", count)

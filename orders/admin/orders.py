@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model, QuerySet
-from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.shortcuts import redirect
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
@@ -164,11 +166,14 @@ class OrderAdmin(OrderActions, admin.ModelAdmin):  # type: ignore[type-arg]  # n
         mine: list[URLPattern] = [path("export/", view, name="orders_order_export")]
         return [*mine, *super().get_urls()]
 
-    def export(self, request: HttpRequest) -> StreamingHttpResponse:
+    def export(self, request: HttpRequest) -> HttpResponseBase:
         """The orders that the list shows, on all its pages, as CSV."""
         if not visitor(request).has_perm("orders.export_order") or not self.has_view_permission(request):
             raise PermissionDenied
-        orders = self.get_changelist_instance(request).get_queryset(request)
+        try:
+            orders = self.get_changelist_instance(request).get_queryset(request)
+        except IncorrectLookupParameters:
+            return redirect("admin:orders_order_changelist")
         answer = StreamingHttpResponse(export.lines(orders), content_type="text/csv; charset=utf-8")
         name = f"orders-{clock.now():%Y-%m-%d}.csv"
         answer["Content-Disposition"] = f'attachment; filename="{name}"'

@@ -68,6 +68,9 @@ def _package(told: dict[str, Any], ident: str) -> Entry:
         raise BadEntry(f"it is packed as {way!r}; known are {', '.join(sorted(WAYS))}")
     if kind == Content.Kind.FILES and not url:
         raise BadEntry("it has no address to fetch it from")
+    for key in ("domain", "description"):  # offspot-config builds nothing without them
+        if not isinstance(told.get(key), str):
+            raise BadEntry(f"it does not tell its {key}")
     _check_digest(told)
     fetched = _bytes(told, "download_size")
     room = _image(told) if kind == Content.Kind.APP else 0

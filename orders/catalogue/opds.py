@@ -93,7 +93,7 @@ def _entry(element: Element, base: str) -> Entry | Bad:
         return Bad(ident[:250], "it holds colons, which part publisher, name and flavour")
     try:
         return checked(_site(element, parts, base))
-    except BadEntry as error:
+    except ValueError as error:  # BadEntry, or an address that is none
         return Bad(ident[:250], str(error))
 
 

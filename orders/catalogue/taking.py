@@ -62,8 +62,8 @@ def take(source: Source, told: Iterable[Entry | Bad], *, may_shrink: bool = Fals
         known = {row[0]: Known(*row[1:]) for row in Content.objects.values_list("ident", *Known._fields)}
         fit = _fit(source, entries, known, taken)
         _refuse_less(source, len(fit), known, may_shrink=may_shrink)
+        _miss(source, fit, known, taken)  # first: an entry that was renamed keeps its place on the card
         _write(source, fit, known, taken)
-        _miss(source, fit, known, taken)
     taken.entries = len(fit)
     return taken
 

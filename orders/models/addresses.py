@@ -60,8 +60,3 @@ class Address(models.Model):
             self.phone = phones.international(self.phone, self.country)
         except ValidationError as error:
             raise ValidationError({"phone": error.messages}) from error
-
-    @property
-    def lines(self) -> list[str]:
-        """As on the parcel, between name and country."""
-        return recipients.lines(self.street, self.postal_code, self.city)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable
 from dataclasses import fields
 
@@ -17,7 +18,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from imager.accounts.visitor import staff_only
 from imager.lifecycle import IllegalMove, LostRace
-from orders import desk, queries
+from orders import checks, desk, queries
 from orders.address_form import country_choices
 from orders.lifecycle import FINAL
 from orders.models import Order, Priority
@@ -86,7 +87,8 @@ def order_recreate(request: Request, pk: str) -> HttpResponse:
 
     def again() -> None:
         free = request.POST.get("free") == "yes"
-        made.append(desk.recreate(order, by=visitor(request), free=free))
+        key = request.POST.get("key", "")[: checks.MAX_KEY]
+        made.append(desk.recreate(order, by=visitor(request), free=free, key=key))
 
     answer = _done(request, order, again, _("Made again, with the contents of today."))
     return redirect(made[0]) if made else answer
@@ -141,6 +143,7 @@ def facts(request: Request, order: Order) -> dict[str, object]:
         "desk": {
             "notes": list(order.notes.all()),
             "priorities": Priority.choices,
+            "key": uuid.uuid4(),  # a form that is sent twice makes one order
             "can_note": user.has_perm("orders.add_ordernote"),
             "can_prioritize": not over and user.has_perm("orders.prioritize_order"),
             "can_readdress": physical and not over and user.has_perm("orders.readdress_order"),

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_safe
 from imager.accounts import ledger
 from imager.accounts.models import Role
 from orders import needs, queries
-from orders.lifecycle import FINAL, STAGES, OrderStatus
+from orders.lifecycle import FINAL, OPEN, OrderStatus
 from orders.views.lists import listed
 from orders.views.visitor import Request, visitor
 from tasks_app import queries as tasks
@@ -31,7 +31,7 @@ def home(request: Request) -> HttpResponse:
     counts = dict(orders.order_by().values_list("status").annotate(Count("pk")))
     context = {
         "open_orders": orders.exclude(status__in=FINAL).order_by("-number")[:RECENT],
-        "working": sum(counts.get(status, 0) for status in STAGES),
+        "working": sum(counts.get(status, 0) for status in OPEN),
         "ready": counts.get(OrderStatus.READY_TO_SHIP, 0),
         "available": counts.get(OrderStatus.AVAILABLE, 0),
         "failed": counts.get(OrderStatus.FAILED, 0),

@@ -88,7 +88,7 @@ def confirm(request: Request, form: OrderForm, quote: services.Quote) -> HttpRes
     seen["twin"] = quote.twin.number if quote.twin else 0
     purse = ledger.purse(wish.configuration.organization)
     recipient = wish.recipient.tidy()
-    needed = sizes.needed_by(wish.configuration)
+    needed = sizes.needed_by(wish.configuration, wish.contents)
     context = {
         "form": form,
         "asked": [field for field in form if field.name not in SEEN],

@@ -6,11 +6,12 @@ Each step sends the whole form, so that it works without JavaScript and loses no
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 from django.core.paginator import Page, Paginator
 from django.http import QueryDict
+from django.utils.functional import cached_property
 
 from orders.catalogue import finding, tongues
 from orders.catalogue.finding import Wanted
@@ -32,7 +33,7 @@ class Chosen:
     replacement: Content | None = None
 
 
-@dataclass(frozen=True)
+@dataclass
 class Picker:
     """Everything that the picker shows."""
 
@@ -40,9 +41,18 @@ class Picker:
     wanted: Wanted
     order: str
     page: Page[Content]
-    languages: list[tuple[str, str]] = field(default_factory=list)
-    categories: list[tuple[str, int]] = field(default_factory=list)
+    known: list[tuple[str, str]] | None = None  # languages, where they were asked for already
     kinds: Any = tuple(Content.Kind.choices)
+
+    @cached_property
+    def languages(self) -> list[tuple[str, str]]:
+        """Of the whole catalogue: asked for only where they are shown."""
+        return finding.languages() if self.known is None else self.known
+
+    @cached_property
+    def categories(self) -> list[tuple[str, int]]:
+        """The same."""
+        return finding.categories()
 
     @property
     def keys(self) -> set[int]:
@@ -68,8 +78,8 @@ def picker(sent: QueryDict, chosen: Iterable[str], *, language: str = "") -> Pic
     gone = replacements(one for one in contents if not one.available)
     if step == "replace" and _key(argument) in gone:
         contents = [gone[one.pk] if one.pk == _key(argument) else one for one in contents]
-    languages = finding.languages()
-    wanted = _wanted(sent, languages, language)
+    languages = None if "pick_language" in sent else finding.languages()
+    wanted = _wanted(sent, languages or [], language)
     order = sent.get("pick_order", "")
     order = order if order in ORDERS else ""
     found = finding.found(wanted).order_by(*ORDERS[order])
@@ -79,8 +89,7 @@ def picker(sent: QueryDict, chosen: Iterable[str], *, language: str = "") -> Pic
         wanted=wanted,
         order=order,
         page=page,
-        languages=languages,
-        categories=finding.categories(),
+        known=languages,
     )
 
 
@@ -121,4 +130,5 @@ def _wanted(sent: QueryDict, languages: list[tuple[str, str]], language: str) ->
     """As it was sent; on the first look, what there is in the hotspot's language."""
     if "pick_language" in sent:
         return finding.wanted(sent, "pick_")
-    return Wanted(language=next((code for code, _ in languages if tongues.short(code) == language), ""))
+    there = (code for code, _ in languages if tongues.short(code) == language)
+    return Wanted(language=next(there, ""))

@@ -11,9 +11,9 @@ from django.utils.translation import gettext_lazy
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from imager.accounts.models import Organization, Role, User
+from imager.accounts.models import Organization
 from imager.api.strict import Strict
-from orders import branding, describing, keeping, sizes
+from orders import branding, describing, keeping, queries, sizes
 from orders.api.fields import ContentsField, whose
 from orders.models import UPLOADS, Configuration, ConfigurationVersion, Content, Upload
 
@@ -45,12 +45,10 @@ class YesOrNo(serializers.BooleanField):
 
 
 class UploadField(serializers.PrimaryKeyRelatedField[Upload]):
-    """An upload by its id: those of the visitor's organization alone; all for staff."""
+    """An upload by its id, of those that the visitor sees."""
 
     def get_queryset(self) -> Any:
-        user: User = self.context["request"].user
-        mine = Upload.objects.all()
-        return mine if user.role == Role.STAFF else mine.filter(organization=user.organization_id)
+        return queries.visible_uploads(self.context["request"].user)
 
 
 def _upload(words: str) -> UploadField:

@@ -55,6 +55,8 @@ def test_an_app_brings_its_image_and_its_files(look_at):
         ("text", "no identifier"),
         ({"kind": "app"}, "no identifier"),
         (app(kind="zim"), "neither app nor files"),
+        (app(domain=None), "does not tell its domain"),
+        (files(description=None), "does not tell its description"),
         (app(image=None), "without a container image"),
         (app(image="--privileged"), "without a container image"),
         (app(image_fullsize=0), "does not tell image_filesize"),
@@ -108,3 +110,11 @@ def test_what_the_database_refuses_changes_nothing(look_at):
 
     assert "the database refuses it" in looked.fault
     assert Content.objects.get(ident="a").path.endswith("/one")
+
+
+def test_an_entry_that_was_renamed_keeps_its_place(look_at):
+    look_at(apps(files("old.example", target="nomad")), Source.APPS)
+    looked = look_at(apps(files("new.example", target="nomad")), Source.APPS)
+
+    assert looked.fault == ""
+    assert Content.objects.available().get().ident == "new.example"

@@ -11,6 +11,7 @@ from orders.catalogue import syncing
 from orders.models import Content, Feed, Source
 from tasks_app import followers, outbox
 from tasks_app.models import Outbox
+from tests import factories as make
 from tests.feeds import opds, site
 
 
@@ -85,3 +86,24 @@ def test_staff_browse_contents_and_withdraw_them(client, look_at, school_staff):
     client.post("/admin/orders/content/", {"action": "withdraw", "_selected_action": [content.pk]})
     content.refresh_from_db()
     assert not content.available
+
+
+def test_who_may_only_look_withdraws_nothing(client, look_at):
+    look_at(opds(site()))
+    client.force_login(make.clerk("operator"))
+    body = {"action": "withdraw", "_selected_action": [Content.objects.get().pk]}
+    client.post("/admin/orders/content/", body)
+    assert Content.objects.get().available
+
+
+def test_what_has_lost_its_place_is_not_offered_again(client, look_at, school_staff):
+    look_at(opds(site()))
+    first = Content.objects.get()
+    Content.objects.update(active=False)
+    Content.objects.create(ident="other", title="Other", path=first.path, url="https://x.example/", size=1)
+    client.force_login(school_staff)
+    body = {"action": "offer", "_selected_action": [first.pk]}
+    answer = client.post("/admin/orders/content/", body, follow=True)
+    assert "another entry has the same place" in answer.text
+    first.refresh_from_db()
+    assert not first.available

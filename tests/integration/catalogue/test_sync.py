@@ -291,3 +291,9 @@ def test_the_command_tells_and_fails_where_it_must(library, db, capsys, tmp_path
 
     with pytest.raises(CommandError, match="No feed is set"):
         call_command("sync_catalog")
+
+
+def test_an_address_that_is_none_is_one_bad_entry(look_at):
+    looked = look_at(opds(site("good"), site("broken", url="http://[")))
+    assert (looked.fault, len(looked.taken.bad)) == ("", 1)
+    assert Content.objects.get().name == "good"

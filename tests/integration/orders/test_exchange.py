@@ -187,3 +187,10 @@ def test_withdrawn_contents_are_left_out(school):
     Content.objects.update(active=False)
 
     assert "kiwix:wikipedia" in take(school).left_out[0]
+
+
+@pytest.mark.parametrize("data", ["é", "AAA", "=", "!!!!"])
+def test_a_logo_that_is_no_base64_is_left_out(school, data):
+    taken = take(school, branding={"logo": {"fname": "logo.png", "data": data}})
+    assert taken.configuration.branding_logo is None
+    assert [sentence for sentence in taken.left_out if sentence.startswith("branding.logo: ")]

@@ -206,3 +206,26 @@ def test_the_same_file_is_kept_once_for_each_organization(school, stranger):
     first = keep(school.organization)
     assert keep(school.organization) == first
     assert keep(stranger.organization).key != first.key
+
+
+def test_uploads_that_stay_do_not_hide_those_that_go(school, monkeypatch, django_capture_on_commit_callbacks):
+    monkeypatch.setattr(tidying, "AT_ONCE", 1)
+    kept = upload(school)
+    keeping.keep(changed(school, preload_zip=kept), by=school.member)
+    keeping.keep(changed(school, preload_zip=None), by=school.member)  # a version names it still
+    Upload.objects.update(created_at=clock.now() - timedelta(days=9))
+    gone = upload(school, sha256="11" * 32)
+    Upload.objects.filter(pk=gone.pk).update(created_at=clock.now() - timedelta(days=8))
+
+    with django_capture_on_commit_callbacks(execute=True):
+        assert tidying.purge_uploads() == 1
+
+    assert list(Upload.objects.all()) == [kept]
+
+
+def test_what_was_deleted_meanwhile_stays_deleted(school):
+    mine = changed(school, ssid="Later")
+    keeping.delete(school.configuration)
+    keeping.keep(mine, by=school.member)
+
+    assert Configuration.objects.get().deleted_at is not None

@@ -30,7 +30,7 @@ def test_a_new_address_belongs_to_the_members_organization(member, school):
     made = Address.objects.get()
     assert (made.organization, made.created_by) == (school.organization, school.member)
     assert made.phone == "+223 20 22 52 29"
-    assert made.lines == ["Rue 17", "porte 3", "Bamako"]
+    assert (made.street.splitlines(), made.city) == (["Rue 17", "porte 3"], "Bamako")
     page = Page(answer.text)
     assert "“Warehouse” is saved" in page.words
     assert "Mali" in page.words

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 
 from orders.models import Configuration, Content, Order
 from tests.integration.pages.conftest import HTMX, Page
+from tests.unit.orders.test_pictures import drawn
 
 NEW = "/configurations/new/"
 
@@ -156,3 +158,20 @@ def test_query_counts_do_not_grow_with_the_catalogue(member, school, url, django
 def test_each_field_has_its_label(member, url, where):
     text = member.get(url if where == "its own" else where).text
     assert '<label for="">' not in text
+
+
+def test_staff_upload_beside_a_field_that_is_wrong(staff, school, filled):
+    school.organization.can_brand = True
+    school.organization.save()
+    fields = filled(organization=school.organization.pk, name="")
+    sent = staff.post(NEW, {**fields, "branding_logo_file": SimpleUploadedFile("logo.png", drawn())})
+    form = sent.context["form"]
+    assert form.errors.keys() == {"name"}
+    staff.post(NEW, {**fields, "name": "Clinic", "branding_logo": form["branding_logo"].value()})
+    made = Configuration.objects.get(name="Clinic")
+    assert (made.organization, made.branding_logo.name) == (school.organization, "logo.png")
+
+
+def test_the_admin_never_moves_a_configuration_to_another_organization(staff, school, stranger):
+    page = staff.get(f"/admin/orders/configuration/{school.configuration.pk}/change/")
+    assert "organization" not in page.context["adminform"].form.fields

@@ -231,3 +231,7 @@ def test_query_counts_of_staffs_home(staff, school, line, django_assert_num_quer
         school.place()
     with django_assert_num_queries(5):
         staff.get("/")
+
+
+def test_the_last_day_of_the_calendar_is_a_day(member):
+    assert member.get("/orders/", {"until": "9999-12-31", "since": "0001-01-01"}).status_code == 200

@@ -143,3 +143,10 @@ def test_the_export_asks_the_database_once_however_many(school, many, django_ass
         school.place()
     with django_assert_num_queries(1):
         assert len(list(export.lines(Order.objects.order_by("number")))) == many + 1
+
+
+def test_an_export_of_what_the_list_does_not_know_leads_back(school):
+    client = Client()
+    client.force_login(school.staff)
+    page = client.get("/admin/orders/order/export/?nonsense=1")
+    assert (page.status_code, page["Location"]) == (302, "/admin/orders/order/")

@@ -9,8 +9,8 @@ from rest_framework.test import APIClient
 
 from imager.accounts import leaving, ledger
 from imager.lifecycle import IllegalMove
-from orders import desk
-from orders.models import Content, Order, OrderNote, Priority
+from orders import desk, keeping
+from orders.models import Configuration, Content, Order, OrderNote, Priority
 from orders.recipients import Recipient
 from orders.services import cancel
 from tasks_app import queries
@@ -217,3 +217,22 @@ def test_who_may(school, what, who, allowed):
     answer = browser(user).post(f"/staff/orders/{order.pk}/{what}/", fields)
     assert (answer.status_code == 302) == (what in allowed)
     assert Order.objects.count() == 1 + (what == "recreate" and what in allowed)
+
+
+def test_a_form_that_is_sent_twice_makes_one_order(school):
+    order = school.place()
+    first = desk.recreate(order, by=school.staff, key="once")
+
+    assert desk.recreate(order, by=school.staff, key="once") == first
+    assert Order.objects.count() == 2
+    page = browser(school.staff).get(order.get_absolute_url()).content.decode()
+    assert 'name="key" value="' in page
+
+
+def test_a_deleted_configuration_is_not_ordered_again(school):
+    order = school.place()
+    keeping.delete(school.configuration)
+    with pytest.raises(IllegalMove, match="was deleted"):
+        desk.recreate(order, by=school.staff)
+    with pytest.raises(ValidationError, match="was deleted"):
+        school.place(configuration=Configuration.objects.get())

@@ -57,6 +57,14 @@ def crowded(files: int, length: int) -> bytes:
     return bytes(data)
 
 
+def large(files: int, length: int) -> bytes:
+    """With a ZIP64 end before the plain one, which then counts for nothing."""
+    data = zipped({"a": b"x"})
+    at = data.rfind(b"PK\x05\x06")
+    end = struct.pack("<4sQHHIIQQQQ", b"PK\x06\x06", 44, 45, 45, 0, 0, files, files, length, 0)
+    return data[:at] + end + struct.pack("<4sIQI", b"PK\x06\x07", 0, at, 1) + data[at:]
+
+
 @pytest.mark.parametrize(
     ("data", "words"),
     [
@@ -73,6 +81,8 @@ def crowded(files: int, length: int) -> bytes:
         (lying(), "claims to unfold"),
         (crowded(65_535, 100), "too many files"),
         (crowded(1, 1 << 31), "too many files"),
+        (large(70_000, 100), "too many files"),
+        (large(1, 1 << 31), "too many files"),
         (crowded(1, 40_000), "damaged"),
     ],
 )
@@ -87,3 +97,12 @@ def test_the_limit_is_named(settings):
     settings.ZIP_UNPACKED_BYTES = 1000
     with pytest.raises(ValidationError, match=r"has 2\.0 kB; at most 1\.0 kB"):
         unpacked(zipped({"a": bytes(2000)}))
+
+
+def test_files_are_counted_whatever_the_end_says(monkeypatch):
+    monkeypatch.setattr(archives, "MAX_FILES", 3)
+    data = bytearray(zipped({f"{n}": b"x" for n in range(5)}))
+    at = data.rfind(b"PK\x05\x06")
+    data[at + 8 : at + 12] = struct.pack("<HH", 1, 1)
+    with pytest.raises(ValidationError, match="at most 3 are taken"):
+        unpacked(bytes(data))

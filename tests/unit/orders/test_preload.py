@@ -28,6 +28,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self.told(302, Location="http://10.0.0.1/secret.zip")
         if path == "/elsewhere":
             return self.told(302, Location="file:///etc/passwd")
+        if path == "/nowhere":
+            return self.told(302, Location="http://[")
         if path == "/gone":
             return self.told(404)
         if path == "/page":
@@ -91,6 +93,7 @@ def test_a_server_without_ranges_says_how_large_it_is(server, allowed):
         ("/inside", "10.0.0.1 is no public server"),
         ("/elsewhere", "begins with https://"),
         ("/endless", "Content-Length"),
+        ("/nowhere", "does not answer in time, or breaks off"),
     ],
 )
 def test_what_is_amiss_is_told(server, allowed, path, words):
@@ -120,6 +123,12 @@ def test_nobody_inside_is_asked(url, monkeypatch):
     monkeypatch.setattr(preload, "_pool", lambda *_args: pytest.fail("a connection was made"))
     with pytest.raises(ValidationError, match="no public server"):
         preload.look(url)
+
+
+def test_a_body_that_comes_by_the_byte_is_not_waited_for(server, allowed, monkeypatch):
+    monkeypatch.setattr(preload, "PATIENCE", 0.0)
+    with pytest.raises(ValidationError, match="does not answer in time"):
+        preload.look(f"{server}/ranges")
 
 
 def test_a_name_that_leads_inside_as_well_is_refused(monkeypatch):

@@ -61,3 +61,10 @@ def test_countries_have_codes_and_names():
     assert len(countries.names()) > 200
     assert countries.name_of("ML") == "Mali"
     assert countries.name_of("XX") == "XX"
+
+
+@pytest.mark.parametrize("value", ["http://[", "http://[::1", "https://[zz]/a.zip"])
+def test_an_address_with_broken_brackets_is_refused_not_a_fault(value):
+    for check in (validators.content_url, validators.preload_url):
+        with pytest.raises(ValidationError):
+            check(value)
