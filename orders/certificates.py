@@ -36,9 +36,10 @@ def certified() -> QuerySet[Card]:
     return Card.objects.filter(verdict=Card.Verdict.ACCEPTED)
 
 
-def certificate_of(serial: str) -> Certificate:
+def certificate_of(key: str) -> Certificate:
     """Raises Card.DoesNotExist. Two queries."""
-    card = certified().select_related("task", "order__media").get(serial=serial)
+    cards = certified().select_related("task", "order__media").defer("order__recipe")
+    card = cards.get(certificate_key=key)
     built = card.order.tasks.filter(kind=Kind.CREATE).values_list("result", flat=True).first()
     rewritten = card.facts.get("rewritten_ranges")
     return Certificate(
@@ -54,7 +55,7 @@ def certificate_of(serial: str) -> Certificate:
 
 def address_of(card: Card) -> str:
     """The public address of a card's certificate."""
-    return str(settings.PUBLIC_URL + reverse("certificate", args=[card.serial]))
+    return str(settings.PUBLIC_URL + reverse("certificate", args=[card.certificate_key]))
 
 
 def code_of(card: Card) -> bytes:

@@ -44,7 +44,7 @@ FROM {_SLOT} slot, LATERAL (
         extract(epoch FROM ended_at - permitted_at) AS lasted
     FROM {_CARD} card JOIN {{orders}} ordered ON ordered.id = card.order_id
     WHERE card.slot_id = slot.id AND verdict = '{Card.Verdict.ACCEPTED}'
-        AND write_rate > 0 AND read_rate > 0
+        AND write_rate >= 1 AND read_rate >= 1
     ORDER BY ended_at DESC LIMIT {RECENT}
 ) recent
 WHERE slot.host_id = ANY(%s)
@@ -108,6 +108,7 @@ def left(task: Task, pace: Pace | None, mapped: int | None) -> float | None:
 
 def _blended(before: float | None, now: float | None, share: float) -> float | None:
     """The past at the beginning of a step, the present after `TRUSTED` of it; by seconds per byte."""
+    now = now if now and now >= 1 else None  # less than a byte a second is a standstill, no rate
     if not now or not before:
         return now or before
     weight = min(1.0, share / TRUSTED)

@@ -10,6 +10,7 @@ from django.db.models import Count
 from imager import clock
 from tasks_app.lifecycle import TaskStatus
 from tasks_app.models import Host, Task
+from tasks_app.places import LARGE
 from tasks_app.presence import Presence, presence
 from tasks_app.queries import StageProgress, progress_of
 from workers.contract import Kind
@@ -40,7 +41,9 @@ def hosts() -> list[HostLine]:
     """Every host, by name. Five queries, however many there are."""
     at = clock.now()
     running: dict[int, list[Work]] = defaultdict(list)
-    for task in Task.objects.filter(status=TaskStatus.RUNNING).select_related("order", "host", "slot"):
+    for task in (
+        Task.objects.filter(status=TaskStatus.RUNNING).select_related("order", "host", "slot").defer(*LARGE)
+    ):
         running[task.host_id or 0].append(Work(task, progress_of(task, task.progress_eta)))
     ahead = _ahead()
     return [

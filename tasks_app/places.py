@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from django.db.models import Case, Count, F, OuterRef, Q, QuerySet, Subquery, When
 from django.db.models.functions import Coalesce
 
 from tasks_app.lifecycle import TaskStatus
 from tasks_app.models import Task
 from workers.contract import Kind
+
+LARGE: Final = ("order__recipe", "order__contents")  # of an order, and no business of a list of tasks
 
 
 def with_places(tasks: QuerySet[Task]) -> QuerySet[Task]:

@@ -14,7 +14,7 @@ from tasks_app import buses, forecast
 from tasks_app.buses import BusNote
 from tasks_app.lifecycle import TaskStatus
 from tasks_app.models import Card, Host, Slot, Task
-from tasks_app.places import with_places
+from tasks_app.places import LARGE, with_places
 from tasks_app.presence import Presence, heard, presence
 from tasks_app.services.moving import Order
 from tasks_app.waiting import Reason, why_waiting
@@ -178,18 +178,21 @@ def station(host: Host) -> dict[str, object]:
     waiting = list(
         Task.objects.filter(host=host, kind=Kind.WRITE, status=TaskStatus.WAITING)
         .select_related("order", "order__media")
+        .defer(*LARGE)
         .order_by("priority", "order__created_at", "unit")
     )
     busy = {
         task.slot_id: task
-        for task in with_places(
-            Task.objects.filter(host=host, slot__isnull=False, status__in=AT_WORK)
-        ).select_related("order", "host", "slot")
+        for task in with_places(Task.objects.filter(host=host, slot__isnull=False, status__in=AT_WORK))
+        .select_related("order", "host", "slot")
+        .defer(*LARGE)
     }
     inserted = Card.objects.filter(
         slot__host=host, slot__present=True, diskseq=F("slot__diskseq"), boot_id=F("slot__boot_id")
     )
-    cards = {card.slot_id: card for card in inserted.select_related("order").order_by("permitted_at")}
+    cards = {
+        card.slot_id: card for card in inserted.select_related("order").defer(*LARGE).order_by("permitted_at")
+    }
     slots = list(Slot.objects.filter(host=host).select_related("host"))
     wanted = [] if host.draining or host.disabled else waiting  # it takes no card now
     foreseen = Foreseen(host, [*busy.values(), *wanted[:1]])

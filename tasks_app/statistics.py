@@ -17,6 +17,7 @@ from tasks_app.services.moving import order_model
 
 PERIODS: Final = (30, 90, 365)  # days
 MOST: Final = 200  # lines of a table
+MOST_CALLS: Final = 10**12  # of one card, in one bucket: more is no count
 BUCKETS: Final = 16  # of a host's histogram: the N-th ends at 2**N ms, the last does not
 
 GROUPS: Final[dict[str, tuple[str, ...]]] = {
@@ -46,12 +47,12 @@ class Latency:
 
     @property
     def slowest(self) -> float | None:
-        """Milliseconds below which 99 of 100 calls stayed: the upper edge of a bucket."""
+        """Milliseconds below which 99 of 100 calls stayed: the upper edge of a bucket; the last has none."""
         seen = 0
         for number, count in enumerate(self.buckets):
             seen += count
             if seen and seen >= 0.99 * self.calls:
-                return 2.0**number
+                return 2.0**number if number < BUCKETS - 1 else None
         return None
 
     @property
@@ -146,7 +147,7 @@ def _lines(cards: QuerySet[Card], group: str, latencies: Mapping[tuple[str, Any]
 # Facts are what hosts said: only what is a list of numbers is counted.
 _LATENCIES = f"""
 SELECT grouping(lot_id, slot_id, media_id), lot_id, slot_id, media_id, bucket.ordinality - 1,
-    sum((bucket.value #>> '{{{{}}}}')::numeric)::bigint
+    sum(least(greatest((bucket.value #>> '{{{{}}}}')::numeric, 0), {MOST_CALLS}))::bigint
 FROM {Card._meta.db_table} card JOIN {{orders}} ordered ON ordered.id = card.order_id,
     jsonb_array_elements(CASE jsonb_typeof(facts #> '{{{{write_latency,buckets}}}}')
         WHEN 'array' THEN facts #> '{{{{write_latency,buckets}}}}' ELSE '[]' END)
@@ -170,5 +171,5 @@ def _latencies(since: Any) -> dict[tuple[str, Any], Latency]:
         for mask, lot, slot, media, number, calls in cursor.fetchall():
             group = _SETS[mask]
             key = {"all": None, "lot": lot, "slot": slot, "media": media}[group]
-            found.setdefault((group, key), [0] * BUCKETS)[number] = max(0, calls)
+            found.setdefault((group, key), [0] * BUCKETS)[number] = calls
     return {key: Latency(tuple(buckets)) for key, buckets in found.items()}

@@ -43,6 +43,8 @@ def _sweep(host: Host, running: Callable[[], Collection[str]]) -> None:
     if host.kind is not Kind.CREATE:
         return
     left = places.work_folders(host.config.data)
+    if not left:
+        return
     known = {(begun.task, begun.attempt) for begun in host.journal.begun(host.kind)}
     busy = running()
     for task, attempt in left:

@@ -16,10 +16,10 @@ CODE_KEPT = 24 * 3600  # seconds; the address in it never changes
 
 
 @require_safe
-def certificate(request: HttpRequest, serial: str) -> HttpResponse:
+def certificate(request: HttpRequest, key: str) -> HttpResponse:
     """What is on a verified card, and what was proved of it. Needs no login."""
     try:
-        found = certificates.certificate_of(serial)
+        found = certificates.certificate_of(key)
     except Card.DoesNotExist:
         raise Http404 from None
     answer = render(request, "orders/certificate.html", {"certificate": found, "card": found.card})
@@ -28,9 +28,9 @@ def certificate(request: HttpRequest, serial: str) -> HttpResponse:
 
 
 @require_safe
-def code(_request: HttpRequest, serial: str) -> HttpResponse:
+def code(_request: HttpRequest, key: str) -> HttpResponse:
     """The QR code that leads to the certificate."""
-    card = get_object_or_404(certificates.certified(), serial=serial)
+    card = get_object_or_404(certificates.certified(), certificate_key=key)
     headers = {"Cache-Control": f"public, max-age={CODE_KEPT}", "X-Content-Type-Options": "nosniff"}
     return HttpResponse(certificates.code_of(card), content_type="image/svg+xml", headers=headers)
 

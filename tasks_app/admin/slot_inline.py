@@ -41,7 +41,5 @@ class SlotInline(admin.TabularInline):  # type: ignore[type-arg]  # not generic 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Slot]:
         return super().get_queryset(request).select_related("host")  # each row is named by it
 
-    def has_add_permission(
-        self, request: HttpRequest, obj: Model | None = None
-    ) -> bool:
+    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False

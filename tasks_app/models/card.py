@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import secrets
+
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
@@ -10,6 +12,11 @@ from tasks_app.models.host import Host
 from tasks_app.models.lot import Lot
 from tasks_app.models.slot import Slot
 from tasks_app.models.task import Task
+
+
+def certificate_key() -> str:
+    """A part of an address that cannot be guessed: serial numbers can."""
+    return secrets.token_urlsafe(12)
 
 
 class Card(models.Model):
@@ -22,6 +29,7 @@ class Card(models.Model):
         ABANDONED = "abandoned", _("abandoned")
 
     serial = models.CharField(_("serial number"), max_length=20, unique=True)
+    certificate_key = models.CharField(max_length=32, default=certificate_key, unique=True, editable=False)
     verdict = models.CharField(_("verdict"), max_length=10, choices=Verdict.choices, default=Verdict.WRITING)
     task = models.ForeignKey(Task, models.PROTECT, related_name="cards")
     attempt = models.PositiveIntegerField()

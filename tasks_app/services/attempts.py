@@ -119,6 +119,17 @@ def _refuse_claim(task: Task, host: Host) -> None:
         raise Problem(409, "not_ready", _("The task is not ready yet."))
     if task.status != TaskStatus.QUEUED:
         raise Problem(409, "taken", _("The task is taken or finished."))
+    if _is_urged(task):
+        raise Problem(409, "not_ready", _("More urgent work waits; it comes first."))
+
+
+def _is_urged(task: Task) -> bool:
+    """Whether something more urgent waits for the same hosts: bells are heard in the order of ringing."""
+    if task.kind == Kind.WRITE:  # each slot goes on by itself
+        return False
+    mine = {"channel": task.channel_id} if task.kind == Kind.CREATE else {"host": task.host_id}
+    ready = Task.objects.filter(kind=task.kind, status=TaskStatus.QUEUED, not_before__lte=clock.now(), **mine)
+    return ready.filter(priority__lt=task.priority).exists()
 
 
 def _take(task: Task, host: Host, body: Claim) -> Assignment:

@@ -17,6 +17,7 @@ from workers.contract import Fault, Kind, PermitRequest, Trouble
 
 BIGGEST: Final = 2**62
 FASTEST: Final = 1e12  # bytes per second
+LEAST: Final = 1  # a smaller rate is a standstill, and no figure to divide by
 
 
 def serial_of(task: Task) -> str:
@@ -223,7 +224,7 @@ def _figure(result: dict[str, Any], name: str, most: float = FASTEST) -> float |
     value = result.get(name)
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
-    return value if 0 < value <= most else None
+    return value if LEAST <= value <= most else None
 
 
 def blame(task: Task, trouble: Trouble) -> None:

@@ -108,7 +108,7 @@ def values(school, line) -> dict[str, str]:
         r"station/<slug:name>": line.writer.name,
         r"<str:slot>": "A",
         r"d/<slug:token>": "x" * 32,
-        r"c/<slug:serial>": verified.cards.get().serial,
+        r"c/<slug:key>": verified.cards.get().certificate_key,
         r"<str:name>": "x.img.zst",
         r"barred/<slug:why>": "expired",
         r"invitation/<str:token>": invitation.token_hash,

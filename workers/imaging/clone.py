@@ -15,7 +15,7 @@ BLOCK: Final = 4096  # what is cloned lies at multiples of it in both files
 WORTH_IT: Final = 1 << 16  # bytes of a file; smaller ones are gathered and written faster
 _FICLONERANGE: Final = 0x4020940D
 _RANGE: Final = struct.Struct("=qQQQ")
-NO_CLONE: Final = {
+_NO_CLONE: Final = {
     errno.EOPNOTSUPP, errno.EXDEV, errno.EINVAL, errno.ENOTTY, errno.ENOSYS, errno.ETXTBSY, errno.EPERM,
 }  # fmt: skip
 
@@ -31,11 +31,16 @@ def clone(source: int, at: int, length: int, target: int, to: int) -> bool:
     return length > 0 and _cloned(source, at, length, target, to)
 
 
+def clone_whole(source: int, target: int) -> bool:
+    """The same for all of the open file `source`, to the beginning of the empty file `target`."""
+    return _cloned(source, 0, 0, target, 0)  # no length means: to its end
+
+
 def _cloned(source: int, at: int, length: int, target: int, to: int) -> bool:
     try:
         fcntl.ioctl(target, _FICLONERANGE, _RANGE.pack(source, at, length, to))
     except OSError as error:
-        if error.errno not in NO_CLONE:
+        if error.errno not in _NO_CLONE:
             raise
         return False
     return True

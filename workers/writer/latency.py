@@ -48,5 +48,5 @@ def _percentile(buckets: list[int], share: float, longest: float) -> float:
     for number, count in enumerate(buckets):
         seen += count
         if seen and seen >= wanted:
-            return round(min(longest, 2.0**number), 1)
+            return round(longest if number == BUCKETS - 1 else min(longest, 2.0**number), 1)
     return 0.0

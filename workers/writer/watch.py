@@ -122,7 +122,8 @@ class WatchedCard:
         return self._inner.identity()
 
     def present(self) -> bool:
-        return self._inner.present()
+        with self._watch.call():  # it opens the device: a reader may keep that waiting
+            return self._inner.present()
 
     def write(self, data: memoryview, offset: int) -> int:
         with self._watch.call(self._watch.written):

@@ -120,7 +120,10 @@ class Computer:
         return self._log.read_text(encoding="utf-8", errors="replace")
 
     def _hear(self) -> dict[str, Any]:
-        told: dict[str, Any] = json.loads(self._answers.readline() or '{"error": "the emulator has ended"}')
+        line = self._answers.readline()
+        if not line:
+            raise Silent("the emulator has ended")
+        told: dict[str, Any] = json.loads(line)
         if "event" in told:
             self._events.append(told)
         return told

@@ -49,7 +49,7 @@ def nobody(browse):
 
 
 def test_whoever_scans_it_reads_what_is_on_the_card_and_what_was_proved(card, nobody):
-    answer = nobody.get(f"/c/{card.serial}")
+    answer = nobody.get(f"/c/{card.certificate_key}")
     assert answer.status_code == 200
     words = Page(answer.text).words
     assert f"Card {card.serial}" in words
@@ -65,7 +65,7 @@ def test_whoever_scans_it_reads_what_is_on_the_card_and_what_was_proved(card, no
 
 
 def test_it_tells_no_people_no_machines_no_passwords(card, nobody, school, line):
-    text = nobody.get(f"/c/{card.serial}").text
+    text = nobody.get(f"/c/{card.certificate_key}").text
     private = [
         "Library", "École", "Awa", "Bamako", "Rue 17", "example.org", "canary", "Kiwix Hotspot",
         line.writer.name, line.creator.name, card.slot.name, "/dev/", str(card.order_id), str(card.task_id),
@@ -74,7 +74,7 @@ def test_it_tells_no_people_no_machines_no_passwords(card, nobody, school, line)
 
 
 def test_search_engines_are_asked_to_leave_it(card, nobody):
-    answer = nobody.get(f"/c/{card.serial}")
+    answer = nobody.get(f"/c/{card.certificate_key}")
     assert answer["X-Robots-Tag"] == "noindex"
     assert "noindex" in Page(answer.text).all("meta", name="robots")[0]["content"]
 
@@ -82,8 +82,8 @@ def test_search_engines_are_asked_to_leave_it(card, nobody):
 @pytest.mark.parametrize("verdict", ["writing", "bad", "abandoned"])
 def test_only_a_verified_card_has_one(card, nobody, verdict):
     Card.objects.update(verdict=verdict)
-    assert nobody.get(f"/c/{card.serial}").status_code == 404
-    assert nobody.get(f"/c/{card.serial}/code.svg").status_code == 404
+    assert nobody.get(f"/c/{card.certificate_key}").status_code == 404
+    assert nobody.get(f"/c/{card.certificate_key}/code.svg").status_code == 404
 
 
 @pytest.mark.parametrize("serial", ["0-00-0-0", "x", "%00", "' OR 1=1", "a" * 300])
@@ -92,21 +92,21 @@ def test_a_number_of_no_card_is_not_found(nobody, db, serial):
 
 
 def test_it_is_read_and_never_written(card, nobody):
-    assert nobody.post(f"/c/{card.serial}").status_code == 405
+    assert nobody.post(f"/c/{card.certificate_key}").status_code == 405
 
 
 def test_what_a_host_told_is_shown_only_if_it_is_a_digest(order, line, nobody):
     task = line.insert(order, 1)
     odd = {**RESULT, "read_back_sha256": "<b>no</b>", "rewritten_ranges": "many", "write_rate": "fast"}
     line.report(task, outcome="done", result=odd)
-    text = nobody.get(f"/c/{task.cards.get().serial}").text
+    text = nobody.get(f"/c/{task.cards.get().certificate_key}").text
     assert "told no digest" in Page(text).words
     assert "no&lt;/b" not in text
     assert "many" not in text
 
 
 def test_in_french(card, nobody):
-    words = Page(nobody.get(f"/c/{card.serial}", headers={"Accept-Language": "fr"}).text).words
+    words = Page(nobody.get(f"/c/{card.certificate_key}", headers={"Accept-Language": "fr"}).text).words
     assert f"Carte {card.serial}" in words
     assert "a été relu sur la carte elle-même" in words
     assert "2 plages, puis justes" in words
@@ -114,10 +114,10 @@ def test_in_french(card, nobody):
 
 def test_it_costs_the_same_however_many_cards_there_are(card, nobody, order, line, django_assert_num_queries):
     with django_assert_num_queries(2):
-        nobody.get(f"/c/{card.serial}")
+        nobody.get(f"/c/{card.certificate_key}")
     line.write(order, 2)
     with django_assert_num_queries(2):
-        nobody.get(f"/c/{card.serial}")
+        nobody.get(f"/c/{card.certificate_key}")
 
 
 def dots(svg: str) -> list[list[bool]]:
@@ -131,11 +131,11 @@ def dots(svg: str) -> list[list[bool]]:
 
 def test_the_code_leads_to_the_page(card, nobody, settings):
     settings.PUBLIC_URL = "https://imager.example.org"
-    answer = nobody.get(f"/c/{card.serial}/code.svg")
+    answer = nobody.get(f"/c/{card.certificate_key}/code.svg")
     assert answer["Content-Type"] == "image/svg+xml"
     assert "max-age" in answer["Cache-Control"]
     wanted = qrcode.QRCode(error_correction=qrcode.constants.ERROR_CORRECT_M)
-    wanted.add_data(f"https://imager.example.org/c/{card.serial}")
+    wanted.add_data(f"https://imager.example.org/c/{card.certificate_key}")
     assert dots(answer.text) == [[bool(dot) for dot in row] for row in wanted.get_matrix()]
     assert card.order.name not in answer.text
 
@@ -144,7 +144,7 @@ class TestLabels:
     def test_one_for_each_verified_card(self, card, order, line, staff):
         page = Page(staff.get(f"/orders/{order.pk}/labels/").text)
         assert [image["src"] for image in page.all("img") if "code.svg" in image["src"]] == [
-            f"/c/{card.serial}/code.svg"
+            f"/c/{card.certificate_key}/code.svg"
         ]
         assert f"{card.serial} Library 8GB microSD · card 1 of 2" in page.words
         second = line.write(order, 2).cards.get()
@@ -178,9 +178,9 @@ class TestLabels:
     def test_the_order_and_the_station_lead_there(self, card, order, staff, member, line):
         page = Page(staff.get(order.get_absolute_url()).text)
         assert page.all("a", href=f"/orders/{order.pk}/labels/")
-        assert page.all("a", href=f"/c/{card.serial}")
+        assert page.all("a", href=f"/c/{card.certificate_key}")
         page = Page(member.get(order.get_absolute_url()).text)
-        assert page.all("a", href=f"/c/{card.serial}")
+        assert page.all("a", href=f"/c/{card.certificate_key}")
         assert not page.all("a", href=f"/orders/{order.pk}/labels/")
         station = Page(staff.get(f"/station/{line.writer.name}/").text)
         assert station.all("a", href=f"/orders/{order.pk}/labels/?card={card.serial}")
@@ -189,6 +189,6 @@ class TestLabels:
 def test_the_api_names_the_address(card, order, api, school, settings):
     settings.PUBLIC_URL = "https://imager.example.org"
     (told,) = api(school.member).get(f"/api/v1/orders/{order.pk}/").json()["cards"]
-    assert told["certificate_url"] == f"https://imager.example.org/c/{card.serial}"
+    assert told["certificate_url"] == f"https://imager.example.org/c/{card.certificate_key}"
     Card.objects.update(verdict="bad")
     assert api(school.staff).get(f"/api/v1/orders/{order.pk}/").json()["cards"][0]["certificate_url"] is None

@@ -51,7 +51,7 @@ def pages(school, line, browse) -> dict[str, Page]:
         "log of a failure": reverse("attempt_log", args=[line.task(failed, Kind.CREATE).pk, 1]),
         "password": reverse("account_change_password"),
         "logout": reverse("account_logout"),
-        "certificate": f"/c/{verified.serial}",
+        "certificate": f"/c/{verified.certificate_key}",
         "cards": "/staff/cards/",
         "labels": f"/orders/{order.pk}/labels/",
         "404": "/nothing/here/",

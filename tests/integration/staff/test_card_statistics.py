@@ -99,7 +99,9 @@ class TestFigures:
         assert {line.name[0]: line.latency.calls for line in found.by_lot} == {"Fast": 4, "": 8}
         assert [line.latency.calls for line in found.by_media] == [12]
 
-    @pytest.mark.parametrize("odd", ["x", {"a": 1}, ["1", None, [2]], [[1]], 5, [1] * 40, [-5]])
+    @pytest.mark.parametrize(
+        "odd", ["x", {"a": 1}, ["1", None, [2]], [[1]], 5, [1] * 40, [-5], [1e30, -1e30, 1]]
+    )
     def test_what_hosts_tell_is_not_believed_blindly(self, writer, odd):
         card(make.slot(writer), buckets=odd)
         buckets = figures.statistics().latency.buckets
@@ -110,6 +112,7 @@ class TestFigures:
         assert figures.Latency((0,) * 16).slowest is None
         assert figures.Latency((0, 0, 99, 1)).slowest == 4
         assert figures.Latency((0, 0, 98, 2)).slowest == 8
+        assert figures.Latency((98,) + (0,) * 14 + (2,)).slowest is None  # the last has no end
 
     def test_a_rare_bar_is_seen_all_the_same(self):
         assert figures.Latency((0, 10_000, 1)).bars == [(10, 0, 40), (20, 38, 2)]

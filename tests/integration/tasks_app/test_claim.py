@@ -181,3 +181,18 @@ def test_a_claim_whose_answer_was_lost_is_answered_again_though_the_worker_is_to
     again = services.claim(task.pk, host, body)
 
     assert (again["attempt"], again["claim_id"]) == (first["attempt"], first["claim_id"])
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("waits", [True, False])
+def test_bells_in_the_order_of_ringing_do_not_overtake_what_is_urgent(waits):
+    """The oldest bell names an ordinary task; the urgent one was rung after it."""
+    channel = make.channel()
+    first, host = make.task(channel=channel), make.host(channel=channel)
+    urgent = make.task(channel=channel if waits else make.channel("elsewhere"), priority=1)
+    if waits:
+        with pytest.raises(Problem) as refusal:
+            claim(first, host)
+        assert (refusal.value.status_code, refusal.value.detail.code) == (409, "not_ready")
+        claim(urgent, host)
+    assert claim(first, host)["attempt"] == 1

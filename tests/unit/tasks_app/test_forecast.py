@@ -82,3 +82,9 @@ def test_the_nearest_past_counts():
     assert forecast.pace_of(past, None, 1) is media
     assert forecast.pace_of(past, 8, 2) is host
     assert forecast.pace_of({}, 7, 1) is None
+
+
+@pytest.mark.parametrize("rate", [5e-324, 1e-300, 0.5])
+def test_a_standstill_is_no_rate(rate):
+    assert forecast.left(task(Step.WRITING, 1000, rate), PAST, MAPPED) == 150 + 100
+    assert forecast.left(task(Step.WRITING, 1000, rate), None, MAPPED) is None

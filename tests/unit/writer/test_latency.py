@@ -37,3 +37,9 @@ def test_percentiles_are_upper_edges_and_never_above_the_longest() -> None:
     alone = Histogram()
     alone.add(0.003)
     assert alone.facts()["p50_ms"] == 3
+
+
+def test_a_call_in_the_last_bucket_is_as_long_as_it_was() -> None:
+    histogram = Histogram()
+    histogram.add(60.0)
+    assert histogram.facts()["p99_ms"] == 60_000.0

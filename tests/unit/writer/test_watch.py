@@ -19,7 +19,7 @@ from workers.writer.card import FileCard, Stalled, aligned
 from workers.writer.conditions import Conditions
 from workers.writer.faulty import FaultyCard
 from workers.writer.traffic import DEPTH, SHALLOW, Traffic, fitting_depth
-from workers.writer.watch import Patience, Watch
+from workers.writer.watch import Patience, Watch, WatchedCard
 
 SHORT = Conditions(patience=Patience(warn=0.05, fail=0.3))
 SOON = Conditions(patience=Patience(warn=0.05, fail=600))
@@ -177,3 +177,17 @@ def test_seconds_of_calls_at_once_are_counted_once(report: Recorder) -> None:
     let_go.set()
     thread.join()
     assert watch.busy > 0
+
+
+def test_a_question_whether_the_card_is_there_is_watched_too(card: FileCard, report: Recorder) -> None:
+    """It opens the device, and a reader may let that wait."""
+    watch = Watch("card", report, Patience(warn=60, fail=600), 2)
+    asked: list[bool] = []
+
+    class Asked(FaultyCard):
+        def present(self) -> bool:
+            asked.append(bool(watch._began))
+            return True
+
+    assert WatchedCard(Asked(card), watch).present()
+    assert asked == [True]

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import shutil
 from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
-from workers.imaging.clone import NO_CLONE
+from workers.imaging.clone import clone_whole
 
-_FICLONE: Final = 0x40049409
 _NO_LINK: Final = {errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP}
 
 
@@ -41,13 +39,13 @@ def share(kept: Path, target: Path, *, read_only: bool) -> Way:
 def _clone(kept: Path, target: Path) -> bool:
     with kept.open("rb") as reading, target.open("xb") as writing:
         try:
-            fcntl.ioctl(writing.fileno(), _FICLONE, reading.fileno())
-        except OSError as error:
+            done = clone_whole(reading.fileno(), writing.fileno())
+        except OSError:
             target.unlink()
-            if error.errno not in NO_CLONE:
-                raise
-            return False
-    return True
+            raise
+    if not done:
+        target.unlink()
+    return done
 
 
 def _link(kept: Path, target: Path) -> bool:
