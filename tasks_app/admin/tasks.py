@@ -22,6 +22,7 @@ from tasks_app.models import (
     Task,
     TaskMove,
 )
+from tasks_app.places import LARGE
 
 
 class MoveInline(ReadOnly, admin.TabularInline):  # type: ignore[type-arg]  # not generic at run time
@@ -68,12 +69,16 @@ class TaskAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # not ge
     ]
     list_filter = ["status", "kind", "host", "channel"]
     search_fields = ["id", "order__id", "order__name", "=order__number"]
-    list_select_related = ["order", "host", "slot__host"]
     show_full_result_count = False
     date_hierarchy = "created_at"
     exclude = ["spec"]
     inlines = [AttemptInline, MoveInline]
     actions = ["retry", "unconfirm", "relocate"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Task]:
+        """With what it is called by, in the list and on its page, whatever kind it is of."""
+        tasks: QuerySet[Task] = super().get_queryset(request)
+        return tasks.select_related("order", "channel", "host", "slot__host").defer(*LARGE)
 
     def has_act_permission(self, request: HttpRequest) -> bool:
         """Tasks are never edited, but whoever may change them may act on them."""
