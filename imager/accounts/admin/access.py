@@ -9,10 +9,11 @@ from allauth.mfa.models import Authenticator
 from allauth.usersessions.models import UserSession
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
+from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from imager.accounts import groups
-from imager.accounts.models import User
+from imager.accounts.admin.powers import manages_staff, may_touch
+from imager.accounts.models import Role
 
 if TYPE_CHECKING:
     from django.contrib.admin import ModelAdmin
@@ -28,7 +29,7 @@ for theirs in (EmailAddress, Authenticator, UserSession):
 
 
 class _Looked(_Any):
-    """Rows that people make by what they do, of accounts that the visitor may manage."""
+    """Rows that people make by what they do."""
 
     list_select_related: ClassVar[tuple[str, ...]] = ("user",)
     show_full_result_count = False
@@ -44,19 +45,24 @@ class _Looked(_Any):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Whoever manages staff; a superuser's by superusers alone."""
-        who = request.user
-        if not (isinstance(who, User) and who.has_perm(groups.MANAGE_STAFF)):
-            return False
-        owner = getattr(obj, "user", None)
-        return who.is_superuser or not (owner and owner.is_superuser)
+        return manages_staff(request) and may_touch(request, getattr(obj, "user", None))
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         """One by one: each is looked at before it goes."""
         return {}
 
 
+class _Entrances(_Looked):
+    """As for the accounts: whoever may not manage staff finds those of members alone."""
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """Of the accounts that the visitor finds."""
+        rows = super().get_queryset(request)
+        return rows if manages_staff(request) else rows.filter(user__role=Role.MEMBER)
+
+
 @admin.register(EmailAddress)
-class EmailAddressAdmin(_Looked):
+class EmailAddressAdmin(_Entrances):
     """Which addresses open which account. They change with the account's e-mail."""
 
     list_display = ("email", "user", "primary", "verified")
@@ -65,7 +71,7 @@ class EmailAddressAdmin(_Looked):
 
 
 @admin.register(Authenticator)
-class AuthenticatorAdmin(_Looked):
+class AuthenticatorAdmin(_Entrances):
     """Second factors, without their keys. Whoever has lost theirs logs in without once it is deleted here."""
 
     list_display = ("user", "type", "created_at", "last_used_at")
@@ -74,7 +80,7 @@ class AuthenticatorAdmin(_Looked):
 
 
 @admin.register(UserSession)
-class UserSessionAdmin(_Looked):
+class UserSessionAdmin(_Entrances):
     """Who is logged in, and from where. An account's page ends all of its sessions."""
 
     list_display = ("user", "ip", "user_agent", "created_at", "last_seen_at")

@@ -14,8 +14,9 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from imager.accounts import addresses, groups, leaving, services
+from imager.accounts import addresses, leaving, services
 from imager.accounts.admin.links import links
+from imager.accounts.admin.powers import is_superuser, manages_staff, may_touch
 from imager.accounts.models import Role, User
 
 if TYPE_CHECKING:
@@ -78,21 +79,26 @@ class UserAdmin(_Users):
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
         """Whoever may not manage staff finds members alone."""
         users = super().get_queryset(request)
-        return users if _manages_staff(request) else users.filter(role=Role.MEMBER)
+        return users if manages_staff(request) else users.filter(role=Role.MEMBER)
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[Any, ...]:
         """Staff cannot make themselves, or others, more powerful than they are."""
         fields = tuple(super().get_readonly_fields(request, obj))
-        fields = fields if _is_superuser(request) else (*fields, *POWERS)
-        return fields if _manages_staff(request) else (*fields, *STAFF_SIDE)
+        fields = fields if is_superuser(request) else (*fields, *POWERS)
+        return fields if manages_staff(request) else (*fields, *STAFF_SIDE)
 
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         """A superuser's account (its password, too) is changed by superusers alone."""
-        return super().has_change_permission(request, obj) and _may_touch(request, obj)
+        return super().has_change_permission(request, obj) and may_touch(request, obj)
 
     def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         """As for changes."""
-        return super().has_delete_permission(request, obj) and _may_touch(request, obj)
+        return super().has_delete_permission(request, obj) and may_touch(request, obj)
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> tuple[Any, Any, set[str], Any]:
+        """Who may delete an account may delete what goes with it: sessions, addresses, its log."""
+        shown, counted, needed, kept = super().get_deleted_objects(objs, request)
+        return shown, counted, needed & {self.opts.verbose_name}, kept
 
     def save_model(self, request: HttpRequest, obj: User, form: ModelForm[User], change: bool) -> None:
         """Who logs in by e-mail, or asks for a new password, is found by the address as staff set it."""
@@ -124,24 +130,10 @@ class UserAdmin(_Users):
     @admin.action(description=_("Log out everywhere: end all tokens and sessions"), permissions=["change"])
     def log_out_everywhere(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
         """End every token and session of the chosen accounts."""
-        users = [user for user in queryset if _may_touch(request, user)]
+        users = [user for user in queryset if may_touch(request, user)]
         for user in users:
             services.log_out_everywhere(user)
         text = ngettext(
             "%(count)d account was logged out.", "%(count)d accounts were logged out.", len(users)
         )
         self.message_user(request, text % {"count": len(users)}, messages.SUCCESS)
-
-
-def _is_superuser(request: HttpRequest) -> bool:
-    return isinstance(request.user, User) and request.user.is_superuser
-
-
-def _manages_staff(request: HttpRequest) -> bool:
-    return isinstance(request.user, User) and request.user.has_perm(groups.MANAGE_STAFF)
-
-
-def _may_touch(request: HttpRequest, user: User | None) -> bool:
-    if user is None or _is_superuser(request):
-        return True
-    return not user.is_superuser and (user.role == Role.MEMBER or _manages_staff(request))

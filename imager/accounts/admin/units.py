@@ -18,6 +18,7 @@ from django.utils.translation import gettext_lazy
 
 from imager.accounts import ledger
 from imager.accounts.models import Organization, UnitEntry, User
+from imager.accounts.visitor import visitor
 
 if TYPE_CHECKING:
     from django.contrib.admin import ModelAdmin
@@ -103,12 +104,12 @@ class GrantForm(forms.Form):
 
 def grant(site: admin.AdminSite, request: HttpRequest, pk: int) -> HttpResponse:
     """Ask how many units, show what that makes, and write the entry once that is confirmed."""
-    if not (isinstance(request.user, User) and request.user.has_perm(GRANT)):
+    if not visitor(request).has_perm(GRANT):
         raise PermissionDenied
     organization = get_object_or_404(Organization, pk=pk)
     form = GrantForm(request.POST or None)
     asked = form.is_valid()
-    if asked and "confirmed" in request.POST and _granted(form, organization, request.user):
+    if asked and "confirmed" in request.POST and _granted(form, organization, visitor(request)):
         text = _("%(organization)s has %(balance)s units now.")
         balance = ledger.purse(organization).balance
         messages.success(request, text % {"organization": organization, "balance": balance})

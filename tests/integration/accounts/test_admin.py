@@ -6,6 +6,9 @@ from typing import Any
 
 import pytest
 from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
+from allauth.usersessions.models import UserSession
+from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth.models import Permission
 from django.core import mail
 from django.test import Client
@@ -183,3 +186,56 @@ def test_an_organization_with_users_is_not_deleted() -> None:
         f"/admin/accounts/organization/{organization.pk}/delete/", {"post": "yes"}
     )
     assert Organization.objects.filter(pk=organization.pk).exists()
+
+
+def used() -> User:
+    """A member with an address, a session and a line in the admin's log."""
+    user = factories.user()
+    addresses.vouch(user)
+    UserSession.objects.create(user=user, ip="::1", session_key=f"s{user.pk}", user_agent="x")
+    LogEntry.objects.create(user=user, action_flag=CHANGE, object_repr="x")
+    return user
+
+
+@pytest.mark.parametrize("group", ["support", "administrator", None])
+def test_accounts_that_were_used_are_deleted(group: str | None) -> None:
+    client = admin_of(factories.clerk(group) if group else factories.staff())
+    one, two, three = used(), used(), used()
+    assert client.post(f"{USERS}{one.pk}/delete/", {"post": "yes"}).status_code == 302
+    chosen = {"action": "delete_selected", "_selected_action": [two.pk, three.pk], "post": "yes"}
+    assert client.post(USERS, chosen).status_code == 302
+    assert not User.objects.filter(pk__in=[one.pk, two.pk, three.pk]).exists()
+
+
+def test_without_the_right_nobody_is_deleted() -> None:
+    clerk, user = factories.user(role=Role.STAFF), used()
+    rights = Permission.objects.filter(content_type__app_label="accounts").exclude(codename="delete_user")
+    clerk.user_permissions.set(rights)
+    assert admin_of(clerk).post(f"{USERS}{user.pk}/delete/", {"post": "yes"}).status_code == 403
+    assert User.objects.filter(pk=user.pk).exists()
+
+
+ENTRANCES = ["usersessions/usersession", "mfa/authenticator", "account/emailaddress"]
+
+
+@pytest.mark.parametrize("page", ENTRANCES)
+def test_how_staff_log_in_is_for_whoever_manages_staff(page: str) -> None:
+    rows = {}
+    for user in (used(), used()):
+        key = Authenticator.objects.create(user=user, type="totp", data={"secret": "canary"})
+        session, address = UserSession.objects.get(user=user), EmailAddress.objects.get(user=user)
+        rows[user.pk] = dict(zip(ENTRANCES, (session, key, address), strict=True))[page]
+    member, boss = User.objects.filter(pk__in=rows).order_by("pk")
+    User.objects.filter(pk=boss.pk).update(role=Role.STAFF, is_superuser=True, organization=None)
+
+    def opens(client: Client, user: User, verb: str = "change") -> bool:
+        answer = client.get(f"/admin/{page}/{rows[user.pk].pk}/{verb}/")
+        assert "canary" not in answer.text
+        return answer.status_code == 200
+
+    support, administrator = (admin_of(factories.clerk(group)) for group in ("support", "administrator"))
+    assert (opens(support, member), opens(support, boss)) == (True, False)
+    assert boss.email not in support.get(f"/admin/{page}/").text
+    assert not opens(support, member, "delete")
+    assert (opens(administrator, member), opens(administrator, boss)) == (True, True)
+    assert not opens(administrator, boss, "delete")

@@ -85,6 +85,9 @@ DEEDS = {
     "admin: new channel": Deed("get", "/admin/accounts/channel/add/", (A,)),
     "admin: users": Deed("get", "/admin/accounts/user/", (S, A)),
     "admin: password of a member": Deed("get", "/admin/accounts/user/{member}/password/", (S, A)),
+    "admin: sessions": Deed("get", "/admin/usersessions/usersession/?q=x", (S, A)),
+    "admin: second factors": Deed("get", "/admin/mfa/authenticator/?q=x", (S, A)),
+    "admin: addresses of accounts": Deed("get", "/admin/account/emailaddress/?q=x", (S, A)),
     "admin: invite": Deed("get", "/admin/accounts/invitation/add/", (S, A)),
     "admin: new media": Deed("get", "/admin/orders/media/add/", (A,)),
     "admin: hosts": Deed("get", "/admin/tasks_app/host/", (OP, S, A)),
@@ -189,7 +192,8 @@ NEVER = {
     OP: ["orders.cancel_order", "orders.change_order", "orders.export_order", "accounts.change_user",
         "accounts.manage_staff", "tasks_app.change_host", "accounts.grant_units", "auth.change_group"],
     S: ["accounts.manage_staff", "tasks_app.change_host", "tasks_app.change_slot", "auth.change_group",
-        "warehouse.change_warehouse", "accounts.delete_organization", "orders.change_media"],
+        "warehouse.change_warehouse", "accounts.delete_organization", "orders.change_media",
+        "mfa.delete_authenticator", "account.change_emailaddress"],
 }  # fmt: skip
 
 
