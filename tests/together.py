@@ -9,6 +9,9 @@ from typing import Any
 
 from django.db import connection
 
+WAITERS = """
+SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid)))
+"""
 PATIENCE = 60  # seconds until a test gives up; no test waits for it when all is well
 
 
@@ -18,6 +21,13 @@ def alone(action: Callable[[], Any]) -> Any:
         return action()
     finally:
         connection.close()
+
+
+def somebody_waits_for_me() -> bool:
+    """Whether another session waits for a lock that this one holds."""
+    with connection.cursor() as cursor:
+        cursor.execute(WAITERS)
+        return bool(cursor.fetchone()[0])
 
 
 def together(*actions: Callable[[], Any]) -> list[Any]:

@@ -521,7 +521,12 @@ class PurchaseRequest(BaseModel):
     organization: Annotated[str, Field(max_length=100)] = ''
     language: LanguageEnum | BlankEnum = ''
     days: Annotated[
-        int | None, Field(description='Null: the account never ends.', ge=1, le=3660)
+        int | None,
+        Field(
+            description='How much longer. Left out: a new account never ends, one that is here keeps its end.',
+            ge=1,
+            le=3660,
+        ),
     ] = None
     limited: Annotated[bool, Field(description='Whether its orders need units.')] = True
     units: Annotated[int, Field(ge=0, le=1000000000)] = 0

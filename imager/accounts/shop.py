@@ -54,11 +54,14 @@ def deliver(purchase: Purchase, *, digest: str) -> tuple[ShopEvent, bool]:
         if known.digest != digest:
             raise Refused("event_conflict")
         return known, False
+    waiting = _waiting(purchase)  # first: whoever accepts it at this moment has an account afterwards
     user = User.objects.filter(email__iexact=purchase.email).select_for_update(of=("self",)).first()
-    invitation = None if user else _invitation(purchase)
+    invitation = None if user else _invitation(purchase, waiting)
     organization = _extended(user, purchase) if user else invitation.organization if invitation else None
     if organization is None:
         raise Refused("not_a_member")
+    if not organization.active:
+        raise Refused("disabled")
     if purchase.units:
         ledger.grant(organization, units=purchase.units, by=BY, note=NOTE % {"event": purchase.event})
     row = ShopEvent(event=purchase.event, digest=digest, organization=organization, invitation=invitation)
@@ -68,10 +71,13 @@ def deliver(purchase: Purchase, *, digest: str) -> tuple[ShopEvent, bool]:
 
 def send(event: ShopEvent) -> bool:
     """Mail the invitation unless it was mailed or is over; whether it went. Raises OSError."""
-    invitation = event.invitation
-    if invitation is None or invitation.sent_at or invitation.accepted_at or invitation.revoked_at:
+    if event.invitation_id is None:
         return False
-    with transaction.atomic():  # what did not go was not sent
+    unsent = Invitation.objects.filter(sent_at=None, accepted_at=None, revoked_at=None)
+    with transaction.atomic():  # what did not go was not sent; whoever comes meanwhile finds it sent
+        invitation = unsent.select_for_update().filter(pk=event.invitation_id).first()
+        if invitation is None:
+            return False
         invitations.send(invitation)
     return True
 
@@ -94,10 +100,14 @@ def _extended(user: User, purchase: Purchase) -> Organization | None:
     return user.organization
 
 
-def _invitation(purchase: Purchase) -> Invitation:
-    """Of a new organization, or the one that waits for this person already, with more time."""
+def _waiting(purchase: Purchase) -> Invitation | None:
+    """The invitation that waits for this person, locked: nobody accepts it until we are done."""
     waiting = Invitation.objects.filter(email__iexact=purchase.email, accepted_at=None, revoked_at=None)
-    found = waiting.select_related("organization").first()
+    return waiting.select_related("organization").select_for_update(of=("self",)).first()
+
+
+def _invitation(purchase: Purchase, found: Invitation | None) -> Invitation:
+    """Of a new organization, or the one that waits for this person already, with more time."""
     if found:
         if purchase.days and found.account_ends_at:
             found.account_ends_at = _end(purchase, found.account_ends_at)

@@ -42,7 +42,11 @@ class PurchaseSerializer(Strict):
     organization = serializers.CharField(default="", allow_blank=True, max_length=100)
     language = serializers.ChoiceField(Language.choices, default="", allow_blank=True)
     days = serializers.IntegerField(
-        default=None, allow_null=True, min_value=1, max_value=3660, help_text="Null: the account never ends."
+        default=None,
+        allow_null=True,
+        min_value=1,
+        max_value=3660,
+        help_text="How much longer. Left out: a new account never ends, one that is here keeps its end.",
     )
     limited = serializers.BooleanField(default=True, help_text="Whether its orders need units.")
     units = serializers.IntegerField(default=0, min_value=0, max_value=MOST)
@@ -115,6 +119,8 @@ def _deliver(fields: dict[str, Any]) -> Any:
         sentences = {
             "event_conflict": _("This purchase was told before, with another content."),
             "not_a_member": _("This address belongs to an account that cannot be sold anything."),
-            "disabled": _("This account is disabled: ask the people who run this service."),
+            "disabled": _(
+                "This account or its organization is disabled: ask the people who run this service."
+            ),
         }
         raise Problem(409, error.code, sentences[error.code]) from error

@@ -5,18 +5,21 @@ from __future__ import annotations
 import itertools
 import json
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from threading import Event
 
 import pytest
 from django.core import mail
 from django.core.cache import cache
+from django.db import transaction
 from django.test import Client
 from django.utils import timezone
 
-from imager.accounts import invitations, ledger, signatures
+from imager.accounts import invitations, ledger, shop, signatures
 from imager.accounts.models import Invitation, Organization, ShopEvent, ShopSignature, User
 from tests import factories as make
-from tests.together import together
+from tests.together import PATIENCE, alone, somebody_waits_for_me, together
 
 pytestmark = pytest.mark.django_db
 
@@ -180,6 +183,18 @@ class TestWhoIsHere:
         assert (answer.status_code, answer.json()["code"]) == (409, "disabled")
         assert not User.objects.get(pk=user.pk).is_active
 
+    def test_an_organization_that_staff_disabled_stays_so(self):
+        end = timezone.now() + timedelta(days=10)
+        user = make.user(email="awa@example.org", expires_at=end)
+        tell({**SOLD, "event": "order-18", "email": "ali@example.org"})
+        Organization.objects.update(active=False)
+        for email in ("awa@example.org", "ali@example.org"):
+            answer = tell({**SOLD, "email": email})
+            assert (answer.status_code, answer.json()["code"]) == (409, "disabled")
+        assert User.objects.get(pk=user.pk).expires_at == end
+        assert ledger.purse(user.organization).balance == 0
+        assert ShopEvent.objects.count() == len(mail.outbox) == 1
+
     def test_staff_and_hosts_buy_nothing(self):
         make.staff(email="awa@example.org")
         answer = tell(SOLD)
@@ -214,3 +229,52 @@ def test_told_twice_at_once_it_is_done_once():
     )
     assert sorted(statuses) == [200, 201]
     assert Organization.objects.filter(email="awa@example.org").count() == 1
+
+
+def purchase(event: str) -> tuple[ShopEvent, bool]:
+    return shop.deliver(shop.Purchase(**{**SOLD, "event": event}), digest=event)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_one_mail_however_many_send_it_at_once():
+    purchase("order-17")
+    one, two = (ShopEvent.objects.select_related("invitation").get() for _ in range(2))
+    assert sorted(together(lambda: shop.send(one), lambda: shop.send(two))) == [False, True]
+    assert len(mail.outbox) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+class TestWhoComesWhileTheirNextPurchaseIsTold:
+    @pytest.fixture(autouse=True)
+    def _invited(self):
+        shop.send(purchase("order-17")[0])
+
+    def _accepted(self) -> User:
+        return invitations.accept(link(), name="Awa", password=make.PASSWORD)
+
+    def _meanwhile(self, first, second):
+        """What both return; `second` waits for the rows of `first`, which is over then."""
+        nobody = Event()
+        with ThreadPoolExecutor(1) as pool:
+            with transaction.atomic():
+                done = first()
+                later = pool.submit(alone, second)
+                while not (later.done() or somebody_waits_for_me()):
+                    nobody.wait(0.01)
+            return done, later.result(PATIENCE)
+
+    def test_is_given_more_time_as_whoever_is_here(self):
+        _user, answer = self._meanwhile(self._accepted, lambda: tell({**SOLD, "event": "order-18"}))
+        assert (answer.status_code, answer.json()["outcome"]) == (201, "extended")
+        self._has_all()
+
+    def test_comes_with_more_time(self):
+        self._meanwhile(lambda: purchase("order-18"), self._accepted)
+        assert not shop.send(ShopEvent.objects.get(event="order-18"))
+        self._has_all()
+
+    def _has_all(self) -> None:
+        user = User.objects.get(email="awa@example.org")
+        assert timedelta(days=61) < user.expires_at - timezone.now() <= timedelta(days=62)
+        assert ledger.purse(user.organization).balance == 10_000
+        assert Organization.objects.count() == len(mail.outbox) == 1

@@ -6,26 +6,17 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 
 import pytest
-from django.db import connection, transaction
+from django.db import transaction
 
 from imager.accounts import leaving, ledger
 from imager.accounts.models import Organization, User
 from orders.models import Order
 from tests.integration.orders.conftest import school
-from tests.together import PATIENCE, alone
+from tests.together import PATIENCE, alone, somebody_waits_for_me
 
 __all__ = ["school"]
 
 pytestmark = pytest.mark.django_db(transaction=True)
-WAITERS = """
-SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid)))
-"""
-
-
-def somebody_waits_for_me() -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute(WAITERS)
-        return bool(cursor.fetchone()[0])
 
 
 def test_who_waits_for_an_order_does_not_hold_the_organization(school):
