@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
@@ -70,24 +72,29 @@ class Conditional(_ViewSet):
         return answer
 
     @extend_schema(parameters=[TAG, IF_MATCH])
-    @transaction.atomic
     def partial_update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Change fields; with If-Match only if nobody has changed it since it was read."""
-        self.refuse_changed(request)
-        return self.tagged(super().partial_update(request, *args, **kwargs))
+        with self.unchanged(request):
+            return self.tagged(super().partial_update(request, *args, **kwargs))
 
     @extend_schema(parameters=[IF_MATCH])
-    @transaction.atomic
     def destroy(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Delete it; with If-Match only if nobody has changed it since it was read."""
-        self.refuse_changed(request)
-        return super().destroy(request, *args, **kwargs)
+        with self.unchanged(request):
+            return super().destroy(request, *args, **kwargs)
 
-    def refuse_changed(self, request: Request) -> None:
-        """Lock the row; 412 if it is not what If-Match names. Nothing without such a header."""
+    @contextmanager
+    def unchanged(self, request: Request) -> Iterator[None]:
+        """Hold the row meanwhile; 412 if it is not what If-Match names. Nothing without such a header."""
         wanted = request.headers.get("If-Match", "")
         if not wanted:
+            yield
             return
+        with transaction.atomic():
+            self._refuse_changed(wanted)
+            yield
+
+    def _refuse_changed(self, wanted: str) -> None:
         seen = self.get_object()
         rows = type(seen)._default_manager.select_for_update(no_key=True, of=("self",))
         if not rows.filter(pk=seen.pk).exists():

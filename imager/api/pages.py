@@ -8,6 +8,7 @@ from django import forms
 from django.db.models import Model, QuerySet
 from django.utils.translation import gettext as _
 from django_filters.rest_framework import DjangoFilterBackend
+from django_filters.utils import translate_validation
 from rest_framework.exceptions import ValidationError
 from rest_framework.filters import OrderingFilter
 from rest_framework.pagination import PageNumberPagination
@@ -48,16 +49,19 @@ class Filters(DjangoFilterBackend):  # type: ignore[misc]  # the library has no 
     def filter_queryset(self, request: Request, queryset: Any, view: APIView) -> Any:
         """As the library does it, or 400."""
         filterset = self.get_filterset(request, queryset, view)
-        fields = filterset.form.fields if filterset is not None else {}
+        if filterset is None:
+            return queryset
         empty = [
             name
-            for name, field in fields.items()
+            for name, field in filterset.form.fields.items()
             if not _words(field) and request.query_params.get(name) == ""
         ]
         if empty:
             text = _("Send a value, or leave this filter out.")
             raise ValidationError({name: [text] for name in empty})
-        return super().filter_queryset(request, queryset, view)
+        if not filterset.is_valid():
+            raise translate_validation(filterset.errors)
+        return filterset.qs
 
 
 def _words(field: forms.Field) -> bool:

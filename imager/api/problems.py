@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import logging
-from typing import Any
+from typing import Any, Final
 
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
-from django.db import InterfaceError, OperationalError
+from django.db import DataError, InterfaceError, OperationalError
 from django.utils.translation import gettext as _
 from rest_framework import status
-from rest_framework.exceptions import APIException, ValidationError
+from rest_framework.exceptions import APIException, ParseError, ValidationError
 from rest_framework.response import Response
+from rest_framework.utils.encoders import JSONEncoder
 from rest_framework.views import exception_handler
 
 from imager.accounts.ledger import ShortOfUnits
 from imager.lifecycle import IllegalMove, LostRace
 
 log = logging.getLogger(__name__)
+
+# psycopg's own, character_not_in_repertoire, untranslatable_character. Other data errors are our mistakes.
+_OF_TEXT: Final = frozenset({None, "22021", "22P05"})
 
 
 class Problem(APIException):
@@ -49,6 +54,8 @@ def problem(error: Exception, context: dict[str, Any]) -> Response | None:
         error = Problem(status.HTTP_503_SERVICE_UNAVAILABLE, "away", away)
     if isinstance(error, RequestDataTooBig):
         error = too_large()
+    if _is_unstorable(error):
+        error = ParseError(_("Some text cannot be stored: it holds a zero byte or half a character."))
     response = exception_handler(error, context)
     if response is None:
         return None
@@ -63,6 +70,20 @@ def problem(error: Exception, context: dict[str, Any]) -> Response | None:
         code = getattr(text, "code", code)
         body |= {"title": str(code).replace("_", " "), "code": str(code), "detail": str(text)}
     body |= getattr(error, "extra", {})
-    response.data = body
+    response.data = _encodable(body)
     response.content_type = "application/problem+json"
     return response
+
+
+def _is_unstorable(error: Exception) -> bool:
+    """Whether it is about text that JSON can hold, but neither UTF-8 nor PostgreSQL."""
+    if isinstance(error, DataError):
+        return getattr(error.__cause__, "sqlstate", "") in _OF_TEXT
+    return isinstance(error, UnicodeEncodeError) and error.reason == "surrogates not allowed"
+
+
+def _encodable(body: dict[str, Any]) -> dict[str, Any]:
+    """With “?” for halves of characters: refusals repeat what was sent."""
+    told = json.dumps(body, cls=JSONEncoder, ensure_ascii=False)
+    encodable: dict[str, Any] = json.loads(told.encode(errors="replace"))
+    return encodable

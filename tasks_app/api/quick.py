@@ -17,6 +17,7 @@ from django.http import HttpRequest, HttpResponse
 from psycopg.errors import LockNotAvailable
 
 from imager.accounts import verified
+from imager.faults import as_problem
 from tasks_app.api.serializers import BIGGEST, HUB, MAX_HUBS, PORT
 from tasks_app.services.attempts import new_enough
 from tasks_app.services.beats import beat_of
@@ -74,11 +75,9 @@ class _Busy(Exception):
 
 def _later() -> HttpResponse:
     detail = "Somebody works with this host's row now. Beat again in a few seconds."
-    problem = {"type": "about:blank", "status": 503, "title": "busy", "code": "busy", "detail": detail}
-    headers = {"Retry-After": "5"}
-    return HttpResponse(
-        json.dumps(problem), status=503, content_type="application/problem+json", headers=headers
-    )
+    answer = as_problem(503, "busy", detail)
+    answer["Retry-After"] = "5"
+    return answer
 
 
 def _body(request: HttpRequest) -> Beat | None:

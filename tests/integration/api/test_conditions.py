@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from imager.accounts.models import Repeat
 from imager.accounts.repeats import prune_repeats
-from orders.models import Configuration
+from orders.models import Address, Configuration
 from tests import factories as make
 from tests.integration.orders.conftest import school
 from tests.together import together
@@ -57,6 +61,26 @@ class TestConditions:
         url = f"{URL}{school.configuration.pk}/"
         assert api(school.member).patch(url, {"name": "A"}).status_code == 200
         assert api(school.member).patch(url, {"name": "B"}, headers={"if-match": "*"}).status_code == 200
+
+    @pytest.mark.parametrize("verb", ["patch", "delete"])
+    def test_without_a_condition_nothing_is_held(self, school, api, verb):
+        address = Address.objects.create(
+            organization=school.organization, name="a", recipient="x", street="y", city="z", country="ML"
+        )
+        url = f"/api/v1/addresses/{address.pk}/"
+        client = api(school.member)
+
+        def told(**headers: str) -> str:
+            with CaptureQueriesContext(connection) as asked:
+                answer = getattr(client, verb)(url, {"name": "b"}, headers=headers)
+            assert answer.status_code in {200, 204, 412}
+            return "; ".join(one["sql"] for one in asked)
+
+        assert re.findall("SAVEPOINT|FOR NO KEY UPDATE", told(**{"if-match": "x"}))[:2] == [
+            "SAVEPOINT",
+            "FOR NO KEY UPDATE",
+        ]
+        assert "SAVEPOINT" not in told()
 
     def test_what_the_reader_has_is_not_sent_again(self, school, api):
         url = f"{URL}{school.configuration.pk}/"

@@ -7,11 +7,12 @@ from django.test import Client, override_settings
 from rest_framework.test import APIClient
 
 from imager.accounts.tokens import AccessToken
+from imager.api.pages import Filters
 from tests import factories as make
 
 pytestmark = pytest.mark.django_db
 
-ORDERS = "/api/v1/orders/"
+ORDERS, CONFIGURATIONS = "/api/v1/orders/", "/api/v1/configurations/"
 KEYS = {"type", "title", "status", "code", "detail"}
 
 
@@ -53,6 +54,25 @@ def test_a_form_that_is_not_taken(member):
 def test_a_body_that_is_no_json(member, body):
     answer = Client().post(ORDERS, body, content_type="application/json", headers=member)
     assert told(answer, 400, answer.json()["code"])["code"] in {"parse_error", "invalid"}
+
+
+@pytest.mark.parametrize(
+    ("url", "body"),
+    [
+        (CONFIGURATIONS, r'{"name": "x", "contents": ["\u0000"]}'),
+        (CONFIGURATIONS, r'{"name": "x", "contents": ["\ud800"]}'),
+        (CONFIGURATIONS, r'{"name": "x", "organization": "\u0000"}'),
+    ],
+)
+def test_text_that_cannot_be_stored(member, url, body):
+    answer = Client().post(url, body, content_type="application/json", headers=member)
+    assert "zero byte" in told(answer, 400, "parse_error")["detail"]
+
+
+@pytest.mark.parametrize("body", [r'{"kind": "\ud800"}', r'{"\ud800": 1}'])
+def test_text_that_cannot_be_repeated(member, body):
+    answer = Client().post(ORDERS, body, content_type="application/json", headers=member)
+    assert "?" in str(told(answer, 400, "invalid")["errors"])
 
 
 def test_a_body_that_is_too_large(member):
@@ -128,3 +148,17 @@ class TestLimits:
         client = APIClient(headers={"authorization": f"Bearer {AccessToken.of(host.account)}"})
         answers = [client.get("/api/v1/hosts/me/assignments").status_code for _ in range(5)]
         assert answers == [200] * 5
+
+
+def test_a_list_makes_its_filters_once(member, monkeypatch):
+    made: list[object] = []
+    make_one = Filters.get_filterset
+
+    def counted(*args):
+        made.append(args)
+        return make_one(*args)
+
+    monkeypatch.setattr(Filters, "get_filterset", counted)
+    assert Client().get(ORDERS, {"status": "shipped"}, headers=member).status_code == 200
+    assert len(made) == 1
+    told(Client().get(ORDERS, {"status": "unheard-of"}, headers=member), 400, "invalid")
