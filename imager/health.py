@@ -11,11 +11,11 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from django.conf import settings
-from django.db.models import Count, Max, Min, Q
+from django.db.models import Count, Exists, Max, Min, OuterRef, Q
 from django.utils.translation import gettext_lazy as _
 
 from imager import clock
-from imager.accounts.models import Channel
+from imager.accounts.models import Channel, Organization
 from tasks_app import pulse
 from tasks_app.lifecycle import TaskStatus
 from tasks_app.models import Host, Outbox, Pulse, Stumble, Task
@@ -62,12 +62,10 @@ def _process(role: str) -> Callable[[datetime], str]:
 
 def _hosts(at: datetime) -> str:
     """In each channel that works, somebody of either kind must have been heard of lately."""
-    recent = Q(hosts__last_seen_at__gt=at - SILENT_AFTER, hosts__disabled=False)
-    heard = {
-        str(kind): Count("hosts", filter=recent & Q(hosts__kind=kind), distinct=True)
-        for kind in Host.Kind.values
-    }
-    wanted = Channel.objects.filter(active=True, organizations__active=True).annotate(**heard).distinct()
+    recent = Host.objects.filter(channel=OuterRef("pk"), last_seen_at__gt=at - SILENT_AFTER, disabled=False)
+    heard = {str(kind): Exists(recent.filter(kind=kind)) for kind in Host.Kind.values}
+    served = Exists(Organization.objects.filter(channel=OuterRef("pk"), active=True))
+    wanted = Channel.objects.filter(served, active=True).annotate(**heard)
     missing = [
         f"{channel.slug}: {Host.Kind(kind).label}"
         for channel in wanted

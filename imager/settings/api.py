@@ -2,7 +2,24 @@
 
 from __future__ import annotations
 
+import re
+from typing import Final
+
+from django.core.exceptions import ImproperlyConfigured
+
 from imager.env import env
+
+_RATE: Final = re.compile(r"[1-9][0-9]*/(s|sec|m|min|h|hour|d|day)")
+
+
+def _rate(name: str, default: str) -> str | None:
+    rate: str = env.str(name, default=default)
+    if rate and not _RATE.fullmatch(rate):
+        raise ImproperlyConfigured(
+            f"{name} is “{rate}”: write a number and a time, for example {default}, or nothing for no limit."
+        )
+    return rate or None
+
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
@@ -21,11 +38,11 @@ REST_FRAMEWORK = {
     ],
     "DEFAULT_THROTTLE_RATES": {
         # By network address, counted by all processes together; empty: no limit.
-        "login": env.str("API_RATE_LOGIN", default="60/min") or None,
-        "shop": env.str("API_RATE_SHOP", default="60/min") or None,
+        "login": _rate("API_RATE_LOGIN", "60/min"),
+        "shop": _rate("API_RATE_SHOP", "60/min"),
         # By account, or by address where nobody is logged in, by each web process for itself.
-        "user": env.str("API_RATE_USER", default="600/min") or None,
-        "anon": env.str("API_RATE_ANON", default="120/min") or None,
+        "user": _rate("API_RATE_USER", "600/min"),
+        "anon": _rate("API_RATE_ANON", "120/min"),
     },
     "EXCEPTION_HANDLER": "imager.api.problem",
     "NUM_PROXIES": env.int("TRUSTED_PROXIES", default=0),

@@ -31,7 +31,7 @@ CACHES = {
         "LOCATION": "accounts_cache",
         "OPTIONS": {"MAX_ENTRIES": 200_000},
     },
-    "throttle": {  # requests of each process: see imager/api/throttles.py
+    "throttle": {  # of each process: its requests (imager/api/throttles.py), and its health for seconds
         "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
         "LOCATION": "throttle",
         "OPTIONS": {"MAX_ENTRIES": 10_000},

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
 
 import pytest
-from django.db import OperationalError
+from django.core.cache import caches
+from django.db import OperationalError, connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from imager import health
@@ -30,6 +33,11 @@ WORKS = [
     "warehouse",
     "base_image",
 ]
+
+
+@pytest.fixture(autouse=True)
+def _unasked():
+    caches["throttle"].clear()
 
 
 @pytest.fixture
@@ -106,8 +114,10 @@ def test_a_channel_that_serves_nobody_needs_no_hosts(healthy):
     make.channel("spare")
     assert asked()[0] == 200
     gone = make.organization(channel=make.channel("gone"))
+    caches["throttle"].clear()
     assert asked()[1]["hosts"] is False
     Organization.objects.filter(pk=gone.pk).update(active=False)
+    caches["throttle"].clear()
     assert asked()[0] == 200
 
 
@@ -127,6 +137,25 @@ def test_a_few_questions_however_many_hosts(healthy, many, django_assert_num_que
         make.organization(channel=make.channel(f"c{_}"))
     with django_assert_num_queries(9):
         health.checks()
+
+
+def test_whoever_asks_without_pause_asks_the_database_once_in_five_seconds(
+    healthy, monkeypatch, django_assert_num_queries
+):
+    assert asked()[0] == 200
+    _late_mail()
+    with django_assert_num_queries(0):
+        assert asked()[0] == 200
+    real = time.time
+    monkeypatch.setattr(time, "time", lambda: real() + 5)
+    assert asked()[1]["mails"] is False
+
+
+def test_organizations_and_hosts_are_not_multiplied(healthy):
+    with CaptureQueriesContext(connection) as told:
+        health._hosts(timezone.now())
+    (one,) = told
+    assert "JOIN" not in one["sql"]
 
 
 def test_the_reasons_are_for_staff(school):

@@ -54,6 +54,13 @@ def test_secrets_come_from_files_and_each_is_known(name: str) -> None:
     assert [key for key in plain if key != "WAREHOUSE_KEY"] == []  # that one is the path of the TLS key
 
 
+@pytest.mark.parametrize("name", ["migrate", "web", "scheduler", "server-worker"])
+def test_every_setting_can_be_told(name: str) -> None:
+    assert SERVICES[name]["env_file"] == [{"path": "settings.env", "required": False}]
+    assert "settings.env" in (DOCKER / "README.md").read_text()
+    assert "/settings.env" in (DOCKER / ".gitignore").read_text().splitlines()
+
+
 def test_data_has_no_way_out_and_hosts_are_not_in_it() -> None:
     assert COMPOSE["networks"]["data"]["internal"] is True
     assert SERVICES["postgres"]["networks"] == ["data"]

@@ -44,6 +44,20 @@ def test_times_by_which_hosts_would_lose_their_work(environment):
     assert "must be at most half of TASK_LEASE" in refused.stderr
 
 
+@pytest.mark.parametrize("name", ["LOGIN", "SHOP", "USER", "ANON"])
+@pytest.mark.parametrize("rate", ["600 per minute", "0/min", "-1/min", "5/week", "5/min/day", "60"])
+def test_limits_that_every_request_would_break_on(name, rate):
+    refused = read(**{f"API_RATE_{name}": rate})
+
+    assert refused.returncode == 1
+    assert f"API_RATE_{name} is “{rate}”" in refused.stderr
+
+
+@pytest.mark.parametrize("rate", ["", "1/s", "600/min", "20000/day"])
+def test_limits_and_none(rate):
+    assert read(API_RATE_USER=rate).returncode == 0
+
+
 @pytest.mark.parametrize("name", ["REDIS_URL", "HOST_BROKER_URL"])
 def test_a_broker_whose_address_turns_our_checks_off(name):
     refused = read(**{name: "rediss://u:bell-secret@broker.example/0?ssl_cert_reqs=none"})
