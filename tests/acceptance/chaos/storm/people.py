@@ -31,6 +31,10 @@ CANCELS, DOUBLES, PULLS = 0.1, 0.3, 0.01
 TIMEOUT = 30
 
 
+class Refusal(Exception):
+    """The server says no to what is right, and would say so for ever."""
+
+
 class People:
     """Two threads: a member who orders, and an operator at the stations."""
 
@@ -81,6 +85,8 @@ class People:
         while not self._ended.wait(0.15):
             try:
                 turn()
+            except Refusal as error:
+                self.found.append(str(error))
             except AWAY as error:
                 self.did[f"{turn.__name__.strip('_')} broken off ({type(error).__name__})"] += 1
 
@@ -102,7 +108,7 @@ class People:
     def _place(self) -> None:
         kind = self.chance.choice(["physical", "physical", "virtual"])
         body: dict[str, Any] = {"configuration": self.sown["configuration"], "kind": kind}
-        body |= {"media": self.sown["media"][kind], "quantity": 1}
+        body |= {"media": self.sown["media"][kind], "quantity": 1, "confirm_duplicate": True}
         if kind == "physical":
             body |= {f"recipient_{field}": value for field, value in ADDRESS.items()}
             body["quantity"] = self.chance.choice([1, 1, 2, 3])
@@ -111,6 +117,8 @@ class People:
 
         def post() -> str:
             answer = self._post("orders/", json=body, headers={"Idempotency-Key": key})
+            if answer.status_code in range(400, 500):
+                raise Refusal(f"an order was refused: {answer.status_code} {answer.text[:200]}")
             if answer.status_code not in (200, 201):
                 raise requests.RequestException(f"{answer.status_code} {answer.text[:200]}")
             return str(answer.json()["id"])
