@@ -67,7 +67,7 @@ def _hosts(at: datetime) -> str:
     served = Exists(Organization.objects.filter(channel=OuterRef("pk"), active=True))
     wanted = Channel.objects.filter(served, active=True).annotate(**heard)
     missing = [
-        f"{channel.slug}: {Host.Kind(kind).label}"
+        f"{Host.Kind(kind).label} ({channel.slug})"
         for channel in wanted
         for kind in Host.Kind.values
         if not getattr(channel, kind)

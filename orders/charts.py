@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Final
 
+from django.utils.formats import number_format
+
 WIDTH: Final = 640
 LINE: Final = 26  # per row of a lying chart
 HEIGHT: Final = 200  # of the columns
 FOOT: Final = 24
 HEAD: Final = 18
-LABELS: Final = 230
+LABELS: Final = 270
 ROOM_FOR_VALUE: Final = 110
 MOST_LABELS: Final = 14
 
@@ -74,7 +76,7 @@ def columns(title: str, labels: Sequence[str], stacks: Sequence[Series], legend:
         if index % each == 0:
             texts.append(Text(middle, HEIGHT + FOOT - 6, label, "middle"))
         if totals[index] == top and totals[index]:
-            texts.append(Text(middle, _r(HEIGHT - totals[index] * scale - 5), f"{totals[index]:g}", "middle"))
+            texts.append(Text(middle, _r(HEIGHT - totals[index] * scale - 5), _said(totals[index]), "middle"))
     return Chart(title, WIDTH, HEIGHT + FOOT, bars, texts, list(legend) if len(legend) > 1 else [])
 
 
@@ -97,6 +99,11 @@ def rows(
     return Chart(
         title, WIDTH, max(LINE, len(labels) * LINE), bars, texts, list(legend) if len(legend) > 1 else []
     )
+
+
+def _said(number: float) -> str:
+    """As the language writes it."""
+    return str(number_format(int(number) if number == int(number) else number, force_grouping=True))
 
 
 def _r(number: float) -> float:

@@ -165,6 +165,7 @@ class ConfigurationForm(forms.ModelForm):  # type: ignore[type-arg]  # not gener
         if of:
             branding.leave_betas(self.instance, settings.BETA_FEATURES)
         features = settings.BETA_FEATURES if of and of.beta_is_active else {}
+        self.fields["variant"].choices = [("", _("the usual one")), *Configuration.Variant.choices]  # type: ignore[attr-defined]
         self.fields["beta_features"].choices = list(features.items())  # type: ignore[attr-defined]
         if not features:
             del self.fields["beta_features"]

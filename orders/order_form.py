@@ -21,6 +21,7 @@ from orders.recipients import LIMITS
 
 SEEN: Final = ("seen_units", "seen_hotspot", "seen_recipient", "seen_twin")
 RECIPIENT: Final = tuple(f"recipient_{field}" for field in services.Recipient.__dataclass_fields__)
+NEEDED: Final = ("recipient_name", "recipient_address", "recipient_city", "recipient_country")
 
 
 def _hidden() -> forms.CharField:
@@ -30,7 +31,9 @@ def _hidden() -> forms.CharField:
 class OrderForm(forms.Form):
     """What to order. The hidden key makes a form that is sent twice one order."""
 
-    configuration = forms.ModelChoiceField(Configuration.objects.none(), label=_("configuration"))
+    configuration = forms.ModelChoiceField(
+        Configuration.objects.none(), label=_("configuration"), empty_label=_("Choose a configuration")
+    )
     kind = forms.ChoiceField(
         label=_("kind"), choices=Order.Kind.choices, widget=forms.RadioSelect, initial=Order.Kind.PHYSICAL
     )
@@ -113,8 +116,10 @@ class OrderForm(forms.Form):
                 self.errors.pop(name, None)
                 data[name] = ""
             data["keep"] = False
-        elif not data.get("recipient_city") and "recipient_city" not in self.errors:
-            self.add_error("recipient_city", _("Needed to send the cards."))
+        else:
+            for name in NEEDED:
+                if not data.get(name) and name not in self.errors:
+                    self.add_error(name, _("Needed to send the cards."))
         if data.get("kind") == Order.Kind.VIRTUAL:
             self.errors.pop("address", None)
             data["address"] = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from allauth.mfa.base.forms import AuthenticateForm, ReauthenticateForm
+from allauth.mfa.webauthn.forms import AddWebAuthnForm, EditWebAuthnForm
 from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
@@ -104,3 +105,15 @@ class CodeAgainForm(ReauthenticateForm):  # type: ignore[misc]  # as above
         code: str = super().clean_code()
         second_factor.spend(self.authenticator, code)
         return code
+
+
+class KeyForm(AddWebAuthnForm):  # type: ignore[misc]  # as above
+    """A new passkey or security key, named in the language of the page."""
+
+    name = forms.CharField(label=_("name"), max_length=100, required=False)
+
+
+class KeyNameForm(EditWebAuthnForm):  # type: ignore[misc]  # as above
+    """Another name for a key."""
+
+    name = forms.CharField(label=_("name"), max_length=100)

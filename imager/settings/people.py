@@ -48,6 +48,8 @@ MFA_TOTP_TOLERANCE = 1
 MFA_FORMS = {
     "authenticate": "imager.accounts.forms.CodeForm",
     "reauthenticate": "imager.accounts.forms.CodeAgainForm",
+    "add_webauthn": "imager.accounts.forms.KeyForm",
+    "edit_webauthn": "imager.accounts.forms.KeyNameForm",
 }
 SECOND_FACTOR_FOR_STAFF = env.bool("SECOND_FACTOR_FOR_STAFF", default=False)  # nothing else works without
 ALLAUTH_TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXIES", default=0)

@@ -11,6 +11,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
+from imager.accounts.admin.filters import ValuesFilter
 from imager.accounts.admin.readonly import ReadOnly
 from imager.sizes import words as size_in_words
 from orders.catalogue import finding, syncing
@@ -71,7 +72,7 @@ class ContentAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic a
         "active",
         "missing_since",
     ]
-    list_filter = ["kind", "source", MissingFilter, LanguageFilter, "category"]
+    list_filter = ["kind", "source", MissingFilter, LanguageFilter, ("category", ValuesFilter)]
     search_fields = ["search", "ident"]
     formfield_overrides = {models.URLField: {"assume_scheme": "https"}}
     list_per_page = 50

@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from imager import clock
+from imager.accounts.admin.filters import ValuesFilter
 from imager.accounts.admin.links import links
 from imager.accounts.admin.readonly import ReadOnly
 from imager.accounts.visitor import visitor
@@ -95,7 +96,7 @@ class OrderAdmin(OrderActions, admin.ModelAdmin):  # type: ignore[type-arg]  # n
     list_display_links = ["number", "name"]
     list_filter = [
         "status",
-        "failed_stage",
+        ("failed_stage", ValuesFilter),
         "kind",
         "priority",
         "organization__channel",

@@ -10,9 +10,9 @@ from django.contrib.auth.decorators import login_required
 from django.core.exceptions import ValidationError
 from django.http import HttpResponse
 from django.shortcuts import render
-from django.utils.formats import date_format
+from django.utils.formats import date_format, number_format
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext
 from django.views.decorators.http import require_safe
 
 from imager import clock
@@ -85,7 +85,7 @@ def drawn(found: Figures) -> dict[str, charts.Chart]:
             _("Cards per month"),
             months,
             [[month.accepted for month in found.months], [month.bad for month in found.months]],
-            [_("verified"), _("bad")],
+            [pgettext("cards", "verified"), pgettext("cards", "bad")],
         ),
         "bytes": charts.columns(
             _("GB per month"), months, [[round(month.bytes / GB, 3) for month in found.months]], []
@@ -115,7 +115,7 @@ def drawn(found: Figures) -> dict[str, charts.Chart]:
             _("Hours at work"),
             [host.host for host in found.hosts],
             [[host.hours for host in found.hosts]],
-            [f"{host.hours:.1f} h" for host in found.hosts],
+            [f"{number_format(host.hours, 1)} h" for host in found.hosts],
             [],
         ),
     }

@@ -7,6 +7,7 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
+from imager.accounts.admin.readonly import TABLE
 from tasks_app import buses
 from tasks_app.buses import BusNote
 from tasks_app.models import Slot
@@ -14,6 +15,7 @@ from tasks_app.models import Slot
 
 class SlotInline(admin.TabularInline):  # type: ignore[type-arg]  # not generic at run time
     model = Slot
+    template = TABLE
     extra = 0
     readonly_fields = [
         "name",

@@ -1,19 +1,14 @@
-"""Staff in a real browser: a failed order, parcels, the admin in light and dark; real second factors."""
+"""Staff in a real browser: a failed order, parcels, the admin in light and dark."""
 
 from __future__ import annotations
 
-import re
-
 import pytest
-from allauth.mfa.models import Authenticator
-from allauth.mfa.totp.internal import auth as totp
 from playwright.sync_api import Page, expect
 
 from orders import desk
 from orders.models import Order
 from tests import factories as make
 from tests.browser.conftest import shoot
-from tests.factories import PASSWORD
 from workers.contract import Kind
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -111,89 +106,3 @@ def test_how_the_staff_side_looks(enter, school, line, scheme, width, complaints
         if not name.startswith("admin") and (over := wide(page)) > 0:
             too_wide[name] = over
     assert not too_wide
-
-
-def authenticator(page: Page) -> str:
-    """Chromium's own virtual authenticator: a key of this machine that verifies its user."""
-    session = page.context.new_cdp_session(page)
-    session.send("WebAuthn.enable")
-    options = {
-        "protocol": "ctap2",
-        "transport": "internal",
-        "hasResidentKey": True,
-        "hasUserVerification": True,
-        "isUserVerified": True,
-        "automaticPresenceSimulation": True,
-    }
-    made = session.send("WebAuthn.addVirtualAuthenticator", {"options": options})
-    return str(made["authenticatorId"])
-
-
-def prove(page: Page) -> None:
-    """The password once more, if the page asks for it."""
-    if "/reauthenticate/" in page.url:
-        page.fill("input[name=password]", PASSWORD)
-        page.click("main form button")
-
-
-def log_out(page: Page) -> None:
-    page.click(".menu summary")
-    page.click(".drop form button")
-    page.wait_for_url("**/accounts/**")
-
-
-def test_a_passkey_is_made_and_opens_the_account(enter, school):
-    page = enter(school.member)
-    authenticator(page)
-    page.goto("/accounts/2fa/webauthn/add/")
-    prove(page)
-    page.fill("input[name=name]", "This laptop")
-    if page.locator("input[name=passwordless]").count():
-        page.check("input[name=passwordless]")
-    shoot(page, "passkey-add")
-    page.click("main form button")
-    page.wait_for_url(re.compile("/accounts/2fa/"))
-    expect(page.locator("#messages")).to_contain_text("Security key added")
-    assert Authenticator.objects.filter(user=school.member, type="webauthn").count() == 1
-    shoot(page, "passkey-made")
-
-    log_out(page)
-    page.goto("/accounts/login/")
-    shoot(page, "passkey-login")
-    page.click("#passkey_login")
-    page.wait_for_url(re.compile(r":\d+/$"))
-    expect(page.locator(".menu .person")).to_contain_text(school.member.get_short_name())
-
-
-def test_a_code_of_an_app_is_asked_for(enter, school):
-    page = enter(school.member)
-    page.goto("/accounts/2fa/totp/activate/")
-    prove(page)
-    secret = page.locator("#authenticator_secret, input[readonly], code").first
-    key = secret.input_value() if secret.evaluate("e => 'value' in e") else secret.inner_text()
-    shoot(page, "totp-activate")
-    page.fill("input[name=code]", code_of(key))
-    page.click("main form button")
-    page.wait_for_url(re.compile("/accounts/2fa/"))
-    assert Authenticator.objects.filter(user=school.member, type="totp").exists()
-
-    log_out(page)
-    page.goto("/accounts/login/")
-    page.fill("input[name=login]", school.member.email)
-    page.fill("input[name=password]", PASSWORD)
-    page.click("main form button:not([form])")
-    page.wait_for_url("**/2fa/authenticate/**")
-    shoot(page, "totp-asked")
-    page.fill("input[name=code]", "000000")
-    page.click("main form button:not([formnovalidate])")
-    expect(page.locator(".errorlist").first).to_be_visible()
-    kept = Authenticator.objects.get(user=school.member, type="recovery_codes")
-    page.fill("input[name=code]", kept.wrap().get_unused_codes()[0])
-    page.click("main form button:not([formnovalidate])")
-    page.wait_for_url(re.compile(r":\d+/$"))
-
-
-def code_of(key: str) -> str:
-    """What an app shows now."""
-    counter = next(iter(totp.yield_hotp_counters_from_time()))
-    return str(totp.format_hotp_value(totp.hotp_value(key.replace(" ", ""), counter)))

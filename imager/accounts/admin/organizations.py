@@ -32,6 +32,7 @@ class OrganizationAdmin(_Organizations):
     list_filter = ("active", "limited", "channel", "language")
     list_select_related = ("channel",)
     search_fields = ("name", "slug", "email")
+    ordering = ("name",)  # the model's own is lost where rows are counted
     autocomplete_fields = ("channel",)
     prepopulated_fields = {"slug": ("name",)}
     readonly_fields = ("created_at", "balance", "elsewhere")

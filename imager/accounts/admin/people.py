@@ -9,8 +9,9 @@ from django.contrib.auth import admin as stock
 from django.contrib.auth import forms
 from django.db import transaction
 from django.db.models import QuerySet
-from django.forms import ModelForm
+from django.forms import ModelForm, SplitDateTimeField
 from django.http import HttpRequest
+from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
@@ -115,6 +116,14 @@ class UserAdmin(_Users):
         """The same for each, or for none."""
         for user in queryset.order_by("pk"):
             leaving.delete(user)
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Date and time have two fields, and each its name."""
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if isinstance(field, SplitDateTimeField):
+            for part, name in zip(field.widget.widgets, (_("date"), _("time")), strict=True):
+                part.attrs["aria-label"] = format_lazy("{}: {}", field.label, name)
+        return field
 
     @admin.display(description=_("elsewhere"))
     def elsewhere(self, user: User) -> str:

@@ -71,6 +71,12 @@ def test_the_same_form_sent_twice_is_one_order(member, filled):
     assert Order.objects.count() == 1
 
 
+def test_all_that_is_missing_is_said_at_once(member, filled):
+    needed = {f"recipient_{name}" for name in ("name", "address", "city", "country")}
+    answer = member.post(URL, filled(**dict.fromkeys(needed, "")))
+    assert answer.context["form"].errors.keys() == needed
+
+
 @pytest.mark.parametrize(
     ("field", "value", "words"),
     [

@@ -157,6 +157,19 @@ def test_no_page_asks_more_for_three_than_for_one(boss, school, line):
     assert {page: count for page, (count, _asked) in many.items() if count > MOST} == {}
 
 
+CHOSEN = [
+    (model._meta, name) for model, made in admin.site._registry.items() for name in made.autocomplete_fields
+]
+
+
+@pytest.mark.parametrize(("model", "name"), CHOSEN, ids=[f"{one.label}.{name}" for one, name in CHOSEN])
+def test_what_is_chosen_by_typing_is_found(boss, school, model, name):
+    chosen = {"app_label": model.app_label, "model_name": model.model_name, "field_name": name, "term": ""}
+    found = boss.get(reverse("admin:autocomplete"), chosen).json()["results"]
+    assert found
+    assert [one["text"] for one in found] == sorted(one["text"] for one in found)
+
+
 @pytest.mark.parametrize("label", NAMES)
 def test_every_list_is_made_to_be_used(label):
     """Columns, a way to narrow it, and no count of a whole table that grows with every order."""

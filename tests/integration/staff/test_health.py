@@ -78,7 +78,7 @@ FAULTS = {
     "scheduler": (_silent_scheduler, "silent for 5 min"),
     "ringer": (lambda: Pulse.objects.filter(role=pulse.RINGER).delete(), "never run"),
     "server_worker": (lambda: Pulse.objects.filter(role=pulse.SERVER_WORKER).delete(), "never run"),
-    "hosts": (lambda: Host.objects.filter(kind="writer").update(disabled=True), "main: writer"),
+    "hosts": (lambda: Host.objects.filter(kind="writer").update(disabled=True), "writer (main)"),
     "builds": (_late_build, "waits for 2 d 1 h"),
     "mails": (_late_mail, "1 wait for too long"),
     "stumbles": (

@@ -12,6 +12,7 @@ from django.core.exceptions import ValidationError
 from django.core.management import CommandError, call_command
 from django.db.models import F
 from django.test import Client
+from django.utils import translation
 
 from imager import clock
 from orders import charts
@@ -178,3 +179,10 @@ def test_a_chart_of_nothing_and_of_one():
     assert [(bar.tone, bar.height) for bar in one.bars] == [(1, 45.5), (1, 91.0), (2, 91.0)]
     assert one.bars[2].y + one.bars[2].height == one.bars[1].y  # stands upon the other
     assert charts.rows("x", [], [[]], [], []).bars == []
+
+
+def test_figures_in_charts_are_written_as_the_language_has_it():
+    highest = [[0.003], [5], [5.0], [1_234_567]]
+    with translation.override("fr"):
+        words = [charts.columns("x", ["a"], [series], []).texts[-1].words for series in highest]
+    assert words == ["0,003", "5", "5", "1\N{NO-BREAK SPACE}234\N{NO-BREAK SPACE}567"]

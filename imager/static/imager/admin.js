@@ -1,0 +1,17 @@
+"use strict";
+// What Django's choosers lack for readers: a role for their help, and the name of the field.
+
+function nameChooser(select) {
+  const label = select.labels[0];
+  const box = select.nextElementSibling?.querySelector(".select2-selection--single");
+  if (!label || !box) return;
+  label.id ||= `${select.id}_label`;
+  const value = box.querySelector(".select2-selection__rendered");
+  for (const wrong of ["role", "aria-readonly"]) value.removeAttribute(wrong);
+  box.setAttribute("aria-labelledby", `${label.id} ${value.id}`);
+}
+
+window.addEventListener("load", () => {
+  document.querySelectorAll("select.admin-autocomplete").forEach(nameChooser);
+  for (const help of document.querySelectorAll(".help-tooltip[aria-label]")) help.setAttribute("role", "img");
+});
