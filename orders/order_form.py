@@ -119,7 +119,7 @@ class OrderForm(forms.Form):
         else:
             for name in NEEDED:
                 if not data.get(name) and name not in self.errors:
-                    self.add_error(name, _("Needed to send the cards."))
+                    self.add_error(name, _("Needed to send the cards: fill it in."))
         if data.get("kind") == Order.Kind.VIRTUAL:
             self.errors.pop("address", None)
             data["address"] = None
