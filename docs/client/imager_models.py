@@ -989,7 +989,7 @@ class Delivery(BaseModel):
 
 
 class Desk(BaseModel):
-    priority: Annotated[str, Field(description='In a word.')]
+    priority: PriorityEnum
     notes: Annotated[int, Field(description='How many there are.')]
     offered: Offered
 
