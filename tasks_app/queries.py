@@ -38,7 +38,10 @@ AT_WORK: Final = (TaskStatus.QUEUED, TaskStatus.RUNNING)
 
 
 class OrderOfMedia(Order, Protocol):
-    """An order, and the media that its cards are."""
+    """An order, and the media that its cards are: all that this room reads of orders, in SQL too.
+
+    It stays there: a copy on each card would be a second truth, and grouping must happen in the database.
+    """
 
     @property
     def media_id(self) -> int: ...

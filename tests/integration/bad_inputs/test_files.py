@@ -7,10 +7,13 @@ import json
 import zipfile
 
 import pytest
+from django.core.files.base import ContentFile
+from django.core.files.storage import storages
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from orders.catalogue.syncing import look
-from orders.models import Source
+from orders.models import Configuration, Source
+from tests import factories as make
 from tests.feeds import many, opds, serving
 from tests.integration.bad_inputs.reading import of_api, of_page, short
 from tests.integration.bad_inputs.said import (
@@ -196,3 +199,18 @@ def test_feeds(db, keeps_nothing, body, sentence):
         library.body = body
         told = keeps_nothing(lambda: look(Source.ZIMS, library.url).words())
     assert told == sentence
+
+
+def test_what_is_kept_would_be_seen(school, keeps_nothing):
+    """The looking itself: a row, a value or a file more is no refusal."""
+
+    def file() -> str:
+        return storages["uploads"].save("stray/logo.png", ContentFile(b"x"))
+
+    def value() -> str:
+        return str(Configuration.objects.update(name="Changed"))
+
+    for deed in (lambda: str(make.address(school.organization)), value, file):
+        with pytest.raises(AssertionError):
+            keeps_nothing(deed)
+    storages["uploads"].delete("stray/logo.png")
