@@ -16,7 +16,7 @@ from tasks_app.models import Lot
 class LotAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
     """Brand and lot are what staff know; since when there are cards of it, the cards tell."""
 
-    list_display = ["__str__", "brand", "name", "written", "created_at"]
+    list_display = ["brand", "name", "written", "created_at"]
     search_fields = ["brand", "name"]
     fields = ["brand", "name", "written", "created_at"]
     readonly_fields = ["written", "created_at"]
