@@ -72,13 +72,18 @@ def readdress(order: Order, *, by: User, recipient: Recipient) -> Order:
     return order
 
 
-@transaction.atomic
 def recreate(order: Order, *, by: User, free: bool = True, key: str = "") -> Order:
-    """The same again, with the configuration and the contents of today; the old order stays as it is.
+    """See `recreate_once`."""
+    return recreate_once(order, by=by, free=free, key=key)[0]
 
-    It costs nothing unless `free` is false. The same `key` makes one, however often it comes.
-    Raises ValidationError by field, or IllegalMove when the
-    configuration was deleted or the order was made anonymous.
+
+@transaction.atomic
+def recreate_once(order: Order, *, by: User, free: bool, key: str) -> tuple[Order, bool]:
+    """The same again, with the configuration and the contents of today, and whether it is new.
+
+    The old order stays as it is. It costs nothing unless `free` is false. The same `key` makes one, however
+    often it comes. Raises ValidationError by field, IllegalMove when the configuration was deleted or the
+    order was made anonymous, or IdempotencyConflict.
     """
     order = flow.lock(order.pk)
     if order.configuration is None or order.configuration.deleted_at:
@@ -90,10 +95,22 @@ def recreate(order: Order, *, by: User, free: bool = True, key: str = "") -> Ord
         idempotency_key=key or None, request_digest=f"again {order.pk}",
     )  # fmt: skip
     if not created:
-        return again
+        return again, False
     _log(order, _("Made again as %(order)s.") % {"order": again}, by)
     _log(again, _("Made again from %(order)s, with the contents of today.") % {"order": order}, by)
-    return again
+    return again, True
+
+
+def offered(order: Order, *, to: User) -> dict[str, bool]:
+    """What can be done with the order now, by that person."""
+    over = order.status in FINAL
+    physical = order.kind == Order.Kind.PHYSICAL
+    return {
+        "note": to.has_perm("orders.add_ordernote"),
+        "prioritize": not over and to.has_perm("orders.prioritize_order"),
+        "readdress": physical and not over and to.has_perm("orders.readdress_order"),
+        "recreate": order.configuration_id is not None and to.has_perm("orders.add_order"),
+    }
 
 
 def _refuse_over(order: Order) -> None:

@@ -231,7 +231,7 @@ def _check(one: Configuration, contents: Iterable[Content]) -> None:
     try:
         one.clean_fields(exclude=["organization", "created_by", "updated_by"])
     except ValidationError as error:
-        errors = error.message_dict
+        errors = {name: [_first(name, one, each)] for name, each in error.error_dict.items()}
     if not one.admin_password:
         errors["admin_password"] = [
             _("The file holds no admin password (admin_account.password). Export it with passwords.")
@@ -243,6 +243,16 @@ def _check(one: Configuration, contents: Iterable[Content]) -> None:
         one.preload_bytes = draft.preload_bytes
     if errors:
         raise ValidationError(errors)
+
+
+def _first(name: str, one: Configuration, errors: list[ValidationError]) -> str:
+    """The first is our validator's, where there is one: what follows says the same in other words."""
+    first = errors[0]
+    if first.code != "invalid_choice":
+        return str(first.messages[0])
+    choices = cast("Field[Any, Any]", one._meta.get_field(name)).choices or []
+    words = {"value": str(getattr(one, name))[:60], "choices": ", ".join(str(key) for key, _label in choices)}
+    return _("“%(value)s” is none of %(choices)s. Choose one of them, or leave it out.") % words
 
 
 def _inner(data: Mapping[str, Any], name: str) -> Mapping[str, Any]:

@@ -64,7 +64,7 @@ def lines(address: str, postal_code: str, city: str) -> list[str]:
 
 def _error(field: str, value: str, *, needed: bool) -> str:
     if not value:
-        return _("Needed to send the cards.") if needed else ""
+        return _("Needed to send the cards: fill it in.") if needed else ""
     if field == "country" and value not in countries.CODES:
         return _("Not a country code. Use two capital letters, for example ML.")
     if len(value) > LIMITS[field]:

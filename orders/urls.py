@@ -6,6 +6,7 @@ from rest_framework.routers import SimpleRouter
 from orders.api import addresses as api_addresses
 from orders.api import configurations as api_configurations
 from orders.api import contents as api_contents
+from orders.api import desk as api_desk
 from orders.api import views as api_views
 from orders.views import (
     addresses,
@@ -26,6 +27,7 @@ from orders.views import pages as views
 
 router = SimpleRouter(use_regex_path=False)
 router.register("orders", api_views.OrderViewSet, basename="api-order")
+router.register("orders", api_desk.DeskViewSet, basename="api-desk")
 router.register("addresses", api_addresses.AddressViewSet, basename="api-address")
 router.register("configurations", api_configurations.ConfigurationViewSet, basename="api-configuration")
 router.register("uploads", api_configurations.UploadViewSet, basename="api-upload")

@@ -80,7 +80,9 @@ def wifi_password(value: str) -> None:
 def timezone_name(value: str) -> None:
     """An IANA time zone."""
     if value not in zoneinfo.available_timezones():
-        raise ValidationError(_("Unknown time zone. Example: Africa/Bamako"), "timezone")
+        raise ValidationError(
+            _("Unknown time zone. Choose one of the IANA list, for example Africa/Bamako."), "timezone"
+        )
 
 
 def country(value: str) -> None:
@@ -96,7 +98,7 @@ def content_url(value: str) -> None:
     except ValueError:  # brackets that hold no address
         parts = urlsplit("")
     if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ValidationError(_("An address that begins with https:// or http://."), "content_url")
+        raise ValidationError(_("Give an address that begins with https:// or http://."), "content_url")
     if parts.username or parts.password:
         raise ValidationError(_("An address without user name and password."), "content_url")
 

@@ -19,7 +19,6 @@ from django.utils.translation import ngettext
 
 from imager.api import Problem
 from imager.lifecycle import IllegalMove, LostRace
-from tasks_app.models import Host
 
 MOST: Final = 200  # at a time: each is done by itself, while the browser waits
 
@@ -34,16 +33,15 @@ class Asked(Protocol):
 
 @dataclass(frozen=True)
 class Question:
-    """What to ask. `action` is the admin's name of it; `hosts` are offered as a choice if there are any.
+    """What to ask. `action` is the admin's name of it.
 
-    `form` is made from what was sent (None at first) and the chosen.
+    `form`: what must be known first, made from what was sent (None at first) and the chosen.
     """
 
     action: str
     title: str
     warning: str
     verb: Callable[..., object]
-    hosts: QuerySet[Host] | None = None
     form: Callable[[Any, QuerySet[Any]], Asked] | None = None
 
 
@@ -55,29 +53,16 @@ def after_asking(
         words = _("At most %(limit)s at a time; you chose %(has)s. Filter the list, and go step by step.")
         of.message_user(request, words % {"limit": MOST, "has": count}, messages.ERROR)
         return None
-    if "confirmed" not in request.POST:
-        return _ask(of, request, chosen, question, question.form and question.form(None, chosen))
-    if question.form:
-        return _act_as_asked(of, request, chosen, question, question.form(request.POST, chosen))
-    arguments: dict[str, Any] = {}
-    if question.hosts is not None:
-        wanted = request.POST.get("host", "")
-        host = question.hosts.filter(pk=wanted).first() if wanted.isdecimal() and len(wanted) < 10 else None
-        if host is None:
-            of.message_user(request, _("Choose a host from the list."), messages.ERROR)
-            return _ask(of, request, chosen, question)
-        arguments["to"] = host
-    _act(of, request, chosen, lambda subject: question.verb(subject, **arguments))
-    return None
-
-
-def _act_as_asked(
-    of: ModelAdmin[Any], request: HttpRequest, chosen: QuerySet[Any], question: Question, form: Asked
-) -> HttpResponse | None:
-    if not form.is_valid():
+    confirmed = request.POST if "confirmed" in request.POST else None
+    form = question.form and question.form(confirmed, chosen)
+    if confirmed is None or (form is not None and not form.is_valid()):
         return _ask(of, request, chosen, question, form)
-    _act(of, request, chosen, lambda subject: question.verb(subject, **form.arguments(subject)))
+    _act(of, request, chosen, lambda subject: question.verb(subject, **_arguments(form, subject)))
     return None
+
+
+def _arguments(form: Asked | None, subject: Any) -> dict[str, Any]:
+    return {} if form is None else form.arguments(subject)
 
 
 def _ask(
@@ -85,7 +70,7 @@ def _ask(
     request: HttpRequest,
     chosen: QuerySet[Any],
     question: Question,
-    form: Asked | None = None,
+    form: Asked | None,
 ) -> HttpResponse:
     context = {
         **of.admin_site.each_context(request),

@@ -8,14 +8,14 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from django.conf import settings
-from django.db.models import Exists, OuterRef
+from django.db.models import Count, Exists, OuterRef, Q
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from imager import clock
 from tasks_app.lifecycle import OPEN, TaskStatus
 from tasks_app.models import Host, Slot, Task
-from tasks_app.places import count_of, with_places
+from tasks_app.places import with_places
 from tasks_app.presence import Presence, heard, presence
 from tasks_app.services.moving import Order
 from tasks_app.words import REASONS
@@ -92,7 +92,7 @@ def _backed_off(task: Task, at: datetime) -> Reason | None:
 
 
 def _why_not_built(task: Task, at: datetime) -> Reason:
-    busy = count_of(Task.objects.filter(host=OuterRef("pk"), status=TaskStatus.RUNNING))
+    busy = Count("tasks", filter=Q(tasks__status=TaskStatus.RUNNING))
     creators = list(Host.objects.filter(kind=Host.Kind.CREATOR, channel=task.channel_id).annotate(busy=busy))
     states = {host: presence(host, at) for host in creators}
     online = [host for host, state in states.items() if state == Presence.ONLINE]

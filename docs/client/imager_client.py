@@ -19,7 +19,9 @@ from typing import Any, Self, TypeVar
 import httpx
 from imager_models import (
     Configuration,
+    Desk,
     Media,
+    Note,
     Order,
     OrderDetail,
     OrderInputRequest,
@@ -89,6 +91,18 @@ class Imager:
         return self._ask(
             Configuration, "PATCH", f"configurations/{ident}/", json=_body(change), headers=headers
         )
+
+    def desk(self, order: uuid.UUID) -> Desk:
+        """For staff: an order's priority, and what can be done with it now."""
+        return self._ask(Desk, "GET", f"orders/{order}/desk/")
+
+    def notes(self, order: uuid.UUID) -> Iterator[Note]:
+        """For staff: what was written about an order, the oldest first."""
+        return self._all(Note, f"orders/{order}/notes/")
+
+    def note(self, order: uuid.UUID, text: str) -> Note:
+        """For staff: leave a note that members never see."""
+        return self._ask(Note, "POST", f"orders/{order}/notes/", json={"text": text})
 
     def _all(self, model: type[Model], path: str, **filters: str) -> Iterator[Model]:
         """Page by page, as far as the caller goes on."""

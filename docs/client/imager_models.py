@@ -345,6 +345,24 @@ class Move(BaseModel):
     at: AwareDatetime
 
 
+class Note(BaseModel):
+    id: int
+    at: AwareDatetime
+    by: str
+    text: Annotated[str, Field(title='Note')]
+
+
+class NoteInputRequest(BaseModel):
+    text: Annotated[str, Field(max_length=2000, min_length=1)]
+
+
+class Offered(BaseModel):
+    note: bool
+    prioritize: bool
+    readdress: bool
+    recreate: bool
+
+
 class RecipientEmail(RootModel[EmailStr]):
     root: Annotated[EmailStr, Field(max_length=254)] = ''
 
@@ -373,6 +391,17 @@ class PaginatedAddressList(BaseModel):
         AnyUrl | None, Field(examples=['http://api.example.org/accounts/?page=2'])
     ] = None
     results: list[Address]
+
+
+class PaginatedNoteList(BaseModel):
+    count: Annotated[int, Field(examples=[123])]
+    next: Annotated[
+        AnyUrl | None, Field(examples=['http://api.example.org/accounts/?page=4'])
+    ] = None
+    previous: Annotated[
+        AnyUrl | None, Field(examples=['http://api.example.org/accounts/?page=2'])
+    ] = None
+    results: list[Note]
 
 
 class PairOutput(BaseModel):
@@ -501,6 +530,16 @@ class PermitRequest(BaseModel):
     ] = None
 
 
+class PriorityEnum(StrEnum):
+    URGENT = 'urgent'
+    NORMAL = 'normal'
+    LOW = 'low'
+
+
+class PriorityInputRequest(BaseModel):
+    priority: PriorityEnum
+
+
 class ProgressRequest(BaseModel):
     done: Annotated[int, Field(ge=0, le=4611686018427387904)]
     total: Annotated[int | None, Field(ge=0, le=4611686018427387904)]
@@ -547,6 +586,30 @@ class Reason(BaseModel):
 
 class RecipeText(BaseModel):
     text: str
+
+
+class RecipientEmail2(RootModel[EmailStr]):
+    root: Annotated[EmailStr, Field(max_length=254)] = ''
+
+
+class RecipientEmail3(RootModel[str]):
+    root: Annotated[str, Field(max_length=0)]
+
+
+class RecipientInputRequest(BaseModel):
+    recipient_name: Annotated[str, Field(max_length=100)] = ''
+    recipient_email: RecipientEmail2 | RecipientEmail3 | None = None
+    recipient_phone: Annotated[str, Field(max_length=30)] = ''
+    recipient_address: Annotated[str, Field(max_length=1000)] = ''
+    recipient_postal_code: Annotated[str, Field(max_length=20)] = ''
+    recipient_city: Annotated[str, Field(max_length=100)] = ''
+    recipient_country: Annotated[
+        str, Field(description='ISO 3166, two capital letters.', max_length=2)
+    ] = ''
+
+
+class RecreateInputRequest(BaseModel):
+    free: bool = True
 
 
 class RefreshInputRequest(BaseModel):
@@ -925,6 +988,12 @@ class Delivery(BaseModel):
     outcome: DeliveryOutcomeEnum
 
 
+class Desk(BaseModel):
+    priority: PriorityEnum
+    notes: Annotated[int, Field(description='How many there are.')]
+    offered: Offered
+
+
 class Ended(BaseModel):
     cursor: str
     now: float
@@ -1006,6 +1075,15 @@ class OrderDetail(BaseModel):
 
 
 class OrderInputRequest(BaseModel):
+    recipient_name: Annotated[str, Field(max_length=100)] = ''
+    recipient_email: RecipientEmail | RecipientEmail1 | None = None
+    recipient_phone: Annotated[str, Field(max_length=30)] = ''
+    recipient_address: Annotated[str, Field(max_length=1000)] = ''
+    recipient_postal_code: Annotated[str, Field(max_length=20)] = ''
+    recipient_city: Annotated[str, Field(max_length=100)] = ''
+    recipient_country: Annotated[
+        str, Field(description='ISO 3166, two capital letters.', max_length=2)
+    ] = ''
     configuration: int
     kind: OrderKind
     media: int
@@ -1016,15 +1094,6 @@ class OrderInputRequest(BaseModel):
             description="Of the address book of the configuration's organization, instead of a recipient."
         ),
     ] = None
-    recipient_name: Annotated[str, Field(max_length=100)] = ''
-    recipient_email: RecipientEmail | RecipientEmail1 | None = None
-    recipient_phone: Annotated[str, Field(max_length=30)] = ''
-    recipient_address: Annotated[str, Field(max_length=1000)] = ''
-    recipient_postal_code: Annotated[str, Field(max_length=20)] = ''
-    recipient_city: Annotated[str, Field(max_length=100)] = ''
-    recipient_country: Annotated[
-        str, Field(description='ISO 3166, two capital letters.', max_length=2)
-    ] = ''
     expected_units: Annotated[
         int | None,
         Field(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -28,6 +29,8 @@ class BoundedJSON(JSONParser):
         _refuse_large(parser_context)
         try:
             body = super().parse(stream, media_type, parser_context)
+        except ParseError as error:
+            raise _no_json(error.__context__) from error
         except RecursionError:
             raise _too_deep() from None
         level = list(_nests([body]))
@@ -50,6 +53,16 @@ def _nests(outer: Any) -> Iterator[Any]:
     """The objects and lists in an object or a list."""
     inner = outer.values() if isinstance(outer, dict) else outer
     return (each for each in inner if isinstance(each, dict | list))
+
+
+def _no_json(reason: BaseException | None) -> ParseError:
+    text = _("The body is no JSON text. Send one object { … }.")
+    if isinstance(reason, json.JSONDecodeError):
+        text = _(
+            "The body is no JSON (line %(line)d, column %(column)d). Correct it there, and send it again."
+        )
+        text %= {"line": reason.lineno, "column": reason.colno}
+    return ParseError(text)
 
 
 def _too_deep() -> ParseError:

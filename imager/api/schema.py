@@ -12,7 +12,7 @@ REFUSALS: Final = {
     "404": "There is no such thing, or it belongs to somebody else.",
     "406": "Only JSON is given.",
     "409": "Not possible in the present state, or somebody else was first.",
-    "412": "Somebody else changed it since it was read: read it again.",
+    "412": "`changed`: it is not what `If-Match` names any more. `etag` is what it is now.",
     "413": "The body is too large.",
     "415": "Only JSON is taken.",
     "422": "The Idempotency-Key was used for another request.",

@@ -1,17 +1,40 @@
-"""Bodies that hold what they should, and nothing else."""
+"""Bodies that hold what they should, and say in whole sentences what is wrong with them."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Final
 
+from django.utils.translation import gettext as _
 from rest_framework import serializers
+from rest_framework.settings import api_settings
+
+from imager.api.sentences import in_sentences
+
+NAME: Final = 60  # characters of an unknown key that are told
 
 
-class Strict(serializers.Serializer[Any]):
-    """Refuses keys that it does not know: a misspelt key must not be lost in silence."""
+class Telling(serializers.Serializer[Any]):
+    """Refuses in our sentences; what it does not know it ignores."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        if not isinstance(data, Mapping):
+            told = _("Send one object { … } with the fields by their names.")
+            raise serializers.ValidationError({api_settings.NON_FIELD_ERRORS_KEY: [told]})
+        try:
+            return super().to_internal_value(data)
+        except serializers.ValidationError as error:
+            raise serializers.ValidationError(in_sentences(error.detail, self.fields)) from error
+
+
+class Strict(Telling):
+    """Refuses keys that it does not know, too: a misspelt key must not be lost in silence."""
 
     def to_internal_value(self, data: Any) -> Any:
         unknown = set(data) - set(self.fields) if isinstance(data, dict) else set()
         if unknown:
-            raise serializers.ValidationError({key: ["Unknown key."] for key in sorted(unknown)})
+            told = _("“%(field)s” is no key of this body: leave it out, or correct its spelling.")
+            raise serializers.ValidationError(
+                {key: [told % {"field": key[:NAME]}] for key in sorted(unknown)}
+            )
         return super().to_internal_value(data)

@@ -30,7 +30,9 @@ from orders.api.fields import whose
 from orders.differences import differences
 from orders.models import Configuration, ConfigurationVersion, Upload
 
-STALE = OpenApiResponse(description="Somebody else saved it since you read it; `version` is the newest.")
+STALE = OpenApiResponse(
+    description="`stale`: the `version` in the body is not the newest any more. The answer's `version` is."
+)
 NUMBER = OpenApiParameter("number", int, OpenApiParameter.PATH)
 JSON = extend_schema(request=serializers.SecretsSerializer, responses={200: OpenApiTypes.OBJECT})
 

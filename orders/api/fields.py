@@ -36,16 +36,21 @@ class ContentsField(serializers.Field[list[Content], Any, list[str], Any]):
 
     def to_internal_value(self, data: Any) -> list[Content]:
         if not isinstance(data, list) or not all(isinstance(ident, str) for ident in data):
-            raise serializers.ValidationError(_("A list of identifiers of the catalogue."))
+            raise serializers.ValidationError(_("Send a list of identifiers of the catalogue: [“…”, “…”]."))
         if len(data) > MAX_CONTENTS:
-            raise serializers.ValidationError(_("At most %(limit)s contents.") % {"limit": MAX_CONTENTS})
+            words = {"limit": MAX_CONTENTS, "has": len(data)}
+            raise serializers.ValidationError(
+                _("At most %(limit)s contents fit in a configuration; these are %(has)s. Leave some out.")
+                % words
+            )
         known = Content.objects.filter(ident__in=data).defer("package", "search")
         kept = self._kept()
         found = {one.ident: one for one in known if one.available or one.pk in kept}
         unknown = [ident for ident in data if ident not in found]
         if unknown:
             raise serializers.ValidationError(
-                _("Not in the catalogue: %(idents)s.") % {"idents": ", ".join(unknown[:10])}
+                _("Not in the catalogue: %(idents)s. Leave them out, or choose others.")
+                % {"idents": ", ".join(unknown[:10])}
             )
         return list(found.values())
 

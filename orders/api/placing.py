@@ -6,6 +6,7 @@ from typing import Any
 
 from django.core.exceptions import NON_FIELD_ERRORS
 from django.core.exceptions import ValidationError as Refused
+from django.utils.translation import gettext as _
 from rest_framework import status
 from rest_framework.exceptions import ValidationError
 from rest_framework.settings import api_settings
@@ -51,4 +52,5 @@ def _recipient(fields: dict[str, Any]) -> services.Recipient:
 def _changed(error: services.Changed) -> Problem:
     twin = error.now.twin
     facts = {"units": error.now.units, "duplicate_of": str(twin.pk) if twin else None}
-    return Problem(status.HTTP_409_CONFLICT, error.code, str(error), **facts)
+    told = _("%(what)s Nothing was ordered: look at it, then ask again.") % {"what": error}
+    return Problem(status.HTTP_409_CONFLICT, error.code, told, **facts)

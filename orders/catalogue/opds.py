@@ -61,9 +61,13 @@ def read(feed: IO[bytes], base: str) -> Iterator[Entry | Bad]:
                 told[element.tag.removeprefix(ATOM)] = (element.text or "").strip()
             root.clear()
     except ParseError as error:
-        raise FeedFault(f"it is no whole XML ({error}): cut off, or something else") from error
+        raise FeedFault(
+            f"it is no whole XML ({error}): cut off, or something else; the next look fetches it again"
+        ) from error
     except DefusedXmlException as error:
-        raise FeedFault("it declares a document type or entities, which no feed of a library does") from error
+        raise FeedFault(
+            "it declares a document type or entities, which no feed of a library does; name another address"
+        ) from error
     _check_whole(root, told, count)
 
 

@@ -105,7 +105,7 @@ def _fit(source: Source, entries: dict[str, Entry], known: dict[str, Known], tak
 def _refuse_less(source: Source, count: int, known: dict[str, Known], *, may_shrink: bool) -> None:
     before = sum(row.source == source and not row.missing_since for row in known.values())
     if not count:
-        raise FeedFault("it holds no entry that could be taken")
+        raise FeedFault("it holds no entry that could be taken; see whether its address is right")
     if before > FEW and count * 2 < before and not may_shrink:
         raise FeedFault(
             f"it holds {count} entries where {before} are known; "

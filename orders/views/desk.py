@@ -20,7 +20,6 @@ from imager.accounts.visitor import staff_only
 from imager.lifecycle import IllegalMove, LostRace
 from orders import checks, desk, queries
 from orders.address_form import country_choices
-from orders.lifecycle import FINAL
 from orders.models import Order, Priority
 from orders.recipients import LIMITS, Recipient
 from orders.views.visitor import Request, visitor
@@ -137,16 +136,11 @@ def facts(request: Request, order: Order) -> dict[str, object]:
     user = visitor(request)
     if not (user.is_staff and user.has_perm("orders.view_ordernote")):
         return {}
-    over = order.status in FINAL
-    physical = order.kind == Order.Kind.PHYSICAL
     return {
         "desk": {
             "notes": list(order.notes.all()),
             "priorities": Priority.choices,
             "key": uuid.uuid4(),  # a form that is sent twice makes one order
-            "can_note": user.has_perm("orders.add_ordernote"),
-            "can_prioritize": not over and user.has_perm("orders.prioritize_order"),
-            "can_readdress": physical and not over and user.has_perm("orders.readdress_order"),
-            "can_recreate": order.configuration_id is not None and user.has_perm("orders.add_order"),
+            **{f"can_{deed}": can for deed, can in desk.offered(order, to=user).items()},
         }
     }

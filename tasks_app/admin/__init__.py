@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tasks_app.admin import hosts, records, slots, tasks
+from tasks_app.admin import hosts, lots, records, slots, tasks
 
-__all__ = ["hosts", "records", "slots", "tasks"]
+__all__ = ["hosts", "lots", "records", "slots", "tasks"]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from workers.creator.guard import EVERYWHERE, Guard, Network, networks_of
+from workers.creator.oci.reference import is_registry
 from workers.errors import HostError
 
 OFFICIAL_BASES: Final = "https://drive.hotspot.kiwix.org/base/"
@@ -18,18 +19,23 @@ VARIABLES: Final = {
     "base_mirror": "IMAGER_BASE_MIRROR",
     "max_file": "IMAGER_MAX_FILE",
     "parallel": "IMAGER_PARALLEL",
+    "registry_mirrors": "IMAGER_REGISTRY_MIRRORS",
 }
 
 
 @dataclass(frozen=True)
 class Rules:
-    """`networks`: private ones that recipes may reach. `max_file`: bytes of one file, unpacked or not."""
+    """`networks`: private ones that recipes may reach. `max_file`: bytes of one file, unpacked or not.
+
+    `registry_mirrors`: pairs of a registry of container images, and who is asked instead.
+    """
 
     networks: tuple[Network, ...] = ()
     allow_files: bool = False
     base_mirror: str = OFFICIAL_BASES
     max_file: int = MAX_FILE
     parallel: int = PARALLEL
+    registry_mirrors: tuple[tuple[str, str], ...] = ()
 
     def guard(self) -> Guard:
         return Guard(self.networks)
@@ -58,6 +64,7 @@ def rules_of(
         base_mirror=mirror.rstrip("/") + "/",
         max_file=_positive("max_file", told.get("max_file", known.max_file)),
         parallel=min(_positive("parallel", told.get("parallel", known.parallel)), 32),
+        registry_mirrors=_mirrors(told.get("registry_mirrors")) or known.registry_mirrors,
     )
 
 
@@ -67,6 +74,23 @@ def _networks(value: object) -> tuple[Network, ...]:
         return networks_of(text)
     except ValueError as error:
         raise _bad(f"allow_networks: {error}; write for example 10.0.0.0/8, or all") from error
+
+
+def _mirrors(value: object) -> tuple[tuple[str, str], ...]:
+    """`ghcr.io=10.0.0.7:5000 …`, or a table of them."""
+    pairs = (
+        value.items()
+        if isinstance(value, dict)
+        else [each.partition("=")[::2] for each in str(value or "").split()]
+    )
+    found = tuple((str(registry), str(mirror)) for registry, mirror in pairs)
+    for pair in found:
+        if not all(map(is_registry, pair)):
+            raise _bad(
+                f"registry_mirrors: {'='.join(pair)!r} names no two registries; "
+                "write for example ghcr.io=registry.example:5000"
+            )
+    return found
 
 
 def _positive(name: str, value: object) -> int:

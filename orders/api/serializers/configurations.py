@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 from django.conf import settings
 from django.http import QueryDict
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from imager.accounts.models import Organization
-from imager.api.strict import Strict
+from imager.api.strict import Strict, Telling
 from orders import branding, describing, keeping, queries, sizes
 from orders.api.fields import ContentsField, whose
 from orders.models import UPLOADS, Configuration, ConfigurationVersion, Content, Upload
-
-LONG_PASSWORD: Final = gettext_lazy(
-    "The Wi-Fi password has 8 to 63 characters; this one has more. Shorten it."
-)
 
 
 @extend_schema_field({"type": "string"})
@@ -108,11 +103,7 @@ class ConfigurationSerializer(Strict, serializers.ModelSerializer[Configuration]
             "updated_at",
         ]
         extra_kwargs = {
-            "wifi_password": {
-                "write_only": True,
-                "trim_whitespace": False,
-                "error_messages": {"max_length": LONG_PASSWORD},
-            },
+            "wifi_password": {"write_only": True, "trim_whitespace": False},
             "admin_password": {"write_only": True, "trim_whitespace": False},
         }
 
@@ -175,7 +166,7 @@ class UploadSerializer(serializers.ModelSerializer[Upload]):
         read_only_fields = fields
 
 
-class UploadInputSerializer(serializers.Serializer[Upload]):
+class UploadInputSerializer(Telling):
     """`multipart/form-data`."""
 
     organization = Owner()
@@ -183,7 +174,7 @@ class UploadInputSerializer(serializers.Serializer[Upload]):
     file = serializers.FileField(allow_empty_file=True)
 
 
-class ImportSerializer(serializers.Serializer[Configuration]):
+class ImportSerializer(Telling):
     """`multipart/form-data`: a JSON file as it is exported, of at most 8 MiB."""
 
     organization = Owner()
@@ -197,7 +188,7 @@ class ImportedSerializer(serializers.Serializer[Any]):
     left_out = serializers.ListField(child=serializers.CharField(), read_only=True)
 
 
-class SecretsSerializer(serializers.Serializer[Any]):
+class SecretsSerializer(Telling):
     """Whether passwords shall be in it."""
 
     secrets = YesOrNo(default=False)
@@ -209,7 +200,7 @@ class RecipeTextSerializer(serializers.Serializer[Any]):
     text = serializers.CharField()
 
 
-class RestoreSerializer(serializers.Serializer[Any]):
+class RestoreSerializer(Telling):
     """`version`: the newest that you have seen."""
 
     version = serializers.IntegerField(required=False, min_value=0, max_value=2**31 - 1)

@@ -8,6 +8,7 @@ from typing import Any
 from django.db.models import QuerySet
 from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
@@ -23,6 +24,8 @@ from orders.services import MAX_TRACKING
 from tasks_app import queries as tasks
 from tasks_app.api.serializers import TroubleSerializer
 from tasks_app.models import Card
+
+NO_COUNTRY = gettext_lazy("Not a country code. Use two capital letters, for example ML.")
 
 
 @extend_schema_field(int)
@@ -43,7 +46,25 @@ class VisibleAddress(serializers.PrimaryKeyRelatedField[Address]):
         return visible_addresses(request.user) if request else Address.objects.none()
 
 
-class OrderInputSerializer(Strict):
+class RecipientInputSerializer(Strict):
+    """Where cards go."""
+
+    recipient_name = serializers.CharField(default="", allow_blank=True, max_length=100)
+    recipient_email = serializers.EmailField(default="", allow_blank=True, max_length=254)
+    recipient_phone = serializers.CharField(default="", allow_blank=True, max_length=30)
+    recipient_address = serializers.CharField(default="", allow_blank=True, max_length=1000)
+    recipient_postal_code = serializers.CharField(default="", allow_blank=True, max_length=20)
+    recipient_city = serializers.CharField(default="", allow_blank=True, max_length=100)
+    recipient_country = serializers.CharField(
+        default="",
+        allow_blank=True,
+        max_length=2,
+        help_text="ISO 3166, two capital letters.",
+        error_messages={"max_length": NO_COUNTRY},
+    )
+
+
+class OrderInputSerializer(RecipientInputSerializer):
     """What to order. Cards need a recipient; downloads have the quantity 1."""
 
     configuration = VisibleConfiguration()
@@ -54,15 +75,6 @@ class OrderInputSerializer(Strict):
         required=False,
         allow_null=True,
         help_text="Of the address book of the configuration's organization, instead of a recipient.",
-    )
-    recipient_name = serializers.CharField(default="", allow_blank=True, max_length=100)
-    recipient_email = serializers.EmailField(default="", allow_blank=True, max_length=254)
-    recipient_phone = serializers.CharField(default="", allow_blank=True, max_length=30)
-    recipient_address = serializers.CharField(default="", allow_blank=True, max_length=1000)
-    recipient_postal_code = serializers.CharField(default="", allow_blank=True, max_length=20)
-    recipient_city = serializers.CharField(default="", allow_blank=True, max_length=100)
-    recipient_country = serializers.CharField(
-        default="", allow_blank=True, max_length=2, help_text="ISO 3166, two capital letters."
     )
     expected_units = serializers.IntegerField(
         required=False,

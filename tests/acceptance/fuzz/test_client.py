@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from imager.demo.seeds import MEMBER
+from imager.demo.seeds import MEMBER, STAFF
 
 pytestmark = pytest.mark.acceptance
 
@@ -51,6 +51,18 @@ def test_whoever_is_late_is_told(client, seeds):
         client.change(configuration.id, PatchedConfigurationRequest(name="Second"), tag=tag)
     assert (refused.value.problem.status, refused.value.problem.code) == (412, "changed")
     assert client.configuration(seeds.configuration)[0].name == "First"
+
+
+def test_staff_leave_a_note_that_members_do_not_read(client, line, seeds):
+    from imager_client import Imager, Refused
+
+    order = client.place(wish(client, seeds)).id
+    with Imager(line.url, STAFF, seeds.passwords[STAFF]) as staff:
+        staff.note(order, "paid by cheque")
+        assert [note.text for note in staff.notes(order)] == ["paid by cheque"]
+        assert (staff.desk(order).priority.value, staff.desk(order).notes) == ("normal", 1)
+    with pytest.raises(Refused, match="403"):
+        client.desk(order)
 
 
 def test_a_token_is_exchanged_before_it_ends(client):

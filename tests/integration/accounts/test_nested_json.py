@@ -41,7 +41,7 @@ def test_a_body_of_the_most_levels_is_read():
     answer = client_of(make.user()).post("/api/v1/orders/", nested(DEEPEST), content_type="application/json")
 
     assert answer.status_code == 400
-    assert "Invalid data" in str(answer.json()["errors"])
+    assert "Send one object" in str(answer.json()["errors"])
 
 
 @pytest.mark.parametrize("part", ["header", "payload"])

@@ -192,6 +192,13 @@ BODIES: dict[str, Callable[[World], dict[str, Any]]] = {
         "media": world.school.download.pk,
         "confirm_duplicate": True,
     },
+    "POST /orders/{id}/notes/": lambda world: {"text": "paid"},
+    "POST /orders/{id}/prioritize/": lambda world: {"priority": "urgent"},
+    "POST /orders/{id}/readdress/": lambda world: {
+        "recipient_name": "Awa Diop",
+        "recipient_address": "Rue 17",
+        "recipient_country": "ML",
+    },
     "POST /orders/{id}/ship/": lambda world: {"tracking": "by hand"},
     "POST /configurations/": lambda world: {"name": "New", "admin_password": "secret-word"},
     "POST /addresses/": lambda world: {**ADDRESS},

@@ -69,9 +69,8 @@ def test_text_that_cannot_be_stored(member, url, body):
     assert "zero byte" in told(answer, 400, "parse_error")["detail"]
 
 
-@pytest.mark.parametrize("body", [r'{"kind": "\ud800"}', r'{"\ud800": 1}'])
-def test_text_that_cannot_be_repeated(member, body):
-    answer = Client().post(ORDERS, body, content_type="application/json", headers=member)
+def test_text_that_cannot_be_repeated(member):
+    answer = Client().post(ORDERS, r'{"\ud800": 1}', content_type="application/json", headers=member)
     assert "?" in str(told(answer, 400, "invalid")["errors"])
 
 

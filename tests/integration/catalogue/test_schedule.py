@@ -5,8 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.contrib.auth.models import Permission
 
 from imager import clock
+from imager.accounts.models import Role
 from orders.catalogue import syncing
 from orders.models import Content, Feed, Source
 from tasks_app import followers, outbox
@@ -72,6 +74,19 @@ def test_staff_ask_at_once(client, followed, school_staff):
     assert "its server answers 503" in page.text
     body = {"action": "look_now", "_selected_action": [Feed.objects.get().pk]}
     assert "looks at it in a moment" in client.post("/admin/orders/feed/", body, follow=True).text
+    assert len(asked()) == 1
+
+
+def test_who_may_only_see_a_feed_has_nobody_look_at_it(client, db):
+    Feed.objects.create(source=Source.ZIMS)
+    looker = make.user(role=Role.STAFF)
+    looker.user_permissions.add(Permission.objects.get(codename="view_feed"))
+    client.force_login(looker)
+    body = {"action": "look_now", "_selected_action": [Feed.objects.get().pk]}
+    assert "look_now" not in client.post("/admin/orders/feed/", body, follow=True).text
+    assert not asked()
+    looker.user_permissions.add(Permission.objects.get(codename="change_feed"))
+    client.post("/admin/orders/feed/", body)
     assert len(asked()) == 1
 
 

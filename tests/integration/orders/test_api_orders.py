@@ -59,45 +59,6 @@ def test_placing(school, api):
     assert [content["title"] for content in answer.data["contents"]] == ["Gutenberg", "Wikipedia"]
 
 
-@pytest.mark.parametrize(
-    ("fields", "named"),
-    [
-        ({"quantity": 0}, "quantity"),
-        ({"quantity": 11}, "quantity"),
-        ({"quantity": "many"}, "quantity"),
-        ({"quantity": None}, "quantity"),
-        ({"quantity": 10**30}, "quantity"),
-        ({"kind": "punched"}, "kind"),
-        ({"kind": "virtual"}, "media"),
-        ({"media": 999999}, "media"),
-        ({"media": "x"}, "media"),
-        ({"configuration": 999999}, "configuration"),
-        ({"configuration": None}, "configuration"),
-        ({"recipient_country": "XX"}, "recipient_country"),
-        ({"recipient_country": ""}, "recipient_country"),
-        ({"recipient_name": "\0"}, "recipient_name"),
-        ({"recipient_email": "x"}, "recipient_email"),
-        ({"status": "shipped"}, "status"),
-        ({"organization": "other"}, "organization"),
-        ({"recipe": "base: x"}, "recipe"),
-        ({"created_by": 1}, "created_by"),
-    ],
-)
-def test_bad_bodies_are_refused_by_field(school, api, fields, named):
-    answer = api(school.member).post(URL, body(school, **fields))
-
-    assert answer.status_code == 400, answer.data
-    assert answer["Content-Type"] == "application/problem+json"
-    assert named in answer.data["errors"]
-    assert answer.data["code"] == "invalid"
-    assert Order.objects.count() == 0
-
-
-@pytest.mark.parametrize("data", [[], "x", None, 5])
-def test_bodies_that_are_no_objects(school, api, data):
-    assert api(school.member).post(URL, data).status_code == 400
-
-
 def test_errors_of_the_whole_order(school, api, settings):
     settings.BASE_IMAGE_URL = ""
 

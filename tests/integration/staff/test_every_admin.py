@@ -26,7 +26,7 @@ from imager.accounts.models import Invitation, User
 from orders import desk
 from orders.models import Address, Content, Feed, Media, Source
 from tasks_app import outbox
-from tasks_app.models import RefusedReport, Slot, SlotEvent, Stumble
+from tasks_app.models import Lot, RefusedReport, Slot, SlotEvent, Stumble
 from tests import factories as make
 from tests.integration.orders.conftest import Line, School
 from warehouse.models import Warehouse
@@ -67,6 +67,7 @@ MORE = {
     "tasks_app.Stumble": lambda n: Stumble.objects.create(
         job="ring", subject=str(n), not_before=timezone.now()
     ),
+    "tasks_app.Lot": lambda n: Lot.objects.create(brand="Sure", name=f"l{n}"),
     "tasks_app.Outbox": lambda n: outbox.post("mail", dedupe=f"x{n}", payload={}),
 }
 
@@ -186,5 +187,5 @@ SMALL = {
     "accounts.Channel", "accounts.Organization", "auth.Group", "orders.Media", "tasks_app.Host",
     "warehouse.Warehouse", "tasks_app.Slot", "tasks_app.Stumble", "accounts.User", "accounts.Invitation",
     "orders.Address", "orders.Feed",
-    "orders.Configuration", "tasks_app.SlotEvent",
+    "orders.Configuration", "tasks_app.SlotEvent", "tasks_app.Lot",
 }  # fmt: skip

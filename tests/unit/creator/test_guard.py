@@ -6,6 +6,7 @@ from workers.creator.guard import EVERYWHERE, Guard, networks_of
 from workers.creator.http import Seen
 from workers.creator.inputs import Told
 from workers.creator.mirrors import BadMetalink, described_by, read_metalink, told_by
+from workers.creator.oci.reference import parse
 from workers.creator.rules import OFFICIAL_BASES, rules_of
 from workers.errors import HostError, JobError
 
@@ -69,6 +70,25 @@ def test_rules_come_from_the_host():
     assert (rules.base_mirror, rules.max_file, rules.parallel) == ("http://near.example/b/", 1000, 32)
     assert rules.guard().permits("10.0.0.1")
     assert not rules.allow_files
+    assert rules.registry_mirrors == ()
+
+
+@pytest.mark.parametrize(
+    ("table", "environ"),
+    [
+        ({}, {"IMAGER_REGISTRY_MIRRORS": "ghcr.io=10.0.0.7:5000 docker.io=near.example"}),
+        ({"registry_mirrors": {"ghcr.io": "10.0.0.7:5000", "docker.io": "near.example"}}, {}),
+    ],
+)
+def test_mirrors_are_asked_for_images_that_keep_their_names(table, environ):
+    mirrors = dict(rules_of(table, environ).registry_mirrors)
+    one, two, other = (parse(ident).at(mirrors) for ident in ("ghcr.io/o/p:1", "alpine:3", "quay.io/o/p:1"))
+    assert (one.url, one.loaded_as) == ("https://10.0.0.7:5000/v2/o/p", "ghcr.io/o/p:1")
+    assert (two.url, str(two)) == (
+        "https://near.example/v2/library/alpine",
+        "docker.io/library/alpine:3",
+    )
+    assert other == parse("quay.io/o/p:1")
 
 
 @pytest.mark.parametrize(
@@ -79,6 +99,8 @@ def test_rules_come_from_the_host():
         ({"base_mirror": "/srv"}, "must begin with https://"),
         ({"max_file": 0}, "above 0"),
         ({"parallel": "many"}, "above 0"),
+        ({"registry_mirrors": "ghcr.io"}, "registry_mirrors: 'ghcr.io=' names no two registries"),
+        ({"registry_mirrors": {"ghcr.io": "http://x"}}, "write for example ghcr.io=registry.example:5000"),
         ({"paralel": 1}, "unknown settings: paralel"),
     ],
 )

@@ -34,12 +34,12 @@ class Puller:
         self._known: dict[str, Image] = {}
 
     def look(self, image: OciImage) -> Told:
-        name = parse(image.ident)
+        name = self._name(image)
         found = self._image(name)
         return Told(_tar_size(found, name), found.digest)
 
     def pour(self, image: OciImage, sink: Sink, tell: Tell) -> Fetched:
-        name = parse(image.ident)
+        name = self._name(image)
         found = self._image(name)
         tar = _Tar(sink, tell, str(name), self._fetcher.rules.max_file)
         tar.file("manifest.json", _index_page(found, name))
@@ -50,6 +50,9 @@ class Puller:
                 written.add(layer.hex)
                 self._bring(tar, name, layer, diff_id)
         return tar.close()
+
+    def _name(self, image: OciImage) -> Reference:
+        return parse(image.ident).at(dict(self._fetcher.rules.registry_mirrors))
 
     def _bring(self, tar: _Tar, name: Reference, layer: Blob, diff_id: str) -> None:
         """One layer into the tar: as it is, but zstd unpacked."""

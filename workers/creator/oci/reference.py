@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Final
 
 from workers.errors import JobError
@@ -20,12 +21,13 @@ _REGISTRY: Final = re.compile(r"(?:[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*|\[[0-9a-fA-
 
 @dataclass(frozen=True)
 class Reference:
-    """`registry/repository:tag@digest`; a digest goes before the tag."""
+    """`registry/repository:tag@digest`; a digest goes before the tag. `mirror`: who is asked instead."""
 
     registry: str
     repository: str
     tag: str
     digest: str
+    mirror: str = ""
 
     def __str__(self) -> str:
         tag = f":{self.tag}" if self.tag else ""
@@ -45,9 +47,18 @@ class Reference:
     @property
     def url(self) -> str:
         """The registry's API for this repository; plain HTTP only on this machine, as docker does it."""
-        server = _HUB_SERVER if self.registry == HUB else self.registry
+        server = self.mirror or (_HUB_SERVER if self.registry == HUB else self.registry)
         scheme = "http" if is_loopback(f"http://{server}") else "https"
         return f"{scheme}://{server}/v2/{self.repository}"
+
+    def at(self, mirrors: Mapping[str, str]) -> Reference:
+        """The same image, asked for at its registry's mirror if there is one."""
+        return replace(self, mirror=mirrors.get(self.registry, ""))
+
+
+def is_registry(name: str) -> bool:
+    """Whether it is a registry's name as it stands in an image's: `ghcr.io`, `10.0.0.7:5000`."""
+    return _REGISTRY.fullmatch(name) is not None
 
 
 def parse(ident: str) -> Reference:

@@ -1,0 +1,36 @@
+"""Lots of cards: entered at the station or here, spelt right here, and never lost."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Count, QuerySet
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+
+from tasks_app.models import Lot
+
+
+@admin.register(Lot)
+class LotAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
+    """Brand and lot are what staff know; since when there are cards of it, the cards tell."""
+
+    list_display = ["brand", "name", "written", "created_at"]
+    search_fields = ["brand", "name"]
+    fields = ["brand", "name", "written", "created_at"]
+    readonly_fields = ["written", "created_at"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Lot]:
+        """With how many cards were begun."""
+        lots: QuerySet[Lot] = super().get_queryset(request)
+        return lots.annotate(cards_begun=Count("cards"))
+
+    def has_delete_permission(self, request: HttpRequest, obj: Lot | None = None) -> bool:  # Django's
+        """Cards and stations keep of which lot they were."""
+        return False
+
+    @admin.display(description=_("cards"), ordering="cards_begun")
+    def written(self, lot: Any) -> int:
+        """How many were begun; of a new one, none."""
+        return getattr(lot, "cards_begun", 0)
