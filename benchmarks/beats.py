@@ -87,6 +87,7 @@ def rung(line: Line, seeds: Seeds, hosts: list[Simulated], rounds: int) -> dict[
         "orders_placed": orders.placed,
         "orders_refused": orders.refused,
         "statuses": came["statuses"],
+        "worst_seconds": worst_seconds(came["dues"], latencies),
         **usage.between(before, after),
         "load_generator": {
             "cpu_percent_of_one_core": round(100 * came["cpu"] / (EVERY * (rounds + 1)), 1),
@@ -96,6 +97,15 @@ def rung(line: Line, seeds: Seeds, hosts: list[Simulated], rounds: int) -> dict[
     }
     print(f"{len(hosts)} hosts: p99 {figures['p99_ms']} ms, {figures['cpu_percent']} % CPU", flush=True)
     return {**figures, "holds": holds(figures)}
+
+
+def worst_seconds(dues: list[float], latencies: list[float]) -> dict[str, float]:
+    """The longest wait in ms of each of the three worst seconds: one stall, or slow all the time?"""
+    longest: dict[int, float] = {}
+    for due, latency in zip(dues, latencies, strict=True):
+        longest[int(due)] = max(longest.get(int(due), 0.0), latency)
+    worst = sorted(longest, key=lambda second: -longest[second])[:3]
+    return {str(second): round(longest[second] * 1000, 1) for second in worst}
 
 
 def answered(statuses: dict[str, int]) -> int:

@@ -120,10 +120,10 @@ def run(*words: str) -> str:
     return subprocess.run(words, check=True, capture_output=True, text=True).stdout.strip()
 
 
-def loop_mount(image: Path, payload: Path, size: int) -> None:
+def loop_mount(image: Path, payload: Path, size: int, inodes: int) -> None:
     with image.open("wb") as file:
         file.truncate(size)
-    run(find_program("mke2fs"), "-q", "-F", "-t", "ext4", "-N", "40000", str(image))
+    run(find_program("mke2fs"), "-q", "-F", "-t", "ext4", "-N", str(inodes), str(image))
     device = run("losetup", "-f", "--show", "--direct-io=on", str(image))
     mount = image.with_suffix(".mount")
     mount.mkdir()
@@ -139,8 +139,9 @@ def loop_mount(image: Path, payload: Path, size: int) -> None:
     sync(image)
 
 
-def mke2fs_d(image: Path, payload: Path, size: int) -> None:
-    options = ["-q", "-F", "-t", "ext4", "-N", "40000", "-d", str(payload), str(image), f"{size // 1024}k"]
+def mke2fs_d(image: Path, payload: Path, size: int, inodes: int) -> None:
+    options = ["-q", "-F", "-t", "ext4", "-N", str(inodes), "-d", str(payload)]
+    options += [str(image), f"{size // 1024}k"]
     run(find_program("mke2fs"), *options)
     sync(image)
 
@@ -209,7 +210,9 @@ def bench(folder: Path, size: int, small: int, rounds: int) -> dict[str, object]
     make_payload(payload, size, small)
     files = files_of(payload)
     total = sum(length for _, _, length in files)
-    room = smallest_size(Load.of((name, length) for name, _, length in files).with_room(10))
+    load = Load.of((name, length) for name, _, length in files).with_room(10)
+    room = smallest_size(load)
+    given = (payload, room, inodes_for(room, load))
     seconds: dict[str, list[float]] = {}
 
     def once(name: str, work: Callable[[], object], *, after: Callable[[], object] = lambda: None) -> None:
@@ -230,9 +233,9 @@ def bench(folder: Path, size: int, small: int, rounds: int) -> dict[str, object]
         once("fill", lambda: fill(out, files, hashing=False))
         once("cp", lambda: copied(payload, out))
         once("build", whole, after=lambda: extra.append(out.stat().st_blocks * 512 / total - 1))
-        once("mke2fs", lambda: mke2fs_d(out, payload, room))
+        once("mke2fs", lambda: mke2fs_d(out, *given))
         if os.geteuid() == 0:
-            once("loop_mount", lambda: loop_mount(out, payload, room))
+            once("loop_mount", lambda: loop_mount(out, *given))
     new_image(out, base, files)
     fill(out, files, hashing=False)
     packs = [packing(out, folder / "packed") for _ in range(rounds)]

@@ -55,6 +55,7 @@ class Load:
         self._selector = selectors.EpollSelector()
         self._open: set[Host] = set()  # those that wait for an answer
         self.latencies: list[float] = []
+        self.dues: list[float] = []  # when each of them was due
         self.lateness: list[float] = []  # of the sending itself, where the connection was free: our own fault
         self.statuses: Counter[str] = Counter()
         self.connections = 0
@@ -136,6 +137,7 @@ class Load:
         if shot and shot.counts:
             self.statuses[status] += 1
             self.latencies.append(time.monotonic() - self._start - shot.due)
+            self.dues.append(shot.due)
         if host.waiting:
             self._ask(host, host.waiting.popleft())
 
@@ -184,8 +186,13 @@ def main(plan_file: str) -> None:
     load.run()
     after = resource.getrusage(resource.RUSAGE_SELF)
     used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    came = {"latencies": load.latencies, "lateness": load.lateness, "statuses": load.statuses}
-    json.dump({**came, "cpu": used, "connections": load.connections}, sys.stdout)
+    came = {
+        "latencies": load.latencies,
+        "dues": load.dues,
+        "lateness": load.lateness,
+        "statuses": load.statuses,
+    }
+    json.dump({**came, "statuses": load.statuses, "cpu": used, "connections": load.connections}, sys.stdout)
 
 
 if __name__ == "__main__":

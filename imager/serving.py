@@ -13,7 +13,7 @@ KEPT = 20_000  # connections of one process, at most: 10,000 hosts with two work
 SPARE = 256  # files that are no connections: modules, database, logs
 
 keepalive = 75  # seconds; more than the longest pause between two beats, with its jitter
-worker_class = "gthread"
+worker_class = "imager.kept.Worker"
 threads = 8
 if Path("/dev/shm").is_dir():  # noqa: S108  # gunicorn makes a file of its own there
     worker_tmp_dir = "/dev/shm"  # noqa: S108  # it touches it with every turn of its loop: that is no disk's work

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from django.conf import settings
-from django.db.models import Count, Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
@@ -16,11 +16,12 @@ from imager import clock
 from tasks_app.lifecycle import OPEN, TaskStatus
 from tasks_app.models import Host, Slot, Task
 from tasks_app.places import with_places
-from tasks_app.presence import Presence, heard, presence
+from tasks_app.presence import Presence, heard, online, presence
 from tasks_app.services.moving import Order
 from tasks_app.words import REASONS
 from workers.contract import Kind
 
+NAMED: Final = 20  # hosts in one sentence
 ASIDE: Final = {Presence.DISABLED: "host_disabled", Presence.DRAINING: "host_draining"}
 
 
@@ -40,7 +41,7 @@ class Reason:
 
 
 def why_waiting(order: Order) -> list[Reason]:
-    """What keeps the order's open tasks from going on; nothing for those that do. At most four queries."""
+    """What keeps the order's open tasks from going on; nothing for those that do. At most five queries."""
     mine = with_places(Task.objects.filter(order_id=order.pk, status__in=OPEN))
     tasks = list(mine.select_related("host", "channel").order_by("kind", "unit"))
     if not tasks:
@@ -92,18 +93,21 @@ def _backed_off(task: Task, at: datetime) -> Reason | None:
 
 
 def _why_not_built(task: Task, at: datetime) -> Reason:
-    busy = Count("tasks", filter=Q(tasks__status=TaskStatus.RUNNING))
-    creators = list(Host.objects.filter(kind=Host.Kind.CREATOR, channel=task.channel_id).annotate(busy=busy))
-    states = {host: presence(host, at) for host in creators}
-    online = [host for host, state in states.items() if state == Presence.ONLINE]
-    if not online:
-        told = [f"{host} ({state.label})" for host, state in states.items()] or [_("none is enrolled")]
-        return _reason("no_creator", task, channel=task.channel.slug, hosts=", ".join(told))
-    idle = sum(not host.busy for host in online)
+    """Counts no further than the task's own place: a channel may have thousands of creators."""
+    creators = Host.objects.filter(kind=Host.Kind.CREATOR, channel=task.channel_id)
+    working = creators.filter(online(at))
+    busy = Task.objects.filter(host=OuterRef("pk"), status=TaskStatus.RUNNING)
     place = getattr(task, "place", None) or 1
-    if place > idle:
+    idle = len(working.exclude(Exists(busy)).order_by().values_list("pk")[:place])
+    if idle >= place:
+        return _reason("starting", task)
+    if idle or working.exists():
         return _reason("creators_busy", task, channel=task.channel.slug, position=place)
-    return _reason("starting", task)
+    told = [f"{host} ({presence(host, at).label})" for host in creators[: NAMED + 1]]
+    if len(told) > NAMED:
+        told[NAMED:] = ["…"]
+    told = told or [_("none is enrolled")]
+    return _reason("no_creator", task, channel=task.channel.slug, hosts=", ".join(told))
 
 
 def _why_not_fetched(task: Task, at: datetime) -> Reason:

@@ -13,6 +13,7 @@ from tasks_app import services as tasks
 from tasks_app.lifecycle import TaskStatus
 from tasks_app.models import Host, Slot, Task
 from tasks_app.queries import why_waiting
+from tasks_app.waiting import NAMED
 from tasks_app.words import REASONS
 from tests import factories as make
 from tests.integration.pages.conftest import Page
@@ -223,12 +224,27 @@ def test_four_queries_whatever_the_number_of_cards(line, downloaded, django_asse
         why_waiting(order)
 
 
-def test_a_build_takes_three_queries(school, line, django_assert_num_queries):
+@pytest.mark.parametrize(("heard_of", "queries", "told"), [(False, 5, "no_creator"), (True, 3, "starting")])
+def test_a_build_takes_as_many_queries_whatever_the_number_of_creators(
+    school, line, seen, django_assert_num_queries, heard_of, queries, told
+):
+    """Tasks, clock, creators that are idle; if there are none: whether any is at work, and who they are."""
     order = school.place()
-    for _ in range(3):
+    for number in range(3):
+        host = make.host(Host.Kind.CREATOR)
+        if heard_of and number:
+            seen(host, 0)
+    with django_assert_num_queries(queries):
+        assert codes(order) == [told]
+
+
+def test_of_many_creators_that_are_away_some_are_named(school, line):
+    order = school.place()
+    for _ in range(NAMED + 5):
         make.host(Host.Kind.CREATOR)
-    with django_assert_num_queries(3):  # tasks, clock, creators
-        assert codes(order) == ["no_creator"]
+    (reason,) = why_waiting(order)
+    assert reason.words(staff=True).count("(never seen)") == NAMED
+    assert "…" in reason.words(staff=True)
 
 
 def test_places_and_times_are_told_in_a_query_each(school, line, downloaded, django_assert_num_queries):
