@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from typing import Generic, TypeVar
 
-from gunicorn.workers.gthread import ThreadWorker
+from gunicorn.workers.gthread import ThreadWorker  # type: ignore[import-untyped]
 
 Connection = TypeVar("Connection")
 
@@ -46,10 +46,10 @@ class Kept(Generic[Connection]):
         return len(self._all)
 
 
-class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
+class Worker(ThreadWorker):  # type: ignore[misc]
     """gunicorn's own, with another container for idle connections."""
 
     def init_process(self) -> None:
         """In the forked process, before its loop begins."""
-        self.keepalived_conns = Kept()
+        self.keepalived_conns = Kept[object]()
         super().init_process()

@@ -5,4 +5,8 @@ import os
 from django.core.wsgi import get_wsgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "imager.settings.base")
-application = get_wsgi_application()
+django = get_wsgi_application()
+
+from tasks_app.api.direct import BeatsFirst  # noqa: E402  # models, which Django has to know first
+
+application = BeatsFirst(django)

@@ -10,7 +10,7 @@ import json
 import logging
 import re
 from collections.abc import Callable
-from typing import Any, Final, cast
+from typing import Any, Final, NamedTuple, cast
 
 from django.db import DatabaseError, InterfaceError, connection
 from django.http import HttpRequest, HttpResponse
@@ -37,58 +37,82 @@ _NAME: Final = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,{MAX_SLOT_NAME - 1}}}"
 _KINDS: Final = frozenset(kind.value for kind in Kind)
 
 
+class Asked(NamedTuple):
+    """What is looked at of a request. `length` as it was told; `read` gives that many bytes."""
+
+    method: str
+    kind: str
+    length: str
+    authorization: str
+    read: Callable[[], bytes]
+
+
 def quick_beat(view: View) -> View:
     """A view that answers the usual beat itself and leaves everything else to `view`."""
 
     @functools.wraps(view)
     def answered(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        told = request.META.get
+        asked = Asked(
+            request.method or "",
+            told("CONTENT_TYPE", ""),
+            told("CONTENT_LENGTH", ""),
+            told("HTTP_AUTHORIZATION", ""),
+            lambda: request.body,
+        )
         try:
-            answer = _answer(request)
-        except _Busy:
-            return _later()
+            answer = answer_to(asked)
+        except Busy:
+            return later()
         if answer is None:
             return view(request, *args, **kwargs)
-        return HttpResponse(json.dumps(answer, separators=(",", ":")), content_type="application/json")
+        return HttpResponse(written(answer), content_type="application/json")
 
     return answered
 
 
-def _answer(request: HttpRequest) -> BeatAnswer | None:
-    claims = verified.bearer(request.headers.get("Authorization", ""))
-    body = _body(request) if claims else None
+def written(answer: BeatAnswer) -> bytes:
+    """The body of an answer."""
+    return json.dumps(answer, separators=(",", ":")).encode()
+
+
+def answer_to(asked: Asked) -> BeatAnswer | None:
+    """The answer to a usual beat; None for everything else. Raises Busy."""
+    claims = verified.bearer(asked.authorization)
+    body = _body(asked) if claims else None
     if claims is None or body is None or not new_enough(body["version"]):
         return None
     try:
         return beat_of(Caller(claims.account, claims.epoch), body)
     except (DatabaseError, InterfaceError) as error:  # a connection that was cut while it lay idle
         if isinstance(error.__cause__, LockNotAvailable):  # the long way would wait as long once more
-            raise _Busy from error
+            raise Busy from error
         log.warning("a beat goes the long way: %s", type(error).__name__)
         if not connection.in_atomic_block:
             connection.close()
         return None
 
 
-class _Busy(Exception):
+class Busy(Exception):
     """Somebody holds the host's row, and did so for as long as a beat may wait."""
 
 
-def _later() -> HttpResponse:
+def later() -> HttpResponse:
+    """The answer while it is so."""
     detail = "Somebody works with this host's row now. Beat again in a few seconds."
     answer = as_problem(503, "busy", detail)
     answer["Retry-After"] = "5"
     return answer
 
 
-def _body(request: HttpRequest) -> Beat | None:
+def _body(asked: Asked) -> Beat | None:
     """The body, if it is exactly what a worker of this protocol sends."""
-    length = request.headers.get("Content-Length", "")
-    if request.method != "POST" or not length.isdecimal() or int(length) > MAX_BODY:
+    if asked.method != "POST" or not asked.length.isdecimal() or int(asked.length) > MAX_BODY:
         return None
-    if request.content_type != "application/json":
+    if asked.kind.partition(";")[0].strip() != "application/json":
         return None
     try:
-        body = json.loads(request.body)
+        body = json.loads(asked.read())
     except (ValueError, RecursionError):
         return None
     return cast("Beat", body) if is_beat(body) else None
