@@ -56,7 +56,7 @@ def test_whoever_is_late_is_told(client, seeds):
 def test_staff_leave_a_note_that_members_do_not_read(client, line, seeds):
     from imager_client import Imager, Refused
 
-    order = client.place(wish(client, seeds)).id
+    order = client.place(wish(client, seeds).model_copy(update={"confirm_duplicate": True})).id
     with Imager(line.url, STAFF, seeds.passwords[STAFF]) as staff:
         staff.note(order, "paid by cheque")
         assert [note.text for note in staff.notes(order)] == ["paid by cheque"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from django.contrib.auth.models import Permission
 
 from orders import desk
 from orders.models import Order, Priority
@@ -129,6 +130,27 @@ def test_members_and_hosts_find_nothing(school, line, api, what):
         answer = api(user).get(url(order, what))
         assert answer.status_code == 403
         assert b"canary" not in answer.content
+
+
+DEEDS = {
+    "view_ordernote": ("get", "notes", {}),
+    "add_ordernote": ("post", "notes", {"text": "x"}),
+    "prioritize_order": ("post", "prioritize", {"priority": "low"}),
+    "readdress_order": ("post", "readdress", ADDRESS),
+    "add_order": ("post", "recreate", {}),
+}
+
+
+@pytest.mark.parametrize("needed", DEEDS)
+def test_each_deed_has_a_right_of_its_own(school, api, needed):
+    """Whoever has all the others, and may change orders, may not do it; who has that one may."""
+    method, what, body = DEEDS[needed]
+    order, others = school.place(), {*DEEDS, "change_order", "view_order"} - {needed}
+    for rights, refused in ((others, True), ({"view_order", needed}, False)):
+        clerk = make.user(role="staff")
+        clerk.user_permissions.set(Permission.objects.filter(codename__in=rights))
+        answer = getattr(api(clerk), method)(url(order, what), body)
+        assert (answer.status_code == 403) == refused, answer.data
 
 
 @pytest.mark.parametrize("rows", [1, 3])
