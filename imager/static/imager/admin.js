@@ -12,6 +12,7 @@ function nameChooser(select) {
 }
 
 window.addEventListener("load", () => {
-  document.querySelectorAll("select.admin-autocomplete").forEach(nameChooser);
+  // Choosers are made when jQuery is ready, which may come later; whoever asks last is called last.
+  window.django?.jQuery(() => document.querySelectorAll("select.admin-autocomplete").forEach(nameChooser));
   for (const help of document.querySelectorAll(".help-tooltip[aria-label]")) help.setAttribute("role", "img");
 });
