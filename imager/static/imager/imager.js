@@ -94,6 +94,7 @@ function setUpMenu(menu) {
 
 document.addEventListener("DOMContentLoaded", () => {
   listen(document, true);
+  for (const chart of document.querySelectorAll("[data-newest-last]")) chart.scrollLeft = chart.scrollWidth;
   if (log()) log().scrollTop = log().scrollHeight;
   document.querySelectorAll("form#configuration").forEach(setUpEnter);
   document.querySelectorAll("details.menu").forEach(setUpMenu);
