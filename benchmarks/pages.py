@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import time
 from typing import Any
+from urllib.parse import urlencode
 
 import requests
 
@@ -18,6 +19,7 @@ from imager.stack import Line
 
 TIMES = 40
 LIMIT_MS = 200.0  # p95 of a page
+PATIENCE = 300.0  # seconds for what is counted behind the scenes
 
 
 def main() -> None:
@@ -29,6 +31,7 @@ def main() -> None:
     given = options.parse_args()
     with rig.servers() as line:
         began = time.perf_counter()
+        rig.trust_rows(line)
         crowd = settle(given.orders, given.contents)
         seeded = round(time.perf_counter() - began, 1)
         print(f"seeded in {seeded} s", flush=True)
@@ -42,35 +45,109 @@ def addresses(crowd: Crowd) -> dict[str, tuple[Any, str]]:
     """Who asks for what."""
     member, staff = crowd.member, crowd.staff
     order, configuration = f"/orders/{crowd.order.pk}/", f"/configurations/{crowd.configuration.pk}/"
-    return {
-        "member: home": (member, "/"),
-        "member: orders": (member, "/orders/"),
-        "member: orders, failed": (member, "/orders/?status=failed"),
-        "member: orders, searched": (member, "/orders/?q=library+diop"),
-        "member: order": (member, order),
-        "member: order form": (member, f"/orders/new/?configuration={crowd.configuration.pk}"),
-        "member: configurations": (member, "/configurations/"),
-        "member: configuration": (member, configuration),
-        "member: new configuration": (member, "/configurations/new/"),
-        "staff: home": (staff, "/"),
-        "staff: orders": (staff, "/orders/"),
-        "staff: orders, page 1000": (staff, "/orders/?page=1000"),
-        "staff: orders, failed": (staff, "/orders/?status=failed"),
-        "staff: orders, searched by words": (staff, "/orders/?q=library+diop"),
-        "staff: orders, searched in vain": (staff, "/orders/?q=zyzzyva"),
-        "staff: orders, searched by number": (staff, f"/orders/?q={crowd.number}"),
-        "staff: order": (staff, order),
-        "staff: admin, orders": (staff, "/admin/orders/order/"),
-        "member: API, orders": (member, "/api/v1/orders/"),
-        "staff: API, orders": (staff, "/api/v1/orders/"),
-        "member: API, contents": (member, "/api/v1/contents/?page_size=100"),
+    old = f"{crowd.order.created_at.year - 2}-03"
+    month, day = between(f"{old}-01", f"{old}-31"), between(f"{old}-07", f"{old}-08")
+    both = {
+        "home": "/",
+        "orders": "/orders/",
+        "orders, page 300": "/orders/?page=300",
+        "orders, failed": "/orders/?status=failed",
+        "orders, under way": "/orders/?status=open",
+        "orders, downloads": "/orders/?kind=virtual",
+        "orders, of an old month": f"/orders/?since={old}-01&until={old}-28",
+        "orders, by name": "/orders/?sort=name",
+        "orders, by status": "/orders/?sort=status",
+        "orders, by person": "/orders/?sort=person",
+        "orders, search: two words": "/orders/?q=library+diop",
+        "orders, search: words that never meet": "/orders/?q=library+school",
+        "orders, search: in vain": "/orders/?q=zyzzyva",
+        "orders, search: one of two letters": "/orders/?q=ba",
+        "orders, search: two letters in vain": "/orders/?q=qx",
+        "orders, search: organization": "/orders/?q=crowd+777",
+        "orders, search: number": f"/orders/?q={crowd.number}",
+        "orders, search: tracking": f"/orders/?q=track{crowd.number % 1000}77",
+        "order": order,
+        "order form": f"/orders/new/?configuration={crowd.configuration.pk}",
+        "configurations": "/configurations/",
+        "configurations, by size": "/configurations/?sort=size",
+        "configuration (editor)": configuration,
+        "new configuration": "/configurations/new/",
+        "contents": "/contents/",
+        "contents, search": "/contents/?text=library+school",
+        "contents, search: in vain": "/contents/?text=zyzzyva",
+        "contents, a language": "/contents/?language=fra&order=large",
+        "content": f"/contents/{crowd.content.pk}/",
+        "addresses": "/addresses/",
+        "API, orders": "/api/v1/orders/",
+        "API, orders, failed": "/api/v1/orders/?status=failed",
+        "API, order": f"/api/v1{order}",
+        "API, contents": "/api/v1/contents/?page_size=100",
+        "API, contents, search": "/api/v1/contents/?text=library",
+        "API, configurations": "/api/v1/configurations/",
     }
+    alone = {
+        "units": "/units/",
+        "API, units": "/api/v1/units/",
+    }
+    admin = {
+        "orders": "orders/order/",
+        "orders, page 90": "orders/order/?p=90",
+        "orders, failed": "orders/order/?status__exact=failed",
+        "orders, of an organization": f"orders/order/?organization__id__exact={member.organization_id + 7}",
+        "orders, of an old month": f"orders/order/?{month}",
+        "orders, search": "orders/order/?q=library+diop",
+        "orders, search: in vain": "orders/order/?q=zyzzyva",
+        "orders, search: person": "orders/order/?q=member-777",
+        "order": f"orders/order/{crowd.order.pk}/change/",
+        "tasks": "tasks_app/task/",
+        "tasks, failed": "tasks_app/task/?status__exact=failed",
+        "tasks, search": "tasks_app/task/?q=library+diop",
+        "tasks, search: number": f"tasks_app/task/?q={crowd.number}",
+        "attempts": "tasks_app/attempt/",
+        "attempts, search: number": f"tasks_app/attempt/?q={crowd.number}",
+        "cards": "tasks_app/card/",
+        "cards, bad": "tasks_app/card/?verdict__exact=bad",
+        "cards, search": f"tasks_app/card/?q=C{crowd.number}",
+        "units": "accounts/unitentry/",
+        "units, search": "accounts/unitentry/?q=crowd-777",
+        "files": "warehouse/storedfile/",
+        "files, search": "warehouse/storedfile/?q=crowd-777",
+        "organizations": "accounts/organization/",
+        "accounts": "accounts/user/",
+        "configurations": "orders/configuration/",
+        "addresses": "orders/address/",
+        "contents": "orders/content/",
+        "contents, search": "orders/content/?q=library",
+    }
+    desk = {
+        "statistics": "/staff/statistics/",
+        "statistics, another year": f"/staff/statistics/?since={old[:4]}-01-01&until={old[:4]}-12-31",
+        "statistics of cards": "/staff/cards/",
+        "statistics of cards, all": "/staff/cards/?days=all",
+        "hosts": "/staff/hosts/",
+        "station": f"/station/{crowd.writer}/",
+        "stations": "/station/",
+        "export, of a day": f"/admin/orders/order/export/?{day}",
+        "admin: home": "/admin/",
+    }
+    return {
+        **{f"member: {name}": (member, path) for name, path in {**both, **alone}.items()},
+        **{f"staff: {name}": (staff, path) for name, path in {**both, **desk}.items()},
+        **{f"admin: {name}": (staff, f"/admin/{path}") for name, path in admin.items()},
+    }
+
+
+def between(first: str, last: str) -> str:
+    """As the calendar of the admin narrows a list."""
+    times = {"gte": first, "lt": last}
+    return urlencode({f"created_at__{side}": f"{day}T00:00:00+00:00" for side, day in times.items()})
 
 
 def measure(line: Line, crowd: Crowd, name: str, times: int) -> dict[str, Any]:
     """A page's times and its slowest statement."""
     user, path = addresses(crowd)[name]
     session = logged_in(user)
+    counted = await_figures(session, line.url + path)
     seconds = [ask(session, line.url + path) for _ in range(times + 3)][3:]
     figures = {
         "p50_ms": round(rig.percentile(seconds, 0.5) * 1000, 1),
@@ -78,7 +155,17 @@ def measure(line: Line, crowd: Crowd, name: str, times: int) -> dict[str, Any]:
         "worst_ms": round(max(seconds) * 1000, 1),
     }
     print(f"{name}: {figures}", flush=True)
-    return {**figures, **explained(user, path)}
+    return {**figures, **({"counted_behind_s": counted} if counted else {}), **explained(user, path)}
+
+
+def await_figures(session: requests.Session, url: str) -> float:
+    """Seconds until the server's worker has counted what the page shows; 0: nothing is counted by it."""
+    began, waited = time.perf_counter(), 0.0
+    while "being counted" in session.get(url, timeout=60).text:
+        assert waited < PATIENCE, f"{url}: not counted within {PATIENCE} s"
+        time.sleep(0.5)
+        waited = time.perf_counter() - began
+    return round(waited, 1)
 
 
 _sessions: dict[int, requests.Session] = {}

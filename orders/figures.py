@@ -14,12 +14,17 @@ from django.db.models.functions import Coalesce, TruncMonth
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from imager import clock
 from orders.lifecycle import STAGES, OrderStatus
 from orders.models import Order, OrderMove
+from tasks_app import tallies
 from tasks_app.models import Attempt, Card
+from tasks_app.tallies import Tally
 
 LONGEST: Final = 3 * 366  # days: what bounds the cost
 CAUSES: Final = 15
+TALLY: Final = "orders"
+AT_ONCE: Final = 10_000  # orders, and attempts, that are counted while somebody waits
 
 
 @dataclass(frozen=True)
@@ -108,10 +113,37 @@ class Figures:
     hosts: list[Use]
 
 
+def usual(today: date) -> Range:
+    """This month and the eleven before."""
+    months = today.year * 12 + today.month - 1 - 11
+    return Range(date(months // 12, months % 12 + 1, 1), today)
+
+
+def told(over: Range) -> Tally:
+    """The figures as they are or, if they are of many orders, as they were counted last."""
+    if all(rows.values("pk")[: AT_ONCE + 1].count() <= AT_ONCE for rows in _rows(over)):
+        return Tally(figures(over))
+    return tallies.look(TALLY, over.since.isoformat(), over.until.isoformat())
+
+
+def foresee() -> None:
+    """What the page shows first is there when somebody comes."""
+    told(usual(clock.now().date()))
+
+
+def count(since: str, until: str) -> Figures:
+    """For tallies."""
+    return figures(Range(date.fromisoformat(since), date.fromisoformat(until)))
+
+
+def _rows(over: Range) -> tuple[QuerySet[Order], QuerySet[Attempt]]:
+    orders = Order.objects.filter(created_at__gte=over.begin, created_at__lt=over.end).order_by()
+    return orders, Attempt.objects.filter(ended_at__gte=over.begin, ended_at__lt=over.end).order_by()
+
+
 def figures(over: Range) -> Figures:
     """Six aggregates over the orders placed, and the attempts ended, in that time."""
-    orders = Order.objects.filter(created_at__gte=over.begin, created_at__lt=over.end).order_by()
-    attempts = Attempt.objects.filter(ended_at__gte=over.begin, ended_at__lt=over.end).order_by()
+    orders, attempts = _rows(over)
     counted = dict(orders.values_list("status").annotate(Count("pk")))
     return Figures(
         range=over,

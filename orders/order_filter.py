@@ -7,13 +7,15 @@ from datetime import date, datetime, time
 from typing import Any, Final
 
 from django import forms
-from django.db.models import Case, F, Q, QuerySet, Value, When
+from django.db.models import Case, F, QuerySet, Value, When
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from imager import paging
 from imager.accounts.models import Role, User
 from orders.lifecycle import OPEN, OrderStatus
 from orders.models import Configuration, Order
+from orders.models.searching import FEW, OrderQuerySet
 from orders.queries import visible_configurations
 
 UNDER_WAY: Final = "open"
@@ -29,8 +31,6 @@ _STAGES: Final = Case(
     *[When(status=status, then=Value(place)) for place, status in enumerate(OrderStatus)], default=Value(99)
 )
 _BY: Final[dict[str, list[Any]]] = {
-    "": ["-number"],
-    "oldest": ["number"],
     "name": ["name", "-number"],
     "status": [_STAGES, "-number"],
     "person": [F("created_by__name").asc(nulls_last=True), "created_by", "-number"],
@@ -87,6 +87,16 @@ class OrderFilter(forms.Form):
         return any(value for name, value in self.cleaned_data.items() if name != "sort")
 
     @property
+    def searches(self) -> bool:
+        """Whether it looks for words."""
+        return bool(self.cleaned_data.get("q"))
+
+    @property
+    def most(self) -> int | None:
+        """How many orders can be paged through, if it is less than usual."""
+        return FEW if self.searches else None
+
+    @property
     def filtered(self) -> bool:
         """Whether any of the further fields is used."""
         return any(value for name, value in self.cleaned_data.items() if name not in {"q", "status"})
@@ -94,25 +104,41 @@ class OrderFilter(forms.Form):
     def apply(self, orders: QuerySet[Order]) -> QuerySet[Order]:
         """Those orders of them, sorted."""
         self.is_valid()  # what is not valid is not in `cleaned_data`
+        found = orders
         for name, narrow in _NARROW.items():
             value = self.cleaned_data.get(name)
             if value:
-                orders = narrow(orders, value)
-        return orders.order_by(*_BY[self.cleaned_data.get("sort") or ""])
+                found = narrow(found, value)
+        if self.searches:
+            found = _by_keys(found, orders)
+        sort = self.cleaned_data.get("sort") or ""
+        if sort in _BY:
+            return self._newest(found).order_by(*_BY[sort])
+        return found.order_by(*self._by_time(oldest=sort == "oldest"))
+
+    def _newest(self, found: QuerySet[Order]) -> QuerySet[Order]:
+        """As many as can be paged through, and one: more are not sorted."""
+        newest = self._by_time()
+        field, last = newest[0].removeprefix("-"), self.most or paging.MOST
+        bound = list(found.order_by(*newest).values_list(field, flat=True)[last : last + 1])
+        return found.filter(**{f"{field}__gte": bound[0]}) if bound else found
+
+    def _by_time(self, *, oldest: bool = False) -> list[str]:
+        """By number; but of some days by time, so that an index leads to them."""
+        days = self.cleaned_data.get("since") or self.cleaned_data.get("until")
+        names = ["created_at", "number"] if days else ["number"]
+        return names if oldest else [f"-{name}" for name in names]
 
 
-def search(orders: QuerySet[Order], sought: str) -> QuerySet[Order]:
-    """Orders with that number, or those words in their name, recipient or organization."""
-    number = sought.strip().removeprefix("#")
-    if number.isascii() and number.isdigit() and len(number) < 19:
-        return orders.filter(Q(number=int(number)) | Q(name__icontains=number))
-    for word in sought.split():
-        orders = orders.filter(
-            Q(name__icontains=word)
-            | Q(recipient_name__icontains=word)
-            | Q(organization__name__icontains=word)
-        )
-    return orders
+def _search(orders: QuerySet[Order], sought: str) -> QuerySet[Order]:
+    assert isinstance(orders, OrderQuerySet)  # noqa: S101  # the model's own
+    return orders.search(sought)
+
+
+def _by_keys(found: QuerySet[Order], orders: QuerySet[Order]) -> QuerySet[Order]:
+    assert isinstance(found, OrderQuerySet)  # noqa: S101  # the model's own
+    assert isinstance(orders, OrderQuerySet)  # noqa: S101
+    return found.settled(orders)
 
 
 def _with_status(orders: QuerySet[Order], status: str) -> QuerySet[Order]:
@@ -124,7 +150,7 @@ def _on(day: date, at: time) -> datetime:
 
 
 _NARROW: Final[dict[str, Callable[[QuerySet[Order], Any], QuerySet[Order]]]] = {
-    "q": search,
+    "q": _search,
     "status": _with_status,
     "kind": lambda orders, kind: orders.filter(kind=kind),
     "configuration": lambda orders, configuration: orders.filter(configuration=configuration),

@@ -19,6 +19,7 @@ from orders.models import MAX_QUANTITY, Address, Configuration, Media, Order
 from orders.queries import visible_addresses, visible_configurations
 from orders.recipients import LIMITS
 
+OFFERED: Final = 200  # configurations, to staff; for any other the form is opened from its page
 SEEN: Final = ("seen_units", "seen_hotspot", "seen_recipient", "seen_twin")
 RECIPIENT: Final = tuple(f"recipient_{field}" for field in services.Recipient.__dataclass_fields__)
 NEEDED: Final = ("recipient_name", "recipient_address", "recipient_city", "recipient_country")
@@ -87,6 +88,18 @@ class OrderForm(forms.Form):
         self._offer("configuration", configurations)
         self._offer("media", Media.objects.filter(active=True))
         self._offer("address", self._book())
+        if by.role == Role.STAFF:
+            self._shorten(configurations)
+
+    def _shorten(self, configurations: Any) -> None:
+        """Staff see too many to choose from: those changed last are offered, and the one that is chosen."""
+        latest = list(configurations.order_by("-updated_at", "-pk").values_list("pk", "name")[:OFFERED])
+        chosen = self.chosen("configuration")
+        if chosen and chosen.pk not in dict(latest):
+            latest.append((chosen.pk, chosen.name))
+        field = self.fields["configuration"]
+        assert isinstance(field, forms.ModelChoiceField)  # noqa: S101  # declared above
+        field.choices = [("", field.empty_label), *sorted(latest, key=lambda one: one[1].casefold())]
 
     def _offer(self, name: str, queryset: Any) -> None:
         field = self.fields[name]

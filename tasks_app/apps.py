@@ -18,10 +18,13 @@ class TasksConfig(AppConfig):
         from imager.accounts.repeats import prune_repeats
         from imager.accounts.services import prune_tokens
         from imager.accounts.signatures import prune_signatures
-        from tasks_app import followers, outbox, pulse, stumbles
+        from tasks_app import followers, outbox, pulse, statistics, stumbles, tallies
         from tasks_app.services import logs
 
         mail.deliver_by(outbox.post)
+        outbox.serve(tallies.WORK, tallies.count)
+        tallies.serve(statistics.TALLY, statistics.count)
+        followers.every("hour", statistics.foresee)
         followers.every("hour", prune_tokens)
         followers.every("hour", prune_counts)
         followers.every("hour", prune_repeats)

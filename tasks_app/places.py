@@ -29,13 +29,14 @@ def with_places(tasks: QuerySet[Task]) -> QuerySet[Task]:
             When(
                 has_queue,
                 status=TaskStatus.QUEUED,
-                then=_count(peers.filter(sooner, status=TaskStatus.QUEUED)) + 1,
+                then=count_of(peers.filter(sooner, status=TaskStatus.QUEUED)) + 1,
             )
         ),
-        running_peers=_count(peers.filter(status=TaskStatus.RUNNING).exclude(pk=OuterRef("pk"))),
+        running_peers=count_of(peers.filter(status=TaskStatus.RUNNING).exclude(pk=OuterRef("pk"))),
     )
 
 
-def _count(tasks: QuerySet[Task]) -> Coalesce:
+def count_of(tasks: QuerySet[Task]) -> Coalesce:
+    """How many, counted for each row by itself: a join would read what all hosts have ever done."""
     counted = tasks.order_by().annotate(one=F("kind")).values("one").annotate(count=Count("pk"))
     return Coalesce(Subquery(counted.values("count")), 0)

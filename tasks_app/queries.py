@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 from uuid import UUID
 
-from django.db.models import Count, F, Q
+from django.db.models import F, OuterRef
 from django.db.models.functions import Now
 
 from imager import clock
@@ -14,7 +14,7 @@ from tasks_app import buses, forecast
 from tasks_app.buses import BusNote
 from tasks_app.lifecycle import TaskStatus
 from tasks_app.models import Card, Host, Slot, Task
-from tasks_app.places import LARGE, with_places
+from tasks_app.places import LARGE, count_of, with_places
 from tasks_app.presence import Presence, heard, presence
 from tasks_app.services.moving import Order
 from tasks_app.waiting import Reason, why_waiting
@@ -164,8 +164,8 @@ class Station:
 
 def stations() -> list[Station]:
     """The writer hosts."""
-    waiting = Count("tasks", filter=Q(tasks__kind=Kind.WRITE, tasks__status=TaskStatus.WAITING))
-    hosts = Host.objects.filter(kind=Host.Kind.WRITER).annotate(waiting=waiting, asked_at=Now())
+    mine = Task.objects.filter(host=OuterRef("pk"), kind=Kind.WRITE, status=TaskStatus.WAITING)
+    hosts = Host.objects.filter(kind=Host.Kind.WRITER).annotate(waiting=count_of(mine), asked_at=Now())
     return [
         Station(host, presence(host, host.asked_at), host.waiting) for host in hosts.select_related("channel")
     ]

@@ -12,10 +12,15 @@ from django.db import connection
 from django.db.models import Aggregate, Count, FloatField, Min, Q, QuerySet
 
 from imager import clock
+from tasks_app import tallies
 from tasks_app.models import Card, Lot
 from tasks_app.services.moving import order_model
+from tasks_app.tallies import Tally
 
 PERIODS: Final = (30, 90, 365)  # days
+USUAL: Final = PERIODS[1]
+TALLY: Final = "cards"
+AT_ONCE: Final = 5_000  # cards that are counted while somebody waits
 MOST: Final = 200  # lines of a table
 MOST_CALLS: Final = 10**12  # of one card, in one bucket: more is no count
 BUCKETS: Final = 16  # of a host's histogram: the N-th ends at 2**N ms, the last does not
@@ -103,12 +108,32 @@ class Statistics:
     latency: Latency
 
 
+def told(days: int | None = None) -> Tally:
+    """The statistics as they are or, if they are of many cards, as they were counted last."""
+    if _ended(days).values("pk")[: AT_ONCE + 1].count() <= AT_ONCE:
+        return Tally(statistics(days))
+    return tallies.look(TALLY, str(days or ""))
+
+
+def foresee() -> None:
+    """What the page shows first is there when somebody comes."""
+    told(USUAL)
+
+
+def count(days: str) -> Statistics:
+    """For tallies."""
+    return statistics(int(days) if days else None)
+
+
+def _ended(days: int | None) -> QuerySet[Card]:
+    cards = Card.objects.filter(ended_at__isnull=False).order_by()
+    return cards.filter(ended_at__gte=clock.now() - timedelta(days=days)) if days else cards
+
+
 def statistics(days: int | None = None) -> Statistics:
     """Of cards that ended within so many days, or of all."""
     since = clock.now() - timedelta(days=days) if days else None
-    cards = Card.objects.filter(ended_at__isnull=False)
-    if since:
-        cards = cards.filter(ended_at__gte=since)
+    cards = _ended(days)
     latencies = _latencies(since)
     lots, slots, media = (_lines(cards, group, latencies) for group in GROUPS)
     return Statistics(lots, slots, media, latencies.get(("all", None), Latency(())))

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 from django.contrib import admin
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 
+from imager.accounts.admin.large import Large
 from warehouse.models import StoredFile, Warehouse
 
 if TYPE_CHECKING:
@@ -32,15 +37,24 @@ class WarehouseAdmin(_Warehouses):
 
 
 @admin.register(StoredFile)
-class StoredFileAdmin(_StoredFiles):
+class StoredFileAdmin(Large, _StoredFiles):
     """To look at: files come by publishing and go by orders that end."""
 
     list_display = ("name", "owner", "size", "status", "warehouse", "published_at", "removed_at")
     list_filter = ("status", "warehouse")
     list_select_related = ("warehouse",)
-    search_fields = ("name", "=owner", "=task", "=sha256")
+    search_fields = ("^name", "=owner", "=task", "=sha256")
+    search_help_text = _("The beginning of its name, the identifier of the order or of the task, or SHA-256.")
     date_hierarchy = "granted_at"
-    show_full_result_count = False
+    ordering = ("-granted_at",)
+    sortable_by = ("granted_at",)
+
+    def find(self, rows: QuerySet[StoredFile], sought: str) -> QuerySet[StoredFile]:
+        """By the identifier of the order or the task, the beginning of the name, or the digest."""
+        with suppress(ValueError):
+            key = UUID(sought)
+            return rows.filter(Q(owner=key) | Q(task=key))
+        return rows.filter(Q(name__startswith=sought) | Q(sha256=sought.lower()))
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Never by hand."""

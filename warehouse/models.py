@@ -61,6 +61,12 @@ class StoredFile(models.Model):
         ordering = ["owner", "name"]
         verbose_name = _("stored file")
         verbose_name_plural = _("stored files")
+        indexes = [
+            models.Index(fields=["granted_at"], name="file_granted"),
+            models.Index(fields=["name"], opclasses=["varchar_pattern_ops"], name="file_name"),
+            models.Index(fields=["sha256"], name="file_sha256"),
+            models.Index(fields=["owner"], condition=~Q(status="removed"), name="file_present"),
+        ]
         constraints = [
             models.UniqueConstraint(fields=["task", "attempt", "name"], name="file_once_per_attempt"),
             models.UniqueConstraint(

@@ -5,13 +5,14 @@ from __future__ import annotations
 from django.contrib import admin
 from django.http import HttpRequest
 
+from imager.accounts.admin.filters import FewFilter
 from orders.models import Address
 
 
 @admin.register(Address)
 class AddressAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
     list_display = ["name", "organization", "recipient", "city", "country", "phone", "updated_at"]
-    list_filter = ["country", "organization"]
+    list_filter = ["country", ("organization", FewFilter)]
     list_select_related = ["organization"]
     search_fields = ["name", "recipient", "email", "phone", "city", "organization__name"]
     autocomplete_fields = ["organization"]

@@ -8,6 +8,7 @@ from django import forms
 from django.contrib import admin
 from django.http import HttpRequest
 
+from imager.accounts.admin.filters import FewFilter
 from imager.accounts.visitor import visitor
 from orders import branding, keeping
 from orders.models import Configuration
@@ -53,7 +54,7 @@ class ConfigurationAdminForm(forms.ModelForm):  # type: ignore[type-arg]  # not 
 class ConfigurationAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
     form = ConfigurationAdminForm
     list_display = ["name", "organization", "ssid", "domain", "language", "updated_at"]
-    list_filter = ["language", "organization"]
+    list_filter = ["language", ("organization", FewFilter)]
     list_select_related = ["organization"]
     search_fields = ["name", "ssid", "domain", "organization__name"]
     filter_horizontal = ["contents"]

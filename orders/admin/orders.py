@@ -17,13 +17,16 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from imager import clock
-from imager.accounts.admin.filters import ValuesFilter
+from imager.accounts.admin.filters import FewFilter
+from imager.accounts.admin.large import Large, known
 from imager.accounts.admin.links import links
 from imager.accounts.admin.readonly import ReadOnly
 from imager.accounts.visitor import visitor
 from orders import export, services
 from orders.admin.actions import OrderActions
+from orders.lifecycle import STAGES
 from orders.models import Order, OrderMove, OrderNote
+from orders.models.searching import SEARCHED, OrderQuerySet
 from tasks_app.models import Card, Task
 
 RECIPIENT = tuple(f"recipient_{field}" for field in services.Recipient.__dataclass_fields__)
@@ -80,7 +83,7 @@ class Orders(ChangeList):
 
 
 @admin.register(Order)
-class OrderAdmin(OrderActions, admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
+class OrderAdmin(Large, OrderActions, admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
     list_display = [
         "number",
         "name",
@@ -96,29 +99,20 @@ class OrderAdmin(OrderActions, admin.ModelAdmin):  # type: ignore[type-arg]  # n
     list_display_links = ["number", "name"]
     list_filter = [
         "status",
-        ("failed_stage", ValuesFilter),
+        known("failed_stage", gettext_lazy("failed while"), [(stage.value, stage.label) for stage in STAGES]),
         "kind",
         "priority",
         "organization__channel",
-        "organization",
+        ("organization", FewFilter),
         "media",
         "created_at",
     ]
     list_select_related = ["organization", "media"]
-    show_full_result_count = False
-    search_fields = [
-        "=number",
-        "name",
-        "image_name",
-        "organization__name",
-        "recipient_name",
-        "recipient_email",
-        "created_by__email",
-        "=tracking",
-    ]
+    sortable_by = ["number", "created_at"]
+    search_fields = ["=number", *SEARCHED, "organization__name", "created_by__email"]
     search_help_text = gettext_lazy("Number, name, file, organization, recipient, who ordered, or tracking.")
     date_hierarchy = "created_at"
-    ordering = ["-number"]
+    ordering = ["-created_at"]
     actions = ["retry_orders", "ship_orders", "prioritize_orders", "recreate_orders", "cancel_orders"]
     inlines = [NoteInline, MoveInline, TaskInline, CardInline]
     fieldsets = [
@@ -151,6 +145,11 @@ class OrderAdmin(OrderActions, admin.ModelAdmin):  # type: ignore[type-arg]  # n
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         """Orders are history."""
         return False
+
+    def find(self, rows: QuerySet[Order], sought: str) -> QuerySet[Order]:
+        """As on the page of orders, and by whoever ordered."""
+        assert isinstance(rows, OrderQuerySet)  # noqa: S101  # the model's own
+        return rows.search(sought, people=True).settled(rows)
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:  # Django's
         """Without recipes."""

@@ -5,9 +5,11 @@ from __future__ import annotations
 import secrets
 import uuid
 
+from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Upper
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
@@ -17,6 +19,7 @@ from orders import recipients
 from orders.lifecycle import STAGES, OrderStatus
 from orders.models.configurations import Configuration
 from orders.models.media import Media
+from orders.models.searching import OrderQuerySet, order_words
 
 MAX_QUANTITY = 10
 
@@ -97,6 +100,8 @@ class Order(models.Model):
     idempotency_key = models.CharField(max_length=100, null=True, blank=True, editable=False)
     request_digest = models.CharField(max_length=64, blank=True, editable=False)
 
+    objects = OrderQuerySet.as_manager()
+
     class Meta:
         ordering = ["-created_at"]
         verbose_name = _("order")
@@ -112,7 +117,12 @@ class Order(models.Model):
         ]
         indexes = [
             models.Index(fields=["organization", "-created_at"], name="order_list"),
+            models.Index(fields=["organization", "-number"], name="order_list_by_number"),
+            models.Index(fields=["organization", "status", "-number"], name="order_list_of_own_status"),
+            models.Index(fields=["status", "-number"], name="order_list_of_status"),
+            models.Index(fields=["kind", "-number"], name="order_list_of_kind"),
             models.Index(fields=["created_at"], name="order_created"),  # statistics, exports of a time
+            GinIndex(OpClass(Upper(order_words()), "gin_trgm_ops"), name="order_words"),
         ]
         constraints = [
             models.UniqueConstraint(

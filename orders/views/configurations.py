@@ -7,7 +7,8 @@ from typing import Final
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
-from django.db.models import Count, Q, Sum
+from django.db.models import Aggregate, BigIntegerField, Count, OuterRef, Q, Subquery, Sum
+from django.db.models.functions import Coalesce
 from django.http import FileResponse, Http404, HttpResponse, HttpResponseBase, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
@@ -46,16 +47,24 @@ def configurations(request: Request) -> HttpResponse:
     mine = request.GET.get("mine") == "1"
     if mine:
         found = found.filter(updated_by=user)
+    gone = Q(content__active=False) | Q(content__missing_since__isnull=False)
     found = found.annotate(
-        files=Count("contents"),
-        bytes=Sum("contents__size", default=0),
-        gone=Count("contents", filter=Q(contents__active=False) | Q(contents__missing_since__isnull=False)),
+        files=_of_contents(Count("pk")),
+        bytes=_of_contents(Sum("content__size", output_field=BigIntegerField())),
+        gone=_of_contents(Count("pk", filter=gone)),
     )
     sort = request.GET.get("sort", "-changed")
     page = Paginator(found.order_by(*SORTS.get(sort, SORTS["-changed"])), PER_PAGE)
     deleted = queries.deleted_configurations(user).prefetch_related(None)[:DELETED_SHOWN]
     context = {"page": page.get_page(request.GET.get("page")), "deleted": deleted, "mine": mine, "sort": sort}
     return render(request, "orders/configurations.html", context)
+
+
+def _of_contents(aggregate: Aggregate) -> Coalesce:
+    """What the contents of each configuration come to, asked for those alone that are shown."""
+    held = Configuration.contents.through.objects.filter(configuration=OuterRef("pk")).order_by()
+    told = held.values("configuration").annotate(told=aggregate)
+    return Coalesce(Subquery(told.values("told")), 0)  # type: ignore[misc]  # an annotation
 
 
 @vary_on_headers(*HTMX)

@@ -12,10 +12,10 @@ from django.views.decorators.http import require_safe
 from django.views.decorators.vary import vary_on_headers
 
 from imager.accounts.models import User
+from imager.paging import page_of
 from orders import queries
 from orders.models import Order
 from orders.order_filter import OrderFilter
-from orders.views.paging import page_of
 from orders.views.visitor import HTMX, Request, visitor
 
 PER_PAGE: Final = 25
@@ -33,7 +33,8 @@ def orders(request: Request) -> HttpResponse:
     """The orders, searched, filtered, sorted, in pages. The address holds it all."""
     user = visitor(request)
     form = OrderFilter(request.GET, by=user)
-    page = page_of(form.apply(listed(user)), request.GET.get("page"), per_page=PER_PAGE)
+    found = form.apply(listed(user))
+    page = page_of(found, request.GET.get("page"), per_page=PER_PAGE, most=form.most)
     template = "orders/_list.html" if request.htmx else "orders/orders.html"
     return render(
         request, template, {"page": page, "form": form, "narrowed": form.narrows, "filtered": form.filtered}

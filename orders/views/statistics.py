@@ -18,18 +18,12 @@ from django.views.decorators.http import require_safe
 from imager import clock
 from imager.accounts.visitor import staff_only
 from orders import charts
-from orders.figures import Figures, Range, figures
+from orders.figures import Figures, Range, told, usual
 from orders.lifecycle import OrderStatus
 from orders.views.visitor import Request
 from tasks_app.templatetags.pace import took
 
 GB = 1_000_000_000
-
-
-def usual(today: date) -> Range:
-    """This month and the eleven before."""
-    months = today.year * 12 + today.month - 1 - 11
-    return Range(date(months // 12, months % 12 + 1, 1), today)
 
 
 class RangeForm(forms.Form):
@@ -60,12 +54,13 @@ def statistics(request: Request) -> HttpResponse:
     default = usual(clock.now().date())
     asked = {"since", "until"} & request.GET.keys()
     form = RangeForm(request.GET if asked else {"since": default.since, "until": default.until})
-    found = figures(form.cleaned_data["range"]) if form.is_valid() else None
-    context: dict[str, Any] = {"form": form, "figures": found}
+    tally = told(form.cleaned_data["range"]) if form.is_valid() else None
+    found = tally.value if tally else None
+    context: dict[str, Any] = {"form": form, "tally": tally, "figures": found}
     if found:
         labels = [(OrderStatus(status).label, count) for status, count in found.statuses.items()]
         context |= {"charts": drawn(found), "statuses": labels}
-    return render(request, "orders/statistics/statistics.html", context, status=200 if found else 422)
+    return render(request, "orders/statistics/statistics.html", context, status=200 if tally else 422)
 
 
 def drawn(found: Figures) -> dict[str, charts.Chart]:

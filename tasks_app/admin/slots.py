@@ -5,10 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.http import HttpRequest
 
+from imager.accounts.admin.large import Large
 from imager.accounts.admin.readonly import ReadOnly
+from tasks_app.admin.finding import of_orders
 from tasks_app.models import Card, Slot, SlotEvent
+from tasks_app.places import LARGE
 
 SHOWN = ["host", "name", "disabled", "present", "card_bytes", "model", "contents", "problem"]
 KEPT = ["quarantined_at", "quarantine_note", "seen_at"]
@@ -36,13 +40,22 @@ class SlotAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at r
 
 
 @admin.register(Card)
-class CardAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
+class CardAdmin(Large, ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
     list_display = ["serial", "verdict", "order", "unit", "host", "slot", "card_bytes", "permitted_at"]
     list_filter = ["verdict", "host"]
     search_fields = ["serial", "order__id", "=order__number"]
     list_select_related = ["order", "host", "slot__host"]
-    show_full_result_count = False
+    sortable_by = ["permitted_at"]
     date_hierarchy = "permitted_at"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Card]:
+        """Without what orders carry along."""
+        return super().get_queryset(request).defer(*LARGE)
+
+    def find(self, rows: QuerySet[Card], sought: str) -> QuerySet[Card]:
+        """By the beginning of the serial number, else by the order."""
+        serials = rows.filter(serial__startswith=sought.upper())
+        return serials if serials.exists() else of_orders(rows, sought)
 
 
 @admin.register(SlotEvent)

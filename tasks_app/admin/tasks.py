@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from django import forms
 from django.contrib import admin
@@ -14,9 +14,11 @@ from django.utils.html import format_html
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from imager.accounts.admin.large import Large, known
 from imager.accounts.admin.readonly import ReadOnly
 from imager.accounts.visitor import visitor
 from tasks_app import services
+from tasks_app.admin.finding import of_orders
 from tasks_app.asking import Question, after_asking
 from tasks_app.models import (
     Attempt,
@@ -25,6 +27,8 @@ from tasks_app.models import (
     TaskMove,
 )
 from tasks_app.places import LARGE
+
+OUTCOMES: Final = ("done", "failed", "canceled", "lost", "timeout", "released", "moved")
 
 
 class HostChoice(forms.ModelChoiceField):  # type: ignore[type-arg]  # not generic at run time
@@ -86,7 +90,7 @@ class AttemptInline(LogLink, ReadOnly, admin.TabularInline):  # type: ignore[typ
 
 
 @admin.register(Task)
-class TaskAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
+class TaskAdmin(Large, ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
     list_display = [
         "short_id",
         "order_link",
@@ -101,7 +105,8 @@ class TaskAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # not ge
     ]
     list_filter = ["status", "kind", "host", "channel"]
     search_fields = ["id", "order__id", "order__name", "=order__number"]
-    show_full_result_count = False
+    ordering = ["-created_at"]
+    sortable_by = ["created_at"]
     date_hierarchy = "created_at"
     exclude = ["spec"]
     inlines = [AttemptInline, MoveInline]
@@ -111,6 +116,10 @@ class TaskAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # not ge
         """With what it is called by, in the list and on its page, whatever kind it is of."""
         tasks: QuerySet[Task] = super().get_queryset(request)
         return tasks.select_related("order", "channel", "host", "slot__host").defer(*LARGE)
+
+    def find(self, rows: QuerySet[Task], sought: str) -> QuerySet[Task]:
+        """By the order, or the beginning of its identifier or the task's."""
+        return of_orders(rows, sought, task="pk")
 
     def has_act_permission(self, request: HttpRequest) -> bool:
         """Tasks are never edited, but whoever may change them may act on them."""
@@ -158,11 +167,20 @@ class TaskAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # not ge
 
 
 @admin.register(Attempt)
-class AttemptAdmin(LogLink, ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
+class AttemptAdmin(Large, LogLink, ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
     list_display = ["task", "attempt", "host", "started_at", "ended_at", "outcome", "log_link"]
     exclude = ["log_end", "log_cut_to", "log_left_out"]
     readonly_fields = ["log_link"]
-    list_filter = ["outcome", "task__kind", "host", "ended_at"]
+    list_filter = [
+        known("outcome", _("outcome"), ((outcome, outcome) for outcome in OUTCOMES)),
+        "task__kind",
+        "host",
+        "ended_at",
+    ]
     search_fields = ["task__id", "task__order__id", "=task__order__number"]
     list_select_related = ["task", "host"]
-    show_full_result_count = False
+    ordering = ["-pk"]
+
+    def find(self, rows: QuerySet[Attempt], sought: str) -> QuerySet[Attempt]:
+        """By the order, or the beginning of its identifier or the task's."""
+        return of_orders(rows, sought, task="task", order="task__order")

@@ -73,6 +73,8 @@ class Card(models.Model):
             models.Index(fields=["identity"], name="card_identity"),
             models.Index(fields=["stamp"], condition=~Q(stamp=""), name="card_stamp"),
             models.Index(fields=["slot", "-ended_at"], name="card_slot_ended"),
+            models.Index(fields=["ended_at"], name="card_ended"),
+            models.Index(fields=["permitted_at"], name="card_permitted"),
         ]
 
     def __str__(self) -> str:

@@ -75,6 +75,12 @@ class Task(models.Model):
             models.Index(
                 fields=["kind", "priority", "queued_at"], condition=Q(status="queued"), name="task_queue"
             ),
+            models.Index(
+                fields=["status", "host"],
+                condition=Q(status__in=["waiting", "queued", "running"]),
+                name="task_open",
+            ),
+            models.Index(fields=["created_at"], name="task_created"),
             # of nothing that a sign of life changes: those updates touch no index, and stay on their page
             models.Index(fields=["cancel_requested_at"], condition=Q(status="running"), name="task_running"),
         ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -9,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from imager.accounts.visitor import staff_only
-from tasks_app.statistics import PERIODS, statistics
+from tasks_app.statistics import PERIODS, USUAL, told
 
 
 @login_required
@@ -18,12 +20,14 @@ def cards(request: HttpRequest) -> HttpResponse:
     """Verdicts, speeds and latencies by lot, slot and media; `days`: of cards since then, or `all`."""
     staff_only(request, "tasks_app.view_card")
     chosen = request.GET.get("days", "")
-    days = next((days for days in PERIODS if chosen == str(days)), None if chosen == "all" else PERIODS[1])
-    found = statistics(days)
-    tables = [
-        ("lot", _("By brand and lot"), [_("Brand"), _("Lot")], found.by_lot),
-        ("slot", _("By slot"), [_("Station"), _("Slot")], found.by_slot),
-        ("media", _("By media"), [_("Media")], found.by_media),
-    ]
-    context = {"tables": tables, "latency": found.latency, "days": days, "periods": PERIODS}
+    days = next((days for days in PERIODS if chosen == str(days)), None if chosen == "all" else USUAL)
+    tally = told(days)
+    context: dict[str, Any] = {"tally": tally, "days": days, "periods": PERIODS}
+    if (found := tally.value) is not None:
+        tables = [
+            ("lot", _("By brand and lot"), [_("Brand"), _("Lot")], found.by_lot),
+            ("slot", _("By slot"), [_("Station"), _("Slot")], found.by_slot),
+            ("media", _("By media"), [_("Media")], found.by_media),
+        ]
+        context |= {"tables": tables, "latency": found.latency}
     return render(request, "tasks_app/cards.html", context)

@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from imager.accounts import invitations
+from imager.accounts.admin.filters import FewFilter
 from imager.accounts.models import Invitation, User
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class InvitationAdmin(_Invitations):
 
     form = InvitationForm
     list_display = ("email", "organization", "state", "sent_at", "expires_at", "invited_by", "accepted_by")
-    list_filter = ("organization", "created_at")
+    list_filter = (("organization", FewFilter), "created_at")
     list_select_related = ("organization", "invited_by", "accepted_by")
     search_fields = ("email", "name", "organization__name")
     autocomplete_fields = ("organization",)

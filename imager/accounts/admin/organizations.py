@@ -82,6 +82,7 @@ class OrganizationAdmin(_Organizations):
                 (_("users"), "accounts_user", mine),
                 (_("orders"), "orders_order", mine),
                 (_("configurations"), "orders_configuration", mine),
+                (_("addresses"), "orders_address", mine),
                 (_("ledger"), "accounts_unitentry", mine),
                 (_("invitations"), "accounts_invitation", mine),
             )

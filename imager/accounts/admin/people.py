@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from imager.accounts import addresses, leaving, services
+from imager.accounts.admin.filters import FewFilter
 from imager.accounts.admin.links import links
 from imager.accounts.admin.powers import is_superuser, manages_staff, may_touch
 from imager.accounts.models import Role, User
@@ -59,7 +60,7 @@ class UserAdmin(_Users):
     form = UserForm
     add_form = NewUserForm
     list_display = ("email", "name", "role", "organization", "is_active", "expires_at", "last_login")
-    list_filter = ("role", "groups", "is_active", "is_superuser", "organization")
+    list_filter = ("role", "groups", "is_active", "is_superuser", ("organization", FewFilter))
     list_select_related = ("organization",)
     search_fields = ("email", "name", "organization__name", "organization__slug")
     ordering = ("email",)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
@@ -17,6 +17,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from imager.accounts import ledger
+from imager.accounts.admin.filters import FewFilter
+from imager.accounts.admin.large import Large
 from imager.accounts.models import Organization, UnitEntry, User
 from imager.accounts.visitor import visitor
 
@@ -28,10 +30,11 @@ else:
     _Entries = admin.ModelAdmin
 
 GRANT = "accounts.grant_units"
+MOST_ORGANIZATIONS = 500  # that a search may mean
 
 
 @admin.register(UnitEntry)
-class UnitEntryAdmin(_Entries):
+class UnitEntryAdmin(Large, _Entries):
     """The ledgers of all organizations. Nothing here can be changed: a correction is a new entry."""
 
     list_display = (
@@ -46,17 +49,28 @@ class UnitEntryAdmin(_Entries):
         "by",
         "note",
     )
-    list_filter = ("kind", "organization", "at")
+    list_filter = ("kind", ("organization", FewFilter), "at")
     list_select_related = ("organization", "order")
     search_fields = ("organization__name", "organization__slug", "=order__number", "by", "note")
-    show_full_result_count = False
+    search_help_text = gettext_lazy("Organization, or number of an order; for grants also who, and the note.")
     date_hierarchy = "at"
-    ordering = ("-pk",)
+    ordering = ("-at",)
+    sortable_by = ("at",)
     list_per_page = 50
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[UnitEntry]:
         """Without what orders carry along."""
         return super().get_queryset(request).defer("order__recipe", "order__contents")
+
+    def find(self, rows: QuerySet[UnitEntry], sought: str) -> QuerySet[UnitEntry]:
+        """What staff wrote is sought by its words; of what orders wrote there is too much."""
+        number = sought.removeprefix("#")
+        if number.isascii() and number.isdigit() and len(number) < 19:
+            return rows.filter(order__number=int(number))
+        named = Organization.objects.filter(Q(name__icontains=sought) | Q(slug__icontains=sought))
+        theirs = list(named.values_list("pk", flat=True)[:MOST_ORGANIZATIONS])
+        written = Q(by__icontains=sought) | Q(note__icontains=sought)
+        return rows.filter(Q(organization__in=theirs) | (Q(kind__in=UnitEntry.BY_STAFF) & written))
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Entries are written by orders, and by the form of an organization."""

@@ -58,6 +58,10 @@ class UnitEntry(models.Model):
         verbose_name_plural = _("entries of units")
         default_permissions = ("view",)
         permissions = [("grant_units", "Can grant and adjust units")]
+        indexes = [
+            models.Index(fields=["at"], name="units_at"),
+            models.Index(fields=["-at"], condition=Q(kind__in=["grant", "adjust"]), name="units_by_staff"),
+        ]
         constraints = [
             models.UniqueConstraint(fields=["organization", "number"], name="units_in_one_line"),
             models.UniqueConstraint(fields=["order", "kind", "round"], name="units_once_per_order_and_kind"),

@@ -13,8 +13,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from imager import clock
 from orders.export import cell
-from orders.figures import Figures, Range, figures
-from orders.views.statistics import usual
+from orders.figures import Figures, Range, figures, usual
 from tasks_app.templatetags.pace import took
 
 PARTS = ("months", "causes", "stays", "hosts")

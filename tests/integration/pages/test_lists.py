@@ -121,7 +121,7 @@ def test_people_and_configurations_of_others_filter_nothing(browse, stranger, sc
 
 
 def test_counting_ends_where_nobody_reads_on(member, orders, monkeypatch):
-    monkeypatch.setattr("orders.views.paging.MOST", 2)
+    monkeypatch.setattr("imager.paging.MOST", 2)
     page = Page(member.get("/orders/").text)
     assert "More than 2 orders" in page.words
     assert len(numbers(member.get("/orders/"))) == 2

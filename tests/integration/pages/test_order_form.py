@@ -232,3 +232,22 @@ def test_query_counts(member, school, django_assert_num_queries):
             member.get(URL, {"configuration": school.configuration.pk})
         for _ in range(3):
             make.configuration(school.organization)
+
+
+def test_staff_choose_from_the_latest_and_the_one_that_was_named(staff, school, monkeypatch):
+    monkeypatch.setattr("orders.order_form.OFFERED", 1)
+    old, named, last = (
+        make.configuration(school.organization, name=name) for name in ("old", "named", "last")
+    )
+    offered = Page(staff.get(URL, {"configuration": named.pk}).text).all("option")
+    values = {option["value"] for option in offered}
+    assert {str(named.pk), str(last.pk)} <= values
+    assert str(old.pk) not in values
+    assert [option["value"] for option in offered if "selected" in option][:1] == [str(named.pk)]
+
+
+def test_staff_may_order_what_is_not_offered(staff, filled, school, monkeypatch):
+    monkeypatch.setattr("orders.order_form.OFFERED", 1)
+    make.configuration(school.organization, name="last")
+    assert confirmed(staff, filled()).status_code == 302
+    assert Order.objects.get().configuration == school.configuration

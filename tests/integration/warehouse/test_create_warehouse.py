@@ -149,10 +149,10 @@ class TestAdmin:
         self, client, stored, django_assert_num_queries
     ) -> None:
         StoredFile.objects.exclude(pk=stored.pk).delete()
-        with django_assert_num_queries(7):
+        with django_assert_num_queries(6):
             client.get("/admin/warehouse/storedfile/")
         whose = {"warehouse": stored.warehouse, "owner": stored.owner, "task": stored.task, "name": "x"}
         for attempt in (2, 3):
             StoredFile.objects.create(**whose, attempt=attempt, size=1, sha256="ab" * 32)
-        with django_assert_num_queries(7):
+        with django_assert_num_queries(6):
             client.get("/admin/warehouse/storedfile/")
