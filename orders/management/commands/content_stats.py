@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 import json
+from argparse import ArgumentTypeError
 from dataclasses import asdict
 from datetime import date, datetime, time, timedelta
 from typing import Any, Final
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.serializers.json import DjangoJSONEncoder
 from django.utils import timezone
 
 from orders.export import cell
@@ -29,8 +31,8 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Of what time, which of them, and how it is told."""
-        parser.add_argument("--since", type=date.fromisoformat, help="orders from this day on, YYYY-MM-DD")
-        parser.add_argument("--until", type=date.fromisoformat, help="the last day, YYYY-MM-DD")
+        parser.add_argument("--since", type=day, help="orders from this day on, YYYY-MM-DD")
+        parser.add_argument("--until", type=day, help="the last day, YYYY-MM-DD")
         parser.add_argument("--kind", choices=Content.Kind.values, help="only contents of this kind")
         parser.add_argument("--all", action="store_true", help="also what is chosen more seldom")
         shape = parser.add_mutually_exclusive_group()
@@ -42,7 +44,9 @@ class Command(BaseCommand):
         rows = popularity(*_bounds(options["since"], options["until"]), kind=options["kind"] or "")
         rows = rows if options["all"] else most(rows)
         if options["json"]:
-            told = json.dumps([asdict(row) for row in rows], default=str, ensure_ascii=False, indent=2)
+            told = json.dumps(
+                [asdict(row) for row in rows], cls=DjangoJSONEncoder, ensure_ascii=False, indent=2
+            )
             self.stdout.write(told)
         elif options["csv"]:
             self._csv(rows)
@@ -62,6 +66,14 @@ class Command(BaseCommand):
             self.stdout.write(f"{counts}  {row.title} [{row.ident}]{gone}")
         if not rows:
             self.stdout.write("No content was chosen or ordered.")
+
+
+def day(text: str) -> date:
+    """A day as it is typed."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise ArgumentTypeError(f"“{text}” is no day: write it as YYYY-MM-DD.") from error
 
 
 def _bounds(since: date | None, until: date | None) -> tuple[datetime | None, datetime | None]:

@@ -41,6 +41,8 @@ def ordered(school):
 def test_orders_cards_downloads_and_configurations(ordered):
     assert counted() == {"kiwix:wikipedia": (3, 3, 1, 1), "kiwix:gutenberg": (1, 2, 0, 0)}
     assert list(counted()) == ["kiwix:wikipedia", "kiwix:gutenberg"]
+    last = datetime.fromisoformat(json.loads(run("--json"))[0]["last_ordered"])
+    assert abs((last - Order.objects.get(kind="virtual").created_at).total_seconds()) < 0.001
 
 
 def test_what_the_catalogue_has_forgotten_still_counts(ordered):
@@ -86,6 +88,8 @@ def test_as_csv_and_what_is_refused(ordered):
     with pytest.raises(CommandError, match="comes after the last one") as refused:
         run("--since", "2026-02-01", "--until", "2026-01-01")
     assert refused.value.returncode == 2
+    with pytest.raises(CommandError, match="“yesterday” is no day: write it as YYYY-MM-DD"):
+        run("--since", "yesterday")
 
 
 def test_two_questions_however_many_there_are(ordered, django_assert_num_queries):
