@@ -15,7 +15,7 @@ import tarfile
 import pytest
 import yaml
 
-from orders import software
+from orders import sizes, software
 from orders.catalogue.syncing import look
 from orders.models import Content, Media, Order, Source
 from orders.services import place
@@ -36,6 +36,7 @@ from workers.imaging.fat import Fat
 
 __all__ = ["demo_base", "key", "registry", "report", "school", "server"]
 
+MIB = 1 << 20
 ZIM = b"ZIM\x04" + bytes(range(256)) * 4096
 METALINK = """<?xml version="1.0" encoding="UTF-8"?>
 <metalink xmlns="urn:ietf:params:xml:ns:metalink"><file name="wikipedia.zim"><size>{size}</size>
@@ -80,9 +81,10 @@ def catalogue(db, server, settings, demo_base):
 
 @pytest.fixture
 def order(school, catalogue) -> Order:
-    """Of a hotspot with both, on the smallest card that holds its programs."""
+    """Of a hotspot with both, on a card that just holds its programs."""
     school.configuration.contents.set(catalogue)
-    card = Media.objects.create(name="4 GB", kind="physical", gigabytes=4, bytes=3_900_000_000)
+    needed = -(-sizes.needed_by(school.configuration, catalogue) // MIB) * MIB
+    card = Media.objects.create(name="Small", kind="physical", gigabytes=3, bytes=needed)
     return place(
         school.configuration, by=school.member, kind="physical", media=card, quantity=1, recipient=RECIPIENT
     )[0]
