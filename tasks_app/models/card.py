@@ -75,6 +75,7 @@ class Card(models.Model):
             models.Index(fields=["slot", "-ended_at"], name="card_slot_ended"),
             models.Index(fields=["ended_at"], name="card_ended"),
             models.Index(fields=["permitted_at"], name="card_permitted"),
+            models.Index(fields=["verdict", "-permitted_at"], name="card_list_of_verdict"),
         ]
 
     def __str__(self) -> str:

@@ -81,6 +81,7 @@ class Task(models.Model):
                 name="task_open",
             ),
             models.Index(fields=["created_at"], name="task_created"),
+            models.Index(fields=["status", "-created_at"], name="task_list_of_status"),
             # of nothing that a sign of life changes: those updates touch no index, and stay on their page
             models.Index(fields=["cancel_requested_at"], condition=Q(status="running"), name="task_running"),
         ]

@@ -92,6 +92,10 @@ def test_words_of_organizations_are_looked_up_by_index_too(crowd):
 
 def test_what_stations_statistics_and_others_read(crowd):
     assert "task_open" in plan(Task.objects.filter(host=1, kind="write", status="waiting"))
+    failed = Task.objects.filter(status="failed").order_by("-created_at")
+    assert "task_list_of_status" in plan(failed[:25], *LISTS)
+    bad = Card.objects.filter(verdict="bad").order_by("-permitted_at")
+    assert "card_list_of_verdict" in plan(bad[:25], *LISTS)
     assert "card_ended" in plan(Card.objects.filter(ended_at__gte=timezone.now()).order_by())
     assert "units_at" in plan(UnitEntry.objects.order_by("-at")[:50], *LISTS)
     assert "content_search" in plan(Content.objects.filter(search__contains="zyzzyva"))
