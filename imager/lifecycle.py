@@ -7,6 +7,8 @@ from collections.abc import Set as AbstractSet
 from typing import Any, Protocol, TypeVar
 
 from django.db import models, transaction
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 
 class IllegalMove(Exception):
@@ -52,11 +54,11 @@ def move(subject: S, went_to: str, *, table: Table, by: str, note: str = "", **f
 class Move(models.Model):
     """A row of history. Each lifecycle has its own table, with a key `subject` (`related_name="moves"`)."""
 
-    came_from = models.CharField(max_length=20)
-    went_to = models.CharField(max_length=20)
-    by = models.CharField(max_length=200)
-    note = models.TextField(blank=True)
-    at = models.DateTimeField(auto_now_add=True)
+    came_from = models.CharField(pgettext_lazy("moves", "from"), max_length=20)
+    went_to = models.CharField(pgettext_lazy("moves", "to"), max_length=20)
+    by = models.CharField(_("by"), max_length=200)
+    note = models.TextField(_("note"), blank=True)
+    at = models.DateTimeField(_("at"), auto_now_add=True)
 
     class Meta:
         abstract = True

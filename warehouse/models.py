@@ -23,7 +23,9 @@ class Warehouse(models.Model):
             "else downloads go through FTP."
         ),
     )
-    secret_hash = models.CharField(max_length=64, editable=False)  # SHA-256 of the warehouse's own secret
+    secret_hash = models.CharField(
+        _("digest of the secret"), max_length=64, editable=False
+    )  # SHA-256 of the warehouse's own secret
     active = models.BooleanField(_("active"), default=True)
 
     class Meta:
@@ -53,9 +55,9 @@ class StoredFile(models.Model):
     size = models.PositiveBigIntegerField(_("size"))
     sha256 = models.CharField(_("SHA-256"), max_length=64)
     status = models.CharField(_("status"), max_length=12, choices=Status.choices, default=Status.PUBLISHING)
-    granted_at = models.DateTimeField(auto_now_add=True)
-    published_at = models.DateTimeField(null=True)
-    removed_at = models.DateTimeField(null=True, db_index=True)
+    granted_at = models.DateTimeField(_("granted"), auto_now_add=True)
+    published_at = models.DateTimeField(_("published at"), null=True)
+    removed_at = models.DateTimeField(_("removed at"), null=True, db_index=True)
 
     class Meta:
         ordering = ["owner", "name"]

@@ -338,8 +338,8 @@ class MediaKind(StrEnum):
 
 
 class Move(BaseModel):
-    came_from: str
-    went_to: str
+    came_from: Annotated[str, Field(title='From')]
+    went_to: Annotated[str, Field(title='To')]
     by: str
     note: str
     at: AwareDatetime
@@ -788,8 +788,8 @@ class Card(BaseModel):
     host: str
     slot: str
     card_bytes: Annotated[int, Field(title='Size of the card')]
-    permitted_at: AwareDatetime
-    ended_at: Annotated[AwareDatetime | None, Field(...)]
+    permitted_at: Annotated[AwareDatetime, Field(title='Permitted')]
+    ended_at: Annotated[AwareDatetime | None, Field(title='Ended')]
     certificate_url: Annotated[
         str | None, Field(description='Public; for verified cards.')
     ]

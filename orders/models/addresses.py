@@ -39,7 +39,9 @@ class Address(models.Model):
     postal_code = models.CharField(_("postal code"), max_length=recipients.LIMITS["postal_code"], blank=True)
     city = models.CharField(_("city"), max_length=recipients.LIMITS["city"])
     country = models.CharField(_("country"), max_length=2, validators=[validators.country])
-    created_by = models.ForeignKey(User, models.SET_NULL, null=True, blank=True, related_name="+")
+    created_by = models.ForeignKey(
+        User, models.SET_NULL, null=True, blank=True, related_name="+", verbose_name=_("created by")
+    )
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
     updated_at = models.DateTimeField(_("changed"), auto_now=True)
 

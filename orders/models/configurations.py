@@ -47,7 +47,9 @@ class Configuration(models.Model):
         MEDICAL = "Medical", "Medical"
         WIKIPEDIA_EN = "Wikipedia EN", "Wikipedia EN"
 
-    organization = models.ForeignKey(Organization, models.PROTECT, related_name="configurations")
+    organization = models.ForeignKey(
+        Organization, models.PROTECT, related_name="configurations", verbose_name=_("organization")
+    )
     name = models.CharField(_("name"), max_length=100, help_text=_("For you; not shown on the hotspot."))
     ssid = models.CharField(
         _("Wi-Fi name (SSID)"), max_length=32, default=DEFAULT_SSID, validators=[validators.ssid]
@@ -103,7 +105,9 @@ class Configuration(models.Model):
         validators=[validators.preload_url],
         help_text=_("Its files will lie in the File Manager of the hotspot."),
     )
-    preload_bytes = models.PositiveBigIntegerField(default=0, editable=False)  # as its server told
+    preload_bytes = models.PositiveBigIntegerField(
+        _("size of the ZIP archive"), default=0, editable=False
+    )  # as its server told
     preload_zip = models.ForeignKey(
         Upload, models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("ZIP archive")
     )
@@ -111,8 +115,12 @@ class Configuration(models.Model):
         models.CharField(max_length=50), verbose_name=_("beta features"), default=list, blank=True
     )
     version = models.PositiveIntegerField(_("version"), default=0, editable=False)
-    created_by = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+")
-    updated_by = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+", editable=False)
+    created_by = models.ForeignKey(
+        User, models.SET_NULL, null=True, related_name="+", verbose_name=_("created by")
+    )
+    updated_by = models.ForeignKey(
+        User, models.SET_NULL, null=True, related_name="+", editable=False, verbose_name=_("changed by")
+    )
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
     updated_at = models.DateTimeField(_("changed"), auto_now=True)
     deleted_at = models.DateTimeField(_("deleted"), null=True, editable=False)
@@ -137,7 +145,9 @@ class Configuration(models.Model):
 class ConfigurationVersion(models.Model):
     """What was saved once, whole, with its passwords. Never changes."""
 
-    configuration = models.ForeignKey(Configuration, models.CASCADE, related_name="versions")
+    configuration = models.ForeignKey(
+        Configuration, models.CASCADE, related_name="versions", verbose_name=_("configuration")
+    )
     number = models.PositiveIntegerField(_("version"))
     values = models.JSONField(_("values"))
     note = models.CharField(_("note"), max_length=200, blank=True)

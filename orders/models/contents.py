@@ -90,9 +90,9 @@ class Content(models.Model):
 
     active = models.BooleanField(_("active"), default=True)
     source = models.CharField(_("kept by"), max_length=10, choices=Source.choices, blank=True, editable=False)
-    fingerprint = models.CharField(max_length=64, blank=True, editable=False)
+    fingerprint = models.CharField(_("fingerprint"), max_length=64, blank=True, editable=False)
     missing_since = models.DateTimeField(_("missing since"), null=True, editable=False)
-    search = models.CharField(max_length=MAX_SEARCH, blank=True, editable=False)
+    search = models.CharField(_("searched words"), max_length=MAX_SEARCH, blank=True, editable=False)
 
     objects = ContentQuerySet.as_manager()
 
@@ -135,7 +135,7 @@ class Content(models.Model):
 class Edition(models.Model):
     """An edition of a content that the catalogue has named, so that old orders can be read."""
 
-    content = models.ForeignKey(Content, models.CASCADE, related_name="editions")
+    content = models.ForeignKey(Content, models.CASCADE, related_name="editions", verbose_name=_("content"))
     edition = models.CharField(_("identifier of the edition"), max_length=100)
     version = models.CharField(_("version"), max_length=50, blank=True)
     issued = models.DateField(_("date"), null=True)
@@ -158,8 +158,8 @@ class Feed(models.Model):
 
     source = models.CharField(_("source"), max_length=10, choices=Source.choices, unique=True)
     url = models.CharField(_("address"), max_length=500, blank=True)
-    etag = models.CharField(max_length=200, blank=True)
-    last_modified = models.CharField(max_length=100, blank=True)
+    etag = models.CharField(_("ETag of the feed"), max_length=200, blank=True)
+    last_modified = models.CharField(_("last change of the feed"), max_length=100, blank=True)
     checked_at = models.DateTimeField(_("last look"), null=True)
     taken_at = models.DateTimeField(_("last good look"), null=True)
     entries = models.PositiveIntegerField(_("entries"), default=0)

@@ -80,11 +80,15 @@ class Order(models.Model):
         _("quantity"), default=1, validators=[MinValueValidator(1), MaxValueValidator(MAX_QUANTITY)]
     )
     units = models.PositiveIntegerField(_("units"), default=0, editable=False)  # what it costs, frozen
-    configuration = models.ForeignKey(Configuration, models.SET_NULL, null=True, related_name="orders")
+    configuration = models.ForeignKey(
+        Configuration, models.SET_NULL, null=True, related_name="orders", verbose_name=_("configuration")
+    )
     name = models.CharField(_("name"), max_length=100)
     image_name = models.CharField(_("file name"), max_length=100)
-    recipe = models.TextField(editable=False)  # holds the passwords: never shown, never logged
-    contents = models.JSONField(default=list, editable=False)  # [{title, path, size}] as ordered
+    recipe = models.TextField(_("recipe"), editable=False)  # holds the passwords: never shown, never logged
+    contents = models.JSONField(
+        _("contents"), default=list, editable=False
+    )  # [{title, path, size}] as ordered
     image_bytes = models.PositiveBigIntegerField(_("size of the image"), default=0)
     recipient_name = models.CharField(_("recipient"), max_length=100, blank=True)
     recipient_email = models.EmailField(_("recipient's e-mail"), blank=True)
@@ -95,10 +99,14 @@ class Order(models.Model):
     recipient_country = models.CharField(_("country"), max_length=2, blank=True)
     tracking = models.CharField(_("tracking"), max_length=200, blank=True)
     shipped_at = models.DateTimeField(_("shipped"), null=True, blank=True)
-    download_token = models.CharField(max_length=40, default=download_token, unique=True, editable=False)
+    download_token = models.CharField(
+        _("key of the download"), max_length=40, default=download_token, unique=True, editable=False
+    )
     expires_at = models.DateTimeField(_("download expires"), null=True, blank=True)
-    idempotency_key = models.CharField(max_length=100, null=True, blank=True, editable=False)
-    request_digest = models.CharField(max_length=64, blank=True, editable=False)
+    idempotency_key = models.CharField(
+        _("Idempotency-Key"), max_length=100, null=True, blank=True, editable=False
+    )
+    request_digest = models.CharField(_("digest of the request"), max_length=64, blank=True, editable=False)
 
     objects = OrderQuerySet.as_manager()
 
@@ -157,7 +165,7 @@ class Order(models.Model):
 class OrderMove(Move):
     """The history of an order."""
 
-    subject = models.ForeignKey(Order, models.CASCADE, related_name="moves")
+    subject = models.ForeignKey(Order, models.CASCADE, related_name="moves", verbose_name=_("order"))
 
     class Meta(Move.Meta):
         verbose_name = _("move of an order")

@@ -29,10 +29,12 @@ class Card(models.Model):
         ABANDONED = "abandoned", _("abandoned")
 
     serial = models.CharField(_("serial number"), max_length=20, unique=True)
-    certificate_key = models.CharField(max_length=32, default=certificate_key, unique=True, editable=False)
+    certificate_key = models.CharField(
+        _("key of the certificate"), max_length=32, default=certificate_key, unique=True, editable=False
+    )
     verdict = models.CharField(_("verdict"), max_length=10, choices=Verdict.choices, default=Verdict.WRITING)
-    task = models.ForeignKey(Task, models.PROTECT, related_name="cards")
-    attempt = models.PositiveIntegerField()
+    task = models.ForeignKey(Task, models.PROTECT, related_name="cards", verbose_name=_("task"))
+    attempt = models.PositiveIntegerField(_("attempt"))
     order = models.ForeignKey("orders.Order", models.PROTECT, related_name="cards", verbose_name=_("order"))
     unit = models.PositiveSmallIntegerField(_("unit"))
     host = models.ForeignKey(Host, models.PROTECT, related_name="cards", verbose_name=_("host"))
@@ -40,18 +42,18 @@ class Card(models.Model):
     lot = models.ForeignKey(
         Lot, models.PROTECT, null=True, blank=True, related_name="cards", verbose_name=_("lot")
     )
-    diskseq = models.BigIntegerField(null=True)
-    boot_id = models.CharField(max_length=64, blank=True)
+    diskseq = models.BigIntegerField(_("insertion"), null=True)
+    boot_id = models.CharField(_("start of the host"), max_length=64, blank=True)
     identity = models.CharField(_("identity"), max_length=100, blank=True)  # see services.suspicion.identify
     stamp = models.CharField(_("stamp"), max_length=32, blank=True)  # what this writing left on the card
     card_bytes = models.PositiveBigIntegerField(_("size of the card"), default=0)
     written_bytes = models.PositiveBigIntegerField(_("written"), default=0)
     write_rate = models.FloatField(_("writing, bytes per second"), null=True)
     read_rate = models.FloatField(_("reading, bytes per second"), null=True)
-    facts = models.JSONField(default=dict)  # contract.CardResult, or the `step` in which it ended
-    trouble = models.JSONField(null=True)
-    permitted_at = models.DateTimeField(auto_now_add=True)
-    ended_at = models.DateTimeField(null=True)
+    facts = models.JSONField(_("facts"), default=dict)  # contract.CardResult, or the `step` in which it ended
+    trouble = models.JSONField(_("trouble"), null=True)
+    permitted_at = models.DateTimeField(_("permitted"), auto_now_add=True)
+    ended_at = models.DateTimeField(_("ended"), null=True)
 
     class Meta:
         ordering = ["-permitted_at"]

@@ -35,7 +35,7 @@ class Host(models.Model):
     )
     disabled = models.BooleanField(_("disabled"), default=False)
     version = models.CharField(_("version"), max_length=30, blank=True)
-    boot_id = models.CharField(max_length=64, blank=True)
+    boot_id = models.CharField(_("start of the host"), max_length=64, blank=True)
     free_bytes = models.BigIntegerField(_("free disk"), null=True)
     last_seen_at = models.DateTimeField(_("last seen"), null=True)
 

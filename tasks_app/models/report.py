@@ -31,13 +31,13 @@ class TaskEvent(models.Model):
 class RefusedReport(models.Model):
     """A report of an attempt that was no longer current: evidence of a zombie."""
 
-    task = models.ForeignKey(Task, models.CASCADE, related_name="refused_reports")
-    attempt = models.PositiveIntegerField()
-    host = models.ForeignKey(Host, models.SET_NULL, null=True)
-    event_id = models.CharField(max_length=64, blank=True)
-    reason = models.CharField(max_length=50)
-    body = models.JSONField(default=dict)
-    at = models.DateTimeField(auto_now_add=True)
+    task = models.ForeignKey(Task, models.CASCADE, related_name="refused_reports", verbose_name=_("task"))
+    attempt = models.PositiveIntegerField(_("attempt"))
+    host = models.ForeignKey(Host, models.SET_NULL, null=True, verbose_name=_("host"))
+    event_id = models.CharField(_("identifier of the report"), max_length=64, blank=True)
+    reason = models.CharField(_("reason"), max_length=50)
+    body = models.JSONField(_("what it said"), default=dict)
+    at = models.DateTimeField(_("at"), auto_now_add=True)
 
     class Meta:
         ordering = ["-at"]

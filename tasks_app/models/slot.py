@@ -11,21 +11,21 @@ from tasks_app.models.host import Host
 class Slot(models.Model):
     """A named card reader of a writer host, and the card that is in it now, as the host last said."""
 
-    host = models.ForeignKey(Host, models.CASCADE, related_name="slots")
+    host = models.ForeignKey(Host, models.CASCADE, related_name="slots", verbose_name=_("host"))
     name = models.CharField(_("name"), max_length=20)
     disabled = models.BooleanField(_("disabled"), default=False)
     present = models.BooleanField(_("card present"), default=False)
     card_bytes = models.PositiveBigIntegerField(_("size of the card"), default=0)
-    diskseq = models.BigIntegerField(null=True)
-    boot_id = models.CharField(max_length=64, blank=True)
+    diskseq = models.BigIntegerField(_("insertion"), null=True)
+    boot_id = models.CharField(_("start of the host"), max_length=64, blank=True)
     model = models.CharField(_("reader"), max_length=200, blank=True)
     contents = models.CharField(_("what is on the card"), max_length=500, blank=True)
     problem = models.CharField(_("problem"), max_length=500, blank=True)
-    bus = models.JSONField(null=True)  # contract.BusFacts
+    bus = models.JSONField(_("USB bus"), null=True)  # contract.BusFacts
     used_diskseq = models.BigIntegerField(
-        null=True
+        _("insertion last written"), null=True
     )  # the insertion that was last written: occupied until it is removed
-    used_boot_id = models.CharField(max_length=64, blank=True)
+    used_boot_id = models.CharField(_("start of the host at the last writing"), max_length=64, blank=True)
     seen_at = models.DateTimeField(_("last seen"), null=True)
     quarantined_at = models.DateTimeField(_("quarantined since"), null=True)
     quarantine_note = models.CharField(

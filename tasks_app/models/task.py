@@ -31,7 +31,7 @@ class Task(models.Model):
     unit = models.PositiveSmallIntegerField(
         _("unit"), default=0
     )  # 1… for write tasks: which card of the order
-    channel = models.ForeignKey(Channel, models.PROTECT, related_name="+")
+    channel = models.ForeignKey(Channel, models.PROTECT, related_name="+", verbose_name=_("channel"))
     status = models.CharField(
         _("status"), max_length=20, choices=TaskStatus.choices, default=TaskStatus.QUEUED
     )
@@ -41,31 +41,41 @@ class Task(models.Model):
     slot = models.ForeignKey(
         Slot, models.PROTECT, null=True, blank=True, related_name="tasks", verbose_name=_("slot")
     )
-    confirmed_diskseq = models.BigIntegerField(null=True)  # the insertion that the operator confirmed
-    confirmed_boot_id = models.CharField(max_length=64, blank=True)
-    spec = models.JSONField(default=dict, editable=False)  # what the host needs, but for secrets
-    total_bytes = models.PositiveBigIntegerField(default=0)  # what bounds the hard time limit
+    confirmed_diskseq = models.BigIntegerField(
+        _("confirmed insertion"), null=True
+    )  # the insertion that the operator confirmed
+    confirmed_boot_id = models.CharField(
+        _("start of the host at the confirmation"), max_length=64, blank=True
+    )
+    spec = models.JSONField(
+        _("specification"), default=dict, editable=False
+    )  # what the host needs, but for secrets
+    total_bytes = models.PositiveBigIntegerField(
+        _("size in bytes"), default=0
+    )  # what bounds the hard time limit
     priority = models.SmallIntegerField(_("priority"), default=100)
     attempt = models.PositiveIntegerField(_("attempt"), default=0)
-    lost_attempts = models.PositiveIntegerField(default=0)  # those that count against the budget
-    created_at = models.DateTimeField(auto_now_add=True)
-    queued_at = models.DateTimeField(default=timezone.now)
-    not_before = models.DateTimeField(default=timezone.now)
-    rung_at = models.DateTimeField(null=True)
-    lease_expires_at = models.DateTimeField(null=True)
-    reclaim_at = models.DateTimeField(null=True)
-    deadline_at = models.DateTimeField(null=True)
-    cancel_requested_at = models.DateTimeField(null=True)
-    started_at = models.DateTimeField(null=True)
-    ended_at = models.DateTimeField(null=True)
+    lost_attempts = models.PositiveIntegerField(
+        _("lost attempts"), default=0
+    )  # those that count against the budget
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+    queued_at = models.DateTimeField(_("queued since"), default=timezone.now)
+    not_before = models.DateTimeField(_("not before"), default=timezone.now)
+    rung_at = models.DateTimeField(_("last rung"), null=True)
+    lease_expires_at = models.DateTimeField(_("lease ends"), null=True)
+    reclaim_at = models.DateTimeField(_("taken back at"), null=True)
+    deadline_at = models.DateTimeField(_("deadline"), null=True)
+    cancel_requested_at = models.DateTimeField(_("cancel asked"), null=True)
+    started_at = models.DateTimeField(_("started"), null=True)
+    ended_at = models.DateTimeField(_("ended"), null=True)
     step = models.CharField(_("step"), max_length=20, blank=True)
-    progress_done = models.PositiveBigIntegerField(default=0)
-    progress_total = models.PositiveBigIntegerField(null=True)
-    progress_rate = models.FloatField(null=True)
-    progress_eta = models.FloatField(null=True)
-    progress_at = models.DateTimeField(null=True)
-    trouble = models.JSONField(null=True)  # contract.Trouble of the last failed attempt
-    result = models.JSONField(null=True)
+    progress_done = models.PositiveBigIntegerField(_("bytes done"), default=0)
+    progress_total = models.PositiveBigIntegerField(_("bytes in all"), null=True)
+    progress_rate = models.FloatField(_("bytes per second"), null=True)
+    progress_eta = models.FloatField(_("seconds left"), null=True)
+    progress_at = models.DateTimeField(_("last progress"), null=True)
+    trouble = models.JSONField(_("trouble"), null=True)  # contract.Trouble of the last failed attempt
+    result = models.JSONField(_("result"), null=True)
 
     class Meta:
         ordering = ["created_at", "unit"]
@@ -112,7 +122,7 @@ class Task(models.Model):
 class TaskMove(Move):
     """The history of a task."""
 
-    subject = models.ForeignKey(Task, models.CASCADE, related_name="moves")
+    subject = models.ForeignKey(Task, models.CASCADE, related_name="moves", verbose_name=_("task"))
 
     class Meta(Move.Meta):
         verbose_name = _("move of a task")

@@ -35,7 +35,7 @@ class Invitation(models.Model):
         blank=True,
         help_text=_("Of the account that is made by it. Empty: never."),
     )
-    token_hash = models.CharField(max_length=64, unique=True, editable=False)
+    token_hash = models.CharField(_("digest of the invitation"), max_length=64, unique=True, editable=False)
     created_at = models.DateTimeField(_("invited"), auto_now_add=True)
     sent_at = models.DateTimeField(_("sent"), null=True, editable=False)
     expires_at = models.DateTimeField(_("expires"), editable=False)

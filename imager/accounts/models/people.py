@@ -81,7 +81,7 @@ class User(AbstractBaseUser, PermissionsMixin):
         blank=True,
         help_text=_("From then on nobody can log in with it. Two mails warn before. Empty: never."),
     )
-    token_epoch = models.PositiveIntegerField(default=0, editable=False)
+    token_epoch = models.PositiveIntegerField(_("epoch of tokens"), default=0, editable=False)
     date_joined = models.DateTimeField(_("joined"), default=timezone.now, editable=False)
 
     objects = UserManager()

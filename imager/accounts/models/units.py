@@ -47,7 +47,7 @@ class UnitEntry(models.Model):
         related_name="unit_entries",
         verbose_name=_("order"),
     )
-    round = models.PositiveSmallIntegerField(default=0)
+    round = models.PositiveSmallIntegerField(_("round"), default=0)
     by = models.CharField(_("by"), max_length=254)
     note = models.CharField(_("note"), max_length=300, blank=True)
     at = models.DateTimeField(_("at"), auto_now_add=True)
