@@ -36,6 +36,11 @@ def server_error(request: HttpRequest) -> HttpResponse:
     """500 where a view broke; the log has the traceback."""
     if not request.path.startswith(API):
         return defaults.server_error(request)
+    return our_mistake()
+
+
+def our_mistake() -> JsonResponse:
+    """The body of a 500."""
     return as_problem(
         500,
         "our_mistake",

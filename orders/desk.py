@@ -14,7 +14,7 @@ from imager.lifecycle import IllegalMove
 from orders import flow
 from orders.addresses import recipient_in
 from orders.lifecycle import FINAL
-from orders.models import Order, OrderNote, Priority
+from orders.models import Configuration, Order, OrderNote, Priority
 from orders.placing import place
 from orders.recipients import Recipient, recipient_errors
 from tasks_app import services as tasks
@@ -86,13 +86,13 @@ def recreate_once(order: Order, *, by: User, free: bool, key: str) -> tuple[Orde
     order was made anonymous, or IdempotencyConflict.
     """
     order = flow.lock(order.pk)
-    if order.configuration is None or order.configuration.deleted_at:
+    if order.configuration is None or not _is_there(order.configuration):
         text = _("%(order)s cannot be made again: its configuration was deleted. Place a new order instead.")
         raise IllegalMove(text % {"order": order})
     again, created = place(
         order.configuration, by=by, kind=order.kind, media=order.media, quantity=order.quantity,
         recipient=recipient_in(order), free=free,
-        idempotency_key=key or None, request_digest=f"again {order.pk}",
+        idempotency_key=key or None, request_digest=f"again {order.pk}{'' if free else ' paid'}",
     )  # fmt: skip
     if not created:
         return again, False
@@ -109,8 +109,12 @@ def offered(order: Order, *, to: User) -> dict[str, bool]:
         "note": to.has_perm("orders.add_ordernote"),
         "prioritize": not over and to.has_perm("orders.prioritize_order"),
         "readdress": physical and not over and to.has_perm("orders.readdress_order"),
-        "recreate": order.configuration_id is not None and to.has_perm("orders.add_order"),
+        "recreate": _is_there(order.configuration) and to.has_perm("orders.add_order"),
     }
+
+
+def _is_there(configuration: Configuration | None) -> bool:
+    return configuration is not None and configuration.deleted_at is None
 
 
 def _refuse_over(order: Order) -> None:

@@ -43,7 +43,7 @@ def inspect(organization: Organization | None = None) -> Iterator[Finding]:
     contents = Prefetch("contents", Content.objects.defer("package", "search", "description"))
     gone = Content.objects.unavailable().filter(configurations__in=present.order_by()).distinct()
     found = replacements(gone.defer("package", "search"))
-    with_all = present.select_related("organization").prefetch_related(contents)
+    with_all = present.select_related("organization", *UPLOADS).prefetch_related(contents)
     for configuration in with_all.iterator(chunk_size=CHUNK):
         yield from _contents(configuration, found)
         yield from _fields(configuration)

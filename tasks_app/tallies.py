@@ -14,9 +14,10 @@ from imager import __version__, clock
 from tasks_app import outbox
 
 WORK: Final = "tally"
-FRESH: Final = timedelta(hours=1)
+FRESH: Final = timedelta(minutes=50)  # less than the hour between two looks ahead: none is left out
+AGAIN: Final = 5  # minutes after which a count that never ended is asked for again
 KEPT: Final = timedelta(days=30)
-LIMIT: Final = "10min"  # for each statement: nobody waits for it
+LIMIT: Final = "1min"  # for each statement: mails wait meanwhile
 
 Count = Callable[..., Any]
 _counts: dict[str, Count] = {}
@@ -40,7 +41,8 @@ def look(name: str, *arguments: str) -> Tally:
     tally = Tally(*cache.get(_key(name, arguments), ()))
     now = clock.now()
     if tally.at is None or tally.at < now - FRESH:
-        once = f"{_key(name, arguments)}:{now:%Y-%m-%dT%H}"
+        slot = f"{now:%Y-%m-%dT%H}" + (f":{now.minute // AGAIN}" if tally.at is None else "")
+        once = f"{_key(name, arguments)}:{slot}"
         outbox.post(WORK, dedupe=once, payload={"name": name, "arguments": arguments})
     return tally
 

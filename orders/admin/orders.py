@@ -199,6 +199,6 @@ class OrderAdmin(Large, OrderActions, admin.ModelAdmin):  # type: ignore[type-ar
         """What else there is of it."""
         return links(
             (_("stored files"), "warehouse_storedfile", {"q": order.pk}),
-            (_("units"), "accounts_unitentry", {"q": order.number}),
-            (_("log of the tasks"), "tasks_app_attempt", {"q": order.number}),
+            (_("units"), "accounts_unitentry", {"q": f"#{order.number}"}),
+            (_("log of the tasks"), "tasks_app_attempt", {"q": f"#{order.number}"}),
         )

@@ -37,11 +37,15 @@ class OrderQuerySet(models.QuerySet["Order"]):
     def search(self, sought: str, *, people: bool = False) -> Self:
         """Those with that number, or with all those words, each in the order or in its organization's name.
 
+        `#7` is the order 7 alone; what begins with 7 elsewhere (tracking, a name) is found by `7`.
         With `people` also in the e-mail address of whoever ordered.
         """
         orders = self.alias(words=order_words())
-        number = sought.strip().removeprefix("#")
+        sought = sought.strip()
+        number = sought.removeprefix("#")
         if number.isascii() and number.isdigit() and len(number) < 19:
+            if number != sought:
+                return orders.filter(number=int(number))
             return orders.filter(Q(number=int(number)) | Q(words__icontains=f" {number}"))
         parts = sought.split()
         words = [part for part in parts if any(letter.isalnum() for letter in part)]

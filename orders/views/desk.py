@@ -18,7 +18,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from imager.accounts.visitor import staff_only
 from imager.lifecycle import IllegalMove, LostRace
-from orders import checks, desk, queries
+from orders import checks, desk, queries, services
 from orders.address_form import country_choices
 from orders.models import Order, Priority
 from orders.recipients import LIMITS, Recipient
@@ -124,7 +124,7 @@ def _done(request: Request, order: Order, deed: Callable[[], object], said: str)
     except ValidationError as error:
         for sentence in error.messages:
             messages.error(request, sentence)
-    except (IllegalMove, LostRace) as error:
+    except (IllegalMove, LostRace, services.IdempotencyConflict) as error:
         messages.error(request, str(error))
     else:
         messages.success(request, said)

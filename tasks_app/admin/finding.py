@@ -10,7 +10,7 @@ from django.db.models import Q, QuerySet
 
 from tasks_app.services.moving import order_model
 
-MOST_ORDERS: Final = 200  # that a search may mean, the newest
+MOST_ORDERS: Final = 200  # whose keys are fetched first
 HEX: Final = 32
 KEY: Final = re.compile(r"[0-9a-f]{8}[0-9a-f-]{0,28}")  # a UUID, or as much of it as lists show
 
@@ -26,10 +26,13 @@ def of_orders(rows: QuerySet[Any], sought: str, *, task: str = "", order: str = 
     return rows.filter(meant)
 
 
-def _orders(sought: str) -> list[UUID]:
+def _orders(sought: str) -> list[UUID] | QuerySet[Any]:
+    """Their keys, which lead to the rows by an index; of too many, all of them as a question of its own."""
     everything: Any = order_model()._default_manager.all()  # with what can be asked of orders
     orders = everything.search(sought, people=True).settled(everything)
-    return list(orders.order_by("-number").values_list("pk", flat=True)[:MOST_ORDERS])
+    keys = orders.order_by().values_list("pk", flat=True)
+    few = list(keys[: MOST_ORDERS + 1])
+    return few if len(few) <= MOST_ORDERS else keys
 
 
 def begins(name: str, sought: str) -> Q:

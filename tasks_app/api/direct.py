@@ -6,6 +6,7 @@ half as much again as the beat. Whatever is unusual goes on to Django as it came
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable
 from functools import lru_cache
 from io import BytesIO
@@ -18,7 +19,8 @@ from django.http.request import split_domain_port, validate_host
 from django.middleware.security import SecurityMiddleware
 from django.utils import translation
 
-from tasks_app.api.quick import Asked, Busy, answer_to, later, written
+from imager.faults import our_mistake
+from tasks_app.api.quick import TRIED, Asked, Busy, answer_to, later, written
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication
@@ -27,33 +29,39 @@ PATH: Final = "/api/v1/hosts/me/beat"
 
 Environ = dict[str, Any]
 
+log = logging.getLogger(__name__)
+
 
 class BeatsFirst:
     """The web application, with a short way for beats."""
 
     def __init__(self, django: WSGIApplication) -> None:
         self._django = django
-        self._headers: list[tuple[str, str]] = []
+        self._headers: dict[bool, list[tuple[str, str]]] = {}
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         if environ.get("PATH_INFO") == PATH and _is_plain(environ):
             try:
                 body = _answered(environ)
             except Busy:  # Django's way would wait as long once more
-                return _sent(later(), start_response)
+                return _sent(later(), environ, start_response)
+            except Exception:  # as at the bottom of Django: the log has it, the host gets an answer
+                log.exception("a beat broke")
+                return _sent(our_mistake(), environ, start_response)
             if body is not None:
                 length = ("Content-Length", str(len(body)))
                 start_response("200 OK", [*self._headers_for(environ), length])
                 return [body]
+            environ[TRIED] = True
         return self._django(environ, start_response)
 
     def _headers_for(self, environ: Environ) -> list[tuple[str, str]]:
-        """Those of every answer of ours; they depend on settings alone, for all come the same way."""
-        if not self._headers:
+        """Those of every answer of ours: they depend on settings and on the way that it goes."""
+        secure = _is_secure(environ)
+        if secure not in self._headers:
             response = HttpResponse(content_type="application/json")
-            security = SecurityMiddleware(lambda _request: response)
-            self._headers = list(security.process_response(WSGIRequest(environ), response).items())
-        return self._headers
+            self._headers[secure] = list(_secured(response, environ).items())
+        return self._headers[secure]
 
 
 def _answered(environ: Environ) -> bytes | None:
@@ -70,7 +78,14 @@ def _answered(environ: Environ) -> bytes | None:
     return written(answer) if answer is not None else None
 
 
-def _sent(response: HttpResponse, start_response: StartResponse) -> Iterable[bytes]:
+def _secured(response: HttpResponse, environ: Environ) -> HttpResponse:
+    security = SecurityMiddleware(lambda _request: response)
+    secured: HttpResponse = security.process_response(WSGIRequest(environ), response)
+    return secured
+
+
+def _sent(response: HttpResponse, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+    response = _secured(response, environ)
     length = ("Content-Length", str(len(response.content)))
     start_response(f"{response.status_code} {response.reason_phrase}", [*response.items(), length])
     return [response.content]
@@ -93,8 +108,10 @@ def _is_plain(environ: Environ) -> bool:
 
 
 def _came_safely(environ: Environ) -> bool:
-    if not settings.SECURE_SSL_REDIRECT:
-        return True
+    return not settings.SECURE_SSL_REDIRECT or _is_secure(environ)
+
+
+def _is_secure(environ: Environ) -> bool:
     proxy = settings.SECURE_PROXY_SSL_HEADER
     if proxy is None:
         return bool(environ["wsgi.url_scheme"] == "https")

@@ -83,7 +83,7 @@ def _mirrors(value: object) -> tuple[tuple[str, str], ...]:
         if isinstance(value, dict)
         else [each.partition("=")[::2] for each in str(value or "").split()]
     )
-    found = tuple((str(registry), str(mirror)) for registry, mirror in pairs)
+    found = tuple((_official(str(registry)), str(mirror)) for registry, mirror in pairs)
     for pair in found:
         if not all(map(is_registry, pair)):
             raise _bad(
@@ -91,6 +91,11 @@ def _mirrors(value: object) -> tuple[tuple[str, str], ...]:
                 "write for example ghcr.io=registry.example:5000"
             )
     return found
+
+
+def _official(registry: str) -> str:
+    """As references name it, of which Docker has three."""
+    return "docker.io" if registry in ("index.docker.io", "registry-1.docker.io") else registry
 
 
 def _positive(name: str, value: object) -> int:

@@ -32,5 +32,6 @@ class FewFilter(admin.RelatedFieldListFilter):
         return [(row.pk, str(row)) for row in chosen]
 
     def has_output(self) -> bool:
-        """A choice between one and all, too."""
-        return bool(self.lookup_choices)
+        """A choice between one and all, too; what was asked for is never left out of account."""
+        asked = self.lookup_val or self.lookup_val_isnull
+        return bool(self.lookup_choices or self.include_empty_choice or asked)

@@ -65,12 +65,14 @@ class UnitEntryAdmin(Large, _Entries):
     def find(self, rows: QuerySet[UnitEntry], sought: str) -> QuerySet[UnitEntry]:
         """What staff wrote is sought by its words; of what orders wrote there is too much."""
         number = sought.removeprefix("#")
-        if number.isascii() and number.isdigit() and len(number) < 19:
+        is_number = number.isascii() and number.isdigit() and len(number) < 19
+        if is_number and number != sought:
             return rows.filter(order__number=int(number))
         named = Organization.objects.filter(Q(name__icontains=sought) | Q(slug__icontains=sought))
-        theirs = list(named.values_list("pk", flat=True)[:MOST_ORGANIZATIONS])
+        theirs = list(named.order_by("pk").values_list("pk", flat=True)[:MOST_ORGANIZATIONS])
         written = Q(by__icontains=sought) | Q(note__icontains=sought)
-        return rows.filter(Q(organization__in=theirs) | (Q(kind__in=UnitEntry.BY_STAFF) & written))
+        numbered = Q(order__number=int(number)) if is_number else Q()
+        return rows.filter(numbered | Q(organization__in=theirs) | (Q(kind__in=UnitEntry.BY_STAFF) & written))
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Entries are written by orders, and by the form of an organization."""

@@ -80,7 +80,8 @@ def _bounds(since: date | None, until: date | None) -> tuple[datetime | None, da
     """The first moment, and the first one after it all; None where there is no bound."""
     if since and until and since > until:
         raise CommandError("The first day comes after the last one: exchange them.", returncode=USAGE)
-    return _begin(since), _begin(until and until + timedelta(days=1))
+    day_after = until + timedelta(days=1) if until and until < date.max else None
+    return _begin(since), _begin(day_after)
 
 
 def _begin(day: date | None) -> datetime | None:

@@ -10,7 +10,7 @@ from django.core.management import CommandError, call_command
 
 from imager import clock
 from imager.accounts.models import Organization
-from orders.models import Configuration, Content
+from orders.models import Configuration, Content, Upload
 from tests import factories as make
 
 
@@ -101,6 +101,11 @@ def test_deleted_ones_and_other_organizations_are_left_out(school):
 def test_it_asks_as_much_for_many(school, rows, django_assert_num_queries):
     gone = content("ted", missing_since=clock.now())
     for _ in range(rows):
-        make.configuration(school.organization).contents.add(gone)
+        configuration = make.configuration(school.organization)
+        configuration.contents.add(gone)
+        logo = Upload.objects.create(
+            organization=school.organization, kind="logo", name="l.png", size=1, unpacked=1, sha256="ab" * 32
+        )
+        Configuration.objects.filter(pk=configuration.pk).update(branding_logo=logo)
     with django_assert_num_queries(4):  # what went, what comes close, configurations, their contents
         assert len(findings()) == rows

@@ -78,6 +78,8 @@ def test_the_same_again_once_for_a_key(school, support):
     assert Order.objects.get(pk=answers[0].data["id"]).units == 0
     other = support.post(url(school.place(), "recreate"), {}, headers={"Idempotency-Key": "k"})
     assert (other.status_code, other.data["code"]) == (422, "idempotency_conflict")
+    other = support.post(url(order, "recreate"), {"free": False}, headers={"Idempotency-Key": "k"})
+    assert (other.status_code, other.data["code"]) == (422, "idempotency_conflict")
     paid = support.post(url(order, "recreate"), {"free": False})
     assert Order.objects.get(pk=paid.data["id"]).units == order.units > 0
 
@@ -111,6 +113,7 @@ def test_what_is_over_or_gone_stays_as_it_is(school, support):
     over, download = school.place(), school.place(kind="virtual")
     cancel(over, by=school.staff)
     school.configuration.delete()
+    assert support.get(url(download, "desk")).data["offered"]["recreate"] is False
     for order, what, body in (
         (over, "prioritize", {"priority": "low"}),
         (over, "readdress", ADDRESS),

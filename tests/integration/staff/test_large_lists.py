@@ -14,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 
 from imager import paging
 from imager.accounts import ledger
-from imager.accounts.models import UnitEntry
+from imager.accounts.models import UnitEntry, User
 from orders.models import Order
 from tasks_app.models import Attempt, Card, Task
 from tests import factories as make
@@ -86,6 +86,9 @@ def test_organizations_to_filter_by_while_they_are_few(boss, school, order, monk
     assert "By organization" in chosen
     assert f"organization__id__exact={other.pk}" not in chosen
     assert boss.get("/admin/orders/order/", {"organization__id__exact": "x"}, follow=True).status_code == 200
+    assert not found(boss, "orders/order", organization__id__exact=10**6), "what is ignored shows all of them"
+    nobodys = set(User.objects.filter(organization=None).values_list("pk", flat=True))
+    assert found(boss, "accounts/user", organization__isnull="True") == nobodys
 
 
 @pytest.mark.parametrize("path", [*TIMES, "tasks_app/attempt"])
@@ -175,6 +178,19 @@ def test_work_is_found_by_its_order_and_by_the_beginning_of_a_key(boss, order):
     assert not found(boss, "tasks_app/task", q="nothing like it")
 
 
+def test_what_a_number_means_is_not_drowned(boss, order, monkeypatch):
+    """Newer orders whose names begin with the number of an older one."""
+    monkeypatch.setattr("tasks_app.admin.finding.MOST_ORDERS", 1)
+    named = {make.task(make.order(name=f"School {order.number}")).pk for _ in range(3)}
+    mine = set(Task.objects.filter(order=order).values_list("pk", flat=True))
+    assert found(boss, "tasks_app/task", q=f"#{order.number}") == mine
+    assert found(boss, "tasks_app/task", q=str(order.number)) == mine | named
+    assert (
+        f"/admin/tasks_app/attempt/?q=%23{order.number}"
+        in boss.get(f"/admin/orders/order/{order.pk}/change/").text
+    )
+
+
 def test_cards_are_found_by_serial_number_and_order(boss, order):
     card = Card.objects.get()
     for sought in (card.serial, card.serial[:-1], f" {card.serial} ", "library", str(order.pk)):
@@ -189,6 +205,8 @@ def test_entries_of_units_are_found(boss, school, order):
     assert found(boss, "accounts/unitentry", q=school.staff.email) == {gift.pk}
     assert found(boss, "accounts/unitentry", q=f"#{order.number}") == costs
     assert found(boss, "accounts/unitentry", q="école") == {gift.pk, *costs}
+    UnitEntry.objects.filter(pk=gift.pk).update(note="invoice 20240117")
+    assert found(boss, "accounts/unitentry", q="20240117") == {gift.pk}
 
 
 def test_files_are_found(boss, order):

@@ -92,6 +92,26 @@ def test_what_is_an_hour_old_is_shown_and_renewed(django_capture_on_commit_callb
     assert tallies.look("test", "x").value == 1
 
 
+def test_a_count_that_never_ended_is_asked_for_again(monkeypatch):
+    """Its worker was killed, say: nobody waits for the next hour."""
+    tallies.serve("test", lambda *_: 1)
+    at = clock.now().replace(minute=2)
+    for minute in (2, 4, 7):
+        monkeypatch.setattr("imager.clock.now", lambda minute=minute: at.replace(minute=minute))
+        tallies.look("test", "x")
+    assert Outbox.objects.filter(kind=tallies.WORK).count() == 2
+
+
+def test_what_is_looked_at_each_hour_is_counted_each_hour(monkeypatch):
+    """Though the count began some seconds after the hour had."""
+    tallies.serve("test", lambda *_: 1)
+    at = clock.now().replace(minute=0, second=0)
+    cache.set(tallies._key("test", ("x",)), (0, at + timedelta(seconds=31)))
+    monkeypatch.setattr("imager.clock.now", lambda: at + timedelta(hours=1))
+    tallies.look("test", "x")
+    assert Outbox.objects.filter(kind=tallies.WORK).count() == 1
+
+
 def test_what_pages_show_first_is_counted_before_somebody_comes(school, line, large):
     order = school.place()
     line.build(order)

@@ -10,7 +10,7 @@ from django.test import Client
 from django.utils import translation
 
 from imager.accounts.tokens import AccessToken
-from tasks_app.api import direct
+from tasks_app.api import direct, quick
 from tasks_app.api.direct import PATH, BeatsFirst
 from tasks_app.models import Host
 from tests import factories as make
@@ -150,6 +150,35 @@ def test_strict_transport_is_told_as_by_django(call, settings):
     settings.SECURE_SSL_REDIRECT, settings.SECURE_HSTS_SECONDS = True, 3600
     _, headers, _, _ = call(**{"wsgi.url_scheme": "https"})
     assert headers["Strict-Transport-Security"].startswith("max-age=3600")
+    settings.SECURE_SSL_REDIRECT = False
+    assert "Strict-Transport-Security" not in call()[1]
+
+
+def test_what_breaks_is_told_and_logged(call, monkeypatch, caplog):
+    def broken(_asked):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(direct, "answer_to", broken)
+    status, headers, body, asked = call()
+    assert (status, headers["Content-Type"], asked) == (
+        "500 Internal Server Error",
+        "application/problem+json",
+        [],
+    )
+    assert json.loads(body)["code"] == "our_mistake"
+    assert "ZeroDivisionError" in caplog.text
+
+
+def test_what_was_given_up_is_not_tried_again(host, call, monkeypatch):
+    """The statement may have waited for the database's limit of time already."""
+    tried = []
+    monkeypatch.setattr(quick, "answer_to", tried.append)
+    token = f"Bearer {AccessToken.of(host.account)}"
+    Client().post(PATH, BODY, content_type="application/json", HTTP_AUTHORIZATION=token)
+    assert len(tried) == 1
+    given = {"HTTP_AUTHORIZATION": token, quick.TRIED: True}
+    answer = Client().post(PATH, BODY, content_type="application/json", **given)
+    assert (len(tried), answer.status_code) == (1, 200)
 
 
 def test_a_host_that_is_locked_is_asked_to_come_again(call, monkeypatch):
@@ -161,3 +190,4 @@ def test_a_host_that_is_locked_is_asked_to_come_again(call, monkeypatch):
     assert (status, headers["Retry-After"], asked) == ("503 Service Unavailable", "5", [])
     assert json.loads(body)["code"] == "busy"
     assert headers["Content-Length"] == str(len(body))
+    assert headers["X-Content-Type-Options"] == "nosniff"

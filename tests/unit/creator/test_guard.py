@@ -78,6 +78,7 @@ def test_rules_come_from_the_host():
     [
         ({}, {"IMAGER_REGISTRY_MIRRORS": "ghcr.io=10.0.0.7:5000 docker.io=near.example"}),
         ({"registry_mirrors": {"ghcr.io": "10.0.0.7:5000", "docker.io": "near.example"}}, {}),
+        ({"registry_mirrors": "ghcr.io=10.0.0.7:5000 registry-1.docker.io=near.example"}, {}),
     ],
 )
 def test_mirrors_are_asked_for_images_that_keep_their_names(table, environ):

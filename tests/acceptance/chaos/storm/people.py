@@ -117,7 +117,7 @@ class People:
 
         def post() -> str:
             answer = self._post("orders/", json=body, headers={"Idempotency-Key": key})
-            if answer.status_code in range(400, 500):
+            if answer.status_code in range(400, 500) and answer.status_code != 429:
                 raise Refusal(f"an order was refused: {answer.status_code} {answer.text[:200]}")
             if answer.status_code not in (200, 201):
                 raise requests.RequestException(f"{answer.status_code} {answer.text[:200]}")

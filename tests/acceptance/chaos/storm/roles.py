@@ -73,7 +73,7 @@ def _web(address: str) -> None:
                 "bind": address,
                 "workers": 3,
                 "threads": 4,
-                "worker_class": "gthread",
+                "worker_class": "imager.kept.Worker",
                 "post_fork": _with_master,
             }
             for name, value in told.items():
