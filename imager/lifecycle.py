@@ -65,4 +65,18 @@ class Move(models.Model):
         ordering = ["id"]
 
     def __str__(self) -> str:
-        return f"{self.came_from} → {self.went_to}"
+        return f"{self.came_from_label} → {self.went_to_label}"
+
+    @property
+    def came_from_label(self) -> str:
+        """The status before, translated."""
+        return self._label(self.came_from)
+
+    @property
+    def went_to_label(self) -> str:
+        """The status after, translated."""
+        return self._label(self.went_to)
+
+    def _label(self, status: str) -> str:
+        subjects: Any = self._meta.get_field("subject").related_model
+        return str(dict(subjects._meta.get_field("status").flatchoices).get(status, status))

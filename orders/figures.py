@@ -18,8 +18,10 @@ from imager import clock
 from orders.lifecycle import STAGES, OrderStatus
 from orders.models import Order, OrderMove
 from tasks_app import tallies
-from tasks_app.models import Attempt, Card
+from tasks_app.causes import cause
+from tasks_app.models import Attempt, Card, Task
 from tasks_app.tallies import Tally
+from tasks_app.words import FAULTS, OUTCOMES
 
 LONGEST: Final = 3 * 366  # days: what bounds the cost
 CAUSES: Final = 15
@@ -73,6 +75,21 @@ class Cause:
     fault: str
     code: str
     count: int
+
+    @property
+    def work(self) -> str:
+        """What was tried, translated."""
+        return str(Task.Kind(self.kind).label)
+
+    @property
+    def blamed(self) -> str:
+        """Whose fault it was, translated; of attempts that were never heard of again, what became of them."""
+        return str((FAULTS | OUTCOMES).get(self.fault, self.fault))
+
+    @property
+    def reason(self) -> str:
+        """The code, in words."""
+        return cause(self.code)
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,10 @@
-"""Steps, kinds and reasons in people's words."""
+"""Steps, kinds, faults, outcomes and reasons in people's words."""
 
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
-from workers.contract import Kind, Step
+from tasks_app.lifecycle import TaskStatus
+from workers.contract import Fault, Kind, Step
 
 STEPS = {
     Step.CLAIMED: _("starting"),
@@ -23,6 +25,26 @@ KINDS = {
     Kind.CREATE: _("build the image"),
     Kind.DOWNLOAD: _("download to the writer host"),
     Kind.WRITE: _("write a card"),
+}
+
+# Whose fault an attempt's failure is.
+FAULTS = {
+    Fault.JOB.value: pgettext_lazy("faults", "the order"),
+    Fault.HOST.value: pgettext_lazy("faults", "the host"),
+    Fault.SLOT.value: pgettext_lazy("faults", "the card reader"),
+    Fault.CARD.value: pgettext_lazy("faults", "the card"),
+    Fault.BUG.value: pgettext_lazy("faults", "this software"),
+}
+
+# How attempts end: in the words of hosts, or because the server took them back.
+OUTCOMES = {
+    "done": TaskStatus.DONE.label,
+    "failed": TaskStatus.FAILED.label,
+    "canceled": TaskStatus.CANCELED.label,
+    "lost": pgettext_lazy("attempts", "lost"),
+    "timeout": pgettext_lazy("attempts", "took too long"),
+    "released": pgettext_lazy("attempts", "given back"),
+    "moved": pgettext_lazy("attempts", "moved to another host"),
 }
 
 OUT_OF_SERVICE = _("The station that is to do the work is out of service at present.")

@@ -18,6 +18,7 @@ from django.utils.translation import gettext_lazy
 
 from imager import clock
 from imager.accounts.admin.filters import FewFilter
+from imager.accounts.admin.history import History
 from imager.accounts.admin.large import Large, known
 from imager.accounts.admin.links import links
 from imager.accounts.admin.readonly import ReadOnly
@@ -27,6 +28,7 @@ from orders.admin.actions import OrderActions
 from orders.lifecycle import STAGES
 from orders.models import Order, OrderMove, OrderNote
 from orders.models.searching import SEARCHED, OrderQuerySet
+from tasks_app.admin.wording import StepInWords, TroubleInWords
 from tasks_app.models import Card, Task
 
 RECIPIENT = tuple(f"recipient_{field}" for field in services.Recipient.__dataclass_fields__)
@@ -34,11 +36,11 @@ WHAT = ("kind", "media", "quantity", "name", "configuration", "ordered_contents"
 STATE = ("number", "status", "priority", "failed_stage", "failure", "page", "elsewhere")
 
 
-class MoveInline(ReadOnly, admin.TabularInline):  # type: ignore[type-arg]  # not generic at run time
+class MoveInline(History, admin.TabularInline):  # type: ignore[type-arg]  # not generic at run time
     model = OrderMove
     verbose_name_plural = gettext_lazy("history")
-    fields = ["at", "came_from", "went_to", "by", "note"]
-    readonly_fields = ["at"]
+    fields = ["at", "before", "after", "by", "note"]
+    readonly_fields = ["at", "before", "after"]
 
 
 class NoteInline(ReadOnly, admin.TabularInline):  # type: ignore[type-arg]  # not generic at run time
@@ -49,18 +51,24 @@ class NoteInline(ReadOnly, admin.TabularInline):  # type: ignore[type-arg]  # no
     readonly_fields = ["at"]
 
 
-class TaskInline(ReadOnly, admin.TabularInline):  # type: ignore[type-arg]  # not generic at run time
+class TaskInline(StepInWords, TroubleInWords, ReadOnly, admin.TabularInline):  # type: ignore[type-arg]
     model = Task
     show_change_link = True
-    fields = ["kind", "unit", "status", "priority", "step", "host", "slot", "attempt", "trouble_sentence"]
-    readonly_fields = ["trouble_sentence"]
+    fields = [
+        "kind",
+        "unit",
+        "status",
+        "priority",
+        "step_words",
+        "host",
+        "slot",
+        "attempt",
+        "trouble_sentence",
+    ]
+    readonly_fields = ["step_words", "trouble_sentence"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Task]:
         return super().get_queryset(request).select_related("host", "slot__host")
-
-    @admin.display(description=gettext_lazy("trouble"))
-    def trouble_sentence(self, task: Task) -> str:
-        return str((task.trouble or {}).get("message", ""))
 
 
 class CardInline(ReadOnly, admin.TabularInline):  # type: ignore[type-arg]  # not generic at run time

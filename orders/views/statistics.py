@@ -94,7 +94,7 @@ def drawn(found: Figures) -> dict[str, charts.Chart]:
         ),
         "causes": charts.rows(
             _("Why attempts failed"),
-            [f"{cause.kind}: {cause.code}" for cause in found.causes],
+            [f"{cause.work} · {cause.reason}" for cause in found.causes],
             [[cause.count for cause in found.causes]],
             [str(cause.count) for cause in found.causes],
             [],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, Final
+from typing import Any
 
 from django import forms
 from django.contrib import admin
@@ -14,11 +14,13 @@ from django.utils.html import format_html
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from imager.accounts.admin.history import History
 from imager.accounts.admin.large import Large, known
 from imager.accounts.admin.readonly import ReadOnly
 from imager.accounts.visitor import visitor
 from tasks_app import services
 from tasks_app.admin.finding import of_orders
+from tasks_app.admin.wording import OutcomeInWords, StepInWords, TroubleInWords
 from tasks_app.asking import Question, after_asking
 from tasks_app.models import (
     Attempt,
@@ -27,8 +29,7 @@ from tasks_app.models import (
     TaskMove,
 )
 from tasks_app.places import LARGE
-
-OUTCOMES: Final = ("done", "failed", "canceled", "lost", "timeout", "released", "moved")
+from tasks_app.words import OUTCOMES
 
 
 class HostChoice(forms.ModelChoiceField):  # type: ignore[type-arg]  # not generic at run time
@@ -61,11 +62,16 @@ class HostForm(forms.Form):
         return {"to": self.cleaned_data["host"]}
 
 
-class MoveInline(ReadOnly, admin.TabularInline):  # type: ignore[type-arg]  # not generic at run time
+class MoveInline(History, admin.TabularInline):  # type: ignore[type-arg]  # not generic at run time
     model = TaskMove
-    extra = 0
-    fields = ["at", "came_from", "went_to", "by", "note"]
-    readonly_fields = ["at"]
+    verbose_name_plural = _("history")
+    fields = ["at", "before", "after", "by", "note_words"]
+    readonly_fields = ["at", "before", "after", "note_words"]
+
+    @admin.display(description=_("note"))
+    def note_words(self, move: TaskMove) -> str:
+        """Attempts that were given back leave their outcome."""
+        return str(OUTCOMES.get(move.note, move.note))
 
 
 class LogLink:
@@ -78,11 +84,10 @@ class LogLink:
         return format_html('<a href="{}">{}</a>', url, _("open"))
 
 
-class AttemptInline(LogLink, ReadOnly, admin.TabularInline):  # type: ignore[type-arg]  # not generic at run time
+class AttemptInline(LogLink, OutcomeInWords, TroubleInWords, ReadOnly, admin.TabularInline):  # type: ignore[type-arg]  # not generic at run time
     model = Attempt
-    extra = 0
-    fields = ["attempt", "host", "started_at", "ended_at", "outcome", "trouble", "log_link"]
-    readonly_fields = ["started_at", "log_link"]
+    fields = ["attempt", "host", "started_at", "ended_at", "outcome_words", "trouble_sentence", "log_link"]
+    readonly_fields = ["started_at", "outcome_words", "trouble_sentence", "log_link"]
     show_change_link = True
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Attempt]:
@@ -90,14 +95,14 @@ class AttemptInline(LogLink, ReadOnly, admin.TabularInline):  # type: ignore[typ
 
 
 @admin.register(Task)
-class TaskAdmin(Large, ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
+class TaskAdmin(Large, StepInWords, ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
     list_display = [
         "short_id",
         "order_link",
         "kind",
         "unit",
         "status",
-        "step",
+        "step_words",
         "host",
         "slot",
         "attempt",
@@ -108,7 +113,8 @@ class TaskAdmin(Large, ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]  #
     ordering = ["-created_at"]
     sortable_by = ["created_at"]
     date_hierarchy = "created_at"
-    exclude = ["spec"]
+    exclude = ["spec", "step"]
+    readonly_fields = ["step_words"]
     inlines = [AttemptInline, MoveInline]
     actions = ["retry", "unconfirm", "relocate"]
 
@@ -167,12 +173,12 @@ class TaskAdmin(Large, ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]  #
 
 
 @admin.register(Attempt)
-class AttemptAdmin(Large, LogLink, ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
-    list_display = ["task", "attempt", "host", "started_at", "ended_at", "outcome", "log_link"]
-    exclude = ["log_end", "log_cut_to", "log_left_out"]
-    readonly_fields = ["log_link"]
+class AttemptAdmin(Large, LogLink, OutcomeInWords, ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
+    list_display = ["task", "attempt", "host", "started_at", "ended_at", "outcome_words", "log_link"]
+    exclude = ["outcome", "log_end", "log_cut_to", "log_left_out"]
+    readonly_fields = ["outcome_words", "log_link"]
     list_filter = [
-        known("outcome", _("outcome"), ((outcome, outcome) for outcome in OUTCOMES)),
+        known("outcome", _("outcome"), OUTCOMES.items()),
         "task__kind",
         "host",
         "ended_at",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.db import models
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from tasks_app.models.host import Host
@@ -39,4 +40,4 @@ class Attempt(models.Model):
         constraints = [models.UniqueConstraint(fields=["task", "attempt"], name="attempt_once")]
 
     def __str__(self) -> str:
-        return f"{self.task} attempt {self.attempt}"
+        return gettext("%(task)s, attempt %(number)d") % {"task": self.task, "number": self.attempt}

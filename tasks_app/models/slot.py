@@ -70,4 +70,4 @@ class SlotEvent(models.Model):
         verbose_name_plural = _("events of slots")
 
     def __str__(self) -> str:
-        return f"{self.slot} {self.what}"
+        return f"{self.slot} {self.get_what_display()}"

@@ -116,7 +116,7 @@ class Task(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.kind} {str(self.pk)[:8]}"
+        return f"{self.get_kind_display()} {str(self.pk)[:8]}"
 
 
 class TaskMove(Move):

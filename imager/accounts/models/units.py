@@ -87,4 +87,4 @@ class UnitEntry(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.organization_id}/{self.number} {self.kind} {self.units:+d}"
+        return f"{self.organization_id}/{self.number} {self.get_kind_display()} {self.units:+d}"
