@@ -17,6 +17,7 @@ HEAD: Final = 18
 LABELS: Final = 270
 ROOM_FOR_VALUE: Final = 110
 MOST_LABELS: Final = 14
+MOST_LETTERS: Final = 37  # of a label before a lying bar: what fits into LABELS
 
 
 @dataclass(frozen=True)
@@ -83,13 +84,13 @@ def columns(title: str, labels: Sequence[str], stacks: Sequence[Series], legend:
 def rows(
     title: str, labels: Sequence[str], pairs: Sequence[Series], words: Sequence[str], legend: Sequence[str]
 ) -> Chart:
-    """A lying bar per label and series, one behind the other, with `words` at its end."""
+    """A lying bar per label and series, one behind another, with `words` at its end. Long labels are cut."""
     top = max((value for series in pairs for value in series), default=0) or 1
     scale = (WIDTH - LABELS - ROOM_FOR_VALUE) / top
     bars, texts = [], []
     for index, (label, said) in enumerate(zip(labels, words, strict=True)):
         y = index * LINE
-        texts.append(Text(LABELS - 8, y + 17, label, "end"))
+        texts.append(Text(LABELS - 8, y + 17, _cut(label), "end"))
         longest = max(series[index] for series in pairs)
         for tone in range(len(pairs), 0, -1):  # the last lies below
             thick = 16 - 6 * (len(pairs) - tone) if len(pairs) > 1 else 16
@@ -99,6 +100,10 @@ def rows(
     return Chart(
         title, WIDTH, max(LINE, len(labels) * LINE), bars, texts, list(legend) if len(legend) > 1 else []
     )
+
+
+def _cut(label: str) -> str:
+    return label if len(label) <= MOST_LETTERS else f"{label[: MOST_LETTERS - 1].rstrip()}…"
 
 
 def _said(number: float) -> str:

@@ -20,7 +20,7 @@ from imager.accounts.admin.readonly import ReadOnly
 from imager.accounts.visitor import visitor
 from tasks_app import services
 from tasks_app.admin.finding import of_orders
-from tasks_app.admin.wording import OutcomeInWords, StepInWords, TroubleInWords
+from tasks_app.admin.wording import NoteInWords, OutcomeInWords, StepInWords, TroubleInWords
 from tasks_app.asking import Question, after_asking
 from tasks_app.models import (
     Attempt,
@@ -62,16 +62,11 @@ class HostForm(forms.Form):
         return {"to": self.cleaned_data["host"]}
 
 
-class MoveInline(History, admin.TabularInline):  # type: ignore[type-arg]  # not generic at run time
+class MoveInline(History, NoteInWords, admin.TabularInline):  # type: ignore[type-arg]  # not generic at run time
     model = TaskMove
     verbose_name_plural = _("history")
     fields = ["at", "before", "after", "by", "note_words"]
     readonly_fields = ["at", "before", "after", "note_words"]
-
-    @admin.display(description=_("note"))
-    def note_words(self, move: TaskMove) -> str:
-        """Attempts that were given back leave their outcome."""
-        return str(OUTCOMES.get(move.note, move.note))
 
 
 class LogLink:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from typing import Final
+
 from django.contrib import admin
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from tasks_app.models import Attempt, Card, Task
+from tasks_app.models import Attempt, Card, Task, TaskMove
 from tasks_app.words import OUTCOMES, STEPS
+
+STARTED: Final = re.compile(r"attempt (\d+)")  # the note of a claim
 
 
 class StepInWords:
@@ -16,6 +22,17 @@ class StepInWords:
     def step_words(self, task: Task) -> str:
         """What is being done; of newer hosts, as they call it."""
         return str({str(step): words for step, words in STEPS.items()}.get(task.step, task.step))
+
+
+class NoteInWords:
+    """Mixin: a column `note_words` of the moves of tasks."""
+
+    @admin.display(description=_("note"))
+    def note_words(self, move: TaskMove) -> str:
+        """What the server noted, in words; what hosts and people said, as they said it."""
+        if started := STARTED.fullmatch(move.note):
+            return gettext("attempt %(number)s") % {"number": started[1]}
+        return str({**OUTCOMES, "retry": _("retry")}.get(move.note, move.note))
 
 
 class OutcomeInWords:

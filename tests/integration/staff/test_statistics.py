@@ -179,6 +179,10 @@ def test_a_chart_of_nothing_and_of_one():
     assert [(bar.tone, bar.height) for bar in one.bars] == [(1, 45.5), (1, 91.0), (2, 91.0)]
     assert one.bars[2].y + one.bars[2].height == one.bars[1].y  # stands upon the other
     assert charts.rows("x", [], [[]], [], []).bars == []
+    assert charts.rows("x", ["a" * 37, "a" * 38], [[1, 1]], ["", ""], []).texts[::2] == [
+        charts.Text(262, 17, "a" * 37, "end"),
+        charts.Text(262, 43, "a" * 36 + "…", "end"),
+    ]
 
 
 def test_figures_in_charts_are_written_as_the_language_has_it():
