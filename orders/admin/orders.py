@@ -25,7 +25,7 @@ from imager.accounts.admin.readonly import ReadOnly
 from imager.accounts.visitor import visitor
 from orders import export, services
 from orders.admin.actions import OrderActions
-from orders.lifecycle import STAGES
+from orders.lifecycle import STAGES, OrderStatus
 from orders.models import Order, OrderMove, OrderNote
 from orders.models.searching import SEARCHED, OrderQuerySet
 from tasks_app.admin.wording import StepInWords, TroubleInWords
@@ -33,7 +33,7 @@ from tasks_app.models import Card, Task
 
 RECIPIENT = tuple(f"recipient_{field}" for field in services.Recipient.__dataclass_fields__)
 WHAT = ("kind", "media", "quantity", "name", "configuration", "ordered_contents", "image_name", "image_bytes")
-STATE = ("number", "status", "priority", "failed_stage", "failure", "page", "elsewhere")
+STATE = ("number", "status", "priority", "failed_while", "failure", "page", "elsewhere")
 
 
 class MoveInline(History, admin.TabularInline):  # type: ignore[type-arg]  # not generic at run time
@@ -187,6 +187,11 @@ class OrderAdmin(Large, OrderActions, admin.ModelAdmin):  # type: ignore[type-ar
         answer["Content-Disposition"] = f'attachment; filename="{name}"'
         answer["X-Content-Type-Options"] = "nosniff"
         return answer
+
+    @admin.display(description=gettext_lazy("failed while"))
+    def failed_while(self, order: Order) -> str:
+        """The stage, in words."""
+        return str(dict(OrderStatus.choices).get(order.failed_stage, "–"))
 
     @admin.display(description=gettext_lazy("contents"))
     def ordered_contents(self, order: Order) -> str:

@@ -52,9 +52,9 @@ CODES = {*OrderStatus.values, *TaskStatus.values, *Kind, *Fault, *OUTCOMES, *(st
 def french(staff):
     """`french(url)`: the words of a page."""
 
-    def read(url: str, within: str = "<main", until: str = "</main>") -> str:
+    def read(url: str, within: str = "<main", until: str = "</main>", *, first: bool = False) -> str:
         html = staff.get(url, headers={"Accept-Language": "fr"}).content.decode()
-        assert html.count(within) == 1
+        assert html.count(within) == 1 or first
         part = html.split(within)[1].split(until)[0]
         return " ".join(unescape(re.sub(r"<[^>]*>", " ", part)).split())
 
@@ -94,6 +94,15 @@ def test_tables_of_an_order_show_no_code(french, order, table):
         "cards": "vérifiée",
     }
     assert told[table] in words
+
+
+def test_the_page_of_an_order_tells_where_it_failed(french, school, line):
+    failed = school.place()
+    line.fail(line.claim(line.task(failed, Kind.CREATE)))
+    words = french(
+        reverse("admin:orders_order_change", args=[failed.pk]), "<fieldset", "</fieldset>", first=True
+    )
+    assert "Échec pendant : création de l’image" in words
 
 
 @pytest.mark.parametrize("table", ["moves", "attempts"])
