@@ -108,7 +108,7 @@ def test_a_retry_without_units_says_so_on_the_page_and_in_the_api(limited, line,
 def test_the_order_form_shows_cost_and_balance(limited):
     page = browse(limited.member).get("/orders/new/", {"configuration": limited.configuration.pk}).text
     assert "80 units" in page
-    assert "1000 units" in page
+    assert "1,000 units" in page
     assert "not enough units" not in page
     ledger.grant(limited.organization, units=-990, by=limited.staff, note="Mistake")
     page = browse(limited.member).get("/orders/new/", {"configuration": limited.configuration.pk}).text
