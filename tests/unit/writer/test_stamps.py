@@ -80,7 +80,8 @@ def test_a_written_card_is_recognized_by_all_its_stamps(
     result = burn(source, card, report)
     found = recognized(card)
     assert found is not None
-    assert result.stamps == len(found.places) == 64
+    assert result.stamps == len(found.places)
+    assert 62 <= result.stamps <= 64  # one that is drawn may lie where one always lies
     assert left_on(card) == found.number.hex()
     assert found.image == digest_of_digests(each.sha256 or "" for each in source.ranges)
     card.write(aligned(STAMP), found.places[40])
