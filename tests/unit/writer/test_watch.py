@@ -21,7 +21,7 @@ from workers.writer.faulty import FaultyCard
 from workers.writer.traffic import DEPTH, SHALLOW, Traffic, fitting_depth
 from workers.writer.watch import Patience, Watch, WatchedCard
 
-SHORT = Conditions(patience=Patience(warn=0.05, fail=0.3))
+SHORT = Conditions(patience=Patience(warn=0.05, fail=1.0))  # a busy disk must not take as long
 SOON = Conditions(patience=Patience(warn=0.05, fail=600))
 
 
