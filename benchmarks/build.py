@@ -26,7 +26,7 @@ from statistics import median
 
 import zstandard
 
-from benchmarks.rig import keep
+from benchmarks.rig import cpu_seconds, keep, peak_rss_mib
 from workers.creator.base import copy_sparse
 from workers.creator.demo_base import DATA, make_demo_base
 from workers.creator.disk import check_disk
@@ -190,12 +190,6 @@ def packing(image: Path, out: Path) -> tuple[float, float]:
     return packed, reading + max(hashing, compressing)
 
 
-def peak_rss_mib() -> float:
-    """Of this process; getrusage would count what its parent had when it was started."""
-    words = Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()
-    return int(words[0]) / 1024
-
-
 def memory(payload: Path, base: Path, image: Path, copies: int) -> float:
     """Peak MiB of a process that fills an image with the payload, `copies` times from the same sources."""
     shown = run(sys.executable, "-m", "benchmarks.build", "--fill", *map(str, (payload, base, image, copies)))
@@ -211,13 +205,15 @@ def bench(folder: Path, size: int, small: int, rounds: int) -> dict[str, object]
     files = files_of(payload)
     total = sum(length for _, _, length in files)
     load = Load.of((name, length) for name, _, length in files).with_room(10)
-    room = smallest_size(load)
-    given = (payload, room, inodes_for(room, load))
+    given = (payload, room := smallest_size(load), inodes_for(room, load))
     seconds: dict[str, list[float]] = {}
+    spent: dict[str, list[float]] = {}
 
     def once(name: str, work: Callable[[], object], *, after: Callable[[], object] = lambda: None) -> None:
         settle(payload)
+        before = cpu_seconds()
         seconds.setdefault(name, []).append(timed(work))
+        spent.setdefault(name, []).append(cpu_seconds() - before)
         after()
         shutil.rmtree(out) if out.is_dir() else out.unlink()
 
@@ -263,6 +259,7 @@ def bench(folder: Path, size: int, small: int, rounds: int) -> dict[str, object]
         },
         "payload": {"bytes": total, "files": len(files)},
         "seconds": {name: [round(each, 2) for each in values] for name, values in seconds.items()},
+        "cpu_seconds": {name: round(median(values), 2) for name, values in spent.items()},
         "pack_seconds": {
             "pack": [round(packed, 2) for packed, _ in packs],
             "read_and_slower_of_hash_and_compress": [round(least, 2) for _, least in packs],

@@ -87,3 +87,15 @@ def keep(name: str, figures: dict[str, Any]) -> Path:
     path.write_text(json.dumps({**figures, "machine": machine}, indent=2) + "\n")
     print(f"{path}\n{path.read_text()}", end="")
     return path
+
+
+def cpu_seconds() -> float:
+    """Of this process and of those that it started. What the kernel does for a loop device is nobody's."""
+    spent = os.times()
+    return spent.user + spent.system + spent.children_user + spent.children_system
+
+
+def peak_rss_mib() -> float:
+    """Of this process; getrusage would count what its parent had when it was started."""
+    words = Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()
+    return int(words[0]) / 1024
