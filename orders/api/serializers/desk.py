@@ -39,10 +39,19 @@ class NoteSerializer(serializers.ModelSerializer[OrderNote]):
         read_only_fields = fields
 
 
+class Words(serializers.CharField):
+    """Text, and no number that could be written as text."""
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
 class NoteInputSerializer(Strict):
     """Members never see it."""
 
-    text = serializers.CharField(max_length=MAX_NOTE)
+    text = Words(max_length=MAX_NOTE)
 
 
 class PriorityInputSerializer(Strict):
