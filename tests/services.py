@@ -1,6 +1,6 @@
 """Pytest plugin: a real PostgreSQL and Valkey for the run, up before Django reads its settings.
 
-Nothing is started when DATABASE_URL and REDIS_URL are set; xdist's workers inherit them.
+Nothing is started when DATABASE_URL and REDIS_URL are set. Each of xdist's workers has servers of its own.
 Also the opt-in tier: `--hardware`.
 """
 
@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 NEEDED = ("DATABASE_URL", "REDIS_URL")
+STARTED = "IMAGER_TESTS_STARTED"  # which of them this plugin has set
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -29,6 +30,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 )  # a wrapper comes before pytest-django, which asks for settings here
 def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None]:
     asked = early_config.known_args_namespace
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        for name in os.environ.pop(STARTED, "").split():
+            del os.environ[name]  # those of the process that gives out the tests
     if not (asked.help or asked.version or all(os.environ.get(name) for name in NEEDED)):
         _start(early_config)
     return (yield)
@@ -63,4 +67,5 @@ def _start(config: pytest.Config) -> None:
         if not os.environ.get(name):
             os.environ[name] = url
             config.add_cleanup(lambda name=name: os.environ.pop(name, None))
+            os.environ[STARTED] = f"{os.environ.get(STARTED, '')} {name}"
     config.stash[HEADER] = f"services: embedded, in {var}, up in {time.perf_counter() - began:.2f} s"
