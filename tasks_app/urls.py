@@ -3,7 +3,6 @@
 from django.urls import path
 
 from tasks_app.api import views as api_views
-from tasks_app.api.quick import quick_beat
 from tasks_app.views import cards, hosts, logs, station
 
 pages = [
@@ -18,7 +17,7 @@ pages = [
 ]
 
 api = [
-    path("hosts/me/beat", quick_beat(api_views.BeatView.as_view()), name="host_beat"),
+    path("hosts/me/beat", api_views.BeatView.as_view(), name="host_beat"),
     path("hosts/me/assignments", api_views.AssignmentsView.as_view(), name="host_assignments"),
     path("tasks/<uuid:task>/claim", api_views.ClaimView.as_view(), name="task_claim"),
     path("tasks/<uuid:task>/report", api_views.ReportView.as_view(), name="task_report"),

@@ -7,10 +7,9 @@ half as much again as the beat. Whatever is unusual goes on to Django as it came
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import lru_cache
-from io import BytesIO
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from django.conf import settings
 from django.core.handlers.wsgi import WSGIRequest
@@ -20,14 +19,12 @@ from django.middleware.security import SecurityMiddleware
 from django.utils import translation
 
 from imager.faults import our_mistake
-from tasks_app.api.quick import TRIED, Asked, Busy, answer_to, later, written
+from tasks_app.api.quick import Busy, Environ, answer_to, later, written
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication
 
 PATH: Final = "/api/v1/hosts/me/beat"
-
-Environ = dict[str, Any]
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +49,6 @@ class BeatsFirst:
                 length = ("Content-Length", str(len(body)))
                 start_response("200 OK", [*self._headers_for(environ), length])
                 return [body]
-            environ[TRIED] = True
         return self._django(environ, start_response)
 
     def _headers_for(self, environ: Environ) -> list[tuple[str, str]]:
@@ -65,16 +61,8 @@ class BeatsFirst:
 
 
 def _answered(environ: Environ) -> bytes | None:
-    told = environ.get
-    asked = Asked(
-        told("REQUEST_METHOD", ""),
-        told("CONTENT_TYPE", ""),
-        told("CONTENT_LENGTH", ""),
-        told("HTTP_AUTHORIZATION", ""),
-        _reader(environ),
-    )
     with translation.override(settings.LANGUAGE_CODE):  # a thread keeps the language of its last request
-        answer = answer_to(asked)
+        answer = answer_to(environ)
     return written(answer) if answer is not None else None
 
 
@@ -89,17 +77,6 @@ def _sent(response: HttpResponse, environ: Environ, start_response: StartRespons
     length = ("Content-Length", str(len(response.content)))
     start_response(f"{response.status_code} {response.reason_phrase}", [*response.items(), length])
     return [response.content]
-
-
-def _reader(environ: Environ) -> Callable[[], bytes]:
-    """Reads the body, and leaves it for whoever comes after."""
-
-    def read() -> bytes:
-        body: bytes = environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))
-        environ["wsgi.input"] = BytesIO(body)
-        return body
-
-    return read
 
 
 def _is_plain(environ: Environ) -> bool:

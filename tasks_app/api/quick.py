@@ -10,10 +10,11 @@ import json
 import logging
 import re
 from collections.abc import Callable
-from typing import Any, Final, NamedTuple, cast
+from io import BytesIO
+from typing import Any, Final, cast
 
 from django.db import DatabaseError, InterfaceError, connection
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from psycopg.errors import LockNotAvailable
 
 from imager.accounts import verified
@@ -24,11 +25,10 @@ from tasks_app.services.beats import beat_of
 from tasks_app.services.signs import Caller
 from workers.contract import MAX_SLOT_NAME, PROTOCOL, Beat, BeatAnswer, Kind
 
-View = Callable[..., HttpResponse]
+Environ = dict[str, Any]  # of a WSGI request
 
 MAX_BODY: Final = 256 * 1024
 MOST: Final = 100  # of each list
-TRIED: Final = "imager.beat_tried"  # in the environment: the short way gave it up already
 FASTEST: Final = 1e6  # Mb/s of a link
 
 log = logging.getLogger(__name__)
@@ -38,51 +38,18 @@ _NAME: Final = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,{MAX_SLOT_NAME - 1}}}"
 _KINDS: Final = frozenset(kind.value for kind in Kind)
 
 
-class Asked(NamedTuple):
-    """What is looked at of a request. `length` as it was told; `read` gives that many bytes."""
-
-    method: str
-    kind: str
-    length: str
-    authorization: str
-    read: Callable[[], bytes]
-
-
-def quick_beat(view: View) -> View:
-    """A view that answers the usual beat itself and leaves everything else to `view`."""
-
-    @functools.wraps(view)
-    def answered(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        told = request.META.get
-        if told(TRIED):
-            return view(request, *args, **kwargs)
-        asked = Asked(
-            request.method or "",
-            told("CONTENT_TYPE", ""),
-            told("CONTENT_LENGTH", ""),
-            told("HTTP_AUTHORIZATION", ""),
-            lambda: request.body,
-        )
-        try:
-            answer = answer_to(asked)
-        except Busy:
-            return later()
-        if answer is None:
-            return view(request, *args, **kwargs)
-        return HttpResponse(written(answer), content_type="application/json")
-
-    return answered
-
-
 def written(answer: BeatAnswer) -> bytes:
     """The body of an answer."""
     return json.dumps(answer, separators=(",", ":")).encode()
 
 
-def answer_to(asked: Asked) -> BeatAnswer | None:
-    """The answer to a usual beat; None for everything else. Raises Busy."""
-    claims = verified.bearer(asked.authorization)
-    body = _body(asked) if claims else None
+def answer_to(environ: Environ) -> BeatAnswer | None:
+    """The answer to a usual beat; None for everything else. Raises Busy.
+
+    What was read of the body can be read again.
+    """
+    claims = verified.bearer(environ.get("HTTP_AUTHORIZATION", ""))
+    body = _body(environ) if claims else None
     if claims is None or body is None or not new_enough(body["version"]):
         return None
     try:
@@ -108,14 +75,17 @@ def later() -> HttpResponse:
     return answer
 
 
-def _body(asked: Asked) -> Beat | None:
+def _body(environ: Environ) -> Beat | None:
     """The body, if it is exactly what a worker of this protocol sends."""
-    if asked.method != "POST" or not asked.length.isdecimal() or int(asked.length) > MAX_BODY:
+    length, kind = environ.get("CONTENT_LENGTH", ""), environ.get("CONTENT_TYPE", "")
+    if environ.get("REQUEST_METHOD") != "POST" or not length.isdecimal() or int(length) > MAX_BODY:
         return None
-    if asked.kind.partition(";")[0].strip() != "application/json":
+    if kind.partition(";")[0].strip() != "application/json":
         return None
+    sent = environ["wsgi.input"].read(int(length))
+    environ["wsgi.input"] = BytesIO(sent)
     try:
-        body = json.loads(asked.read())
+        body = json.loads(sent)
     except (ValueError, RecursionError):
         return None
     return cast("Beat", body) if is_beat(body) else None

@@ -10,7 +10,6 @@ from django.contrib.auth.models import AnonymousUser
 from django.db import OperationalError, connection
 from django.test import RequestFactory
 from django.utils import timezone, translation
-from rest_framework.test import APIClient
 
 from imager.accounts.models import User
 from imager.accounts.tokens import AccessToken
@@ -20,6 +19,7 @@ from tasks_app.api.views import BeatView
 from tasks_app.models import Host, RefusedReport, Slot, Task
 from tasks_app.services import pace
 from tests import factories as make
+from tests.doubles.front import FrontClient
 from workers.contract import PROTOCOL, Kind
 
 pytestmark = pytest.mark.django_db
@@ -44,7 +44,7 @@ def held(*tasks, attempt=1):
 
 
 def calling(host):
-    return APIClient(HTTP_AUTHORIZATION=f"Bearer {AccessToken.of(host.account)}")
+    return FrontClient(HTTP_AUTHORIZATION=f"Bearer {AccessToken.of(host.account)}")
 
 
 @pytest.fixture
@@ -231,9 +231,9 @@ class TestShortWay:
         elif why == "expired":
             token = AccessToken.of(host.account)
             token.set_exp(from_time=timezone.now() - timedelta(hours=3))
-            client = APIClient(HTTP_AUTHORIZATION=f"Bearer {token}")
+            client = FrontClient(HTTP_AUTHORIZATION=f"Bearer {token}")
         else:
-            client = APIClient(HTTP_AUTHORIZATION="Bearer x" if why == "garbage" else "")
+            client = FrontClient(HTTP_AUTHORIZATION="Bearer x" if why == "garbage" else "")
         seen = Host.objects.filter(pk=host.pk).values_list("last_seen_at", flat=True).first()
 
         assert client.post(BEAT, beat_of()).status_code == status

@@ -10,7 +10,7 @@ from django.test import Client
 from django.utils import translation
 
 from imager.accounts.tokens import AccessToken
-from tasks_app.api import direct, quick
+from tasks_app.api import direct
 from tasks_app.api.direct import PATH, BeatsFirst
 from tasks_app.models import Host
 from tests import factories as make
@@ -77,7 +77,7 @@ def test_the_answer_is_djangos_answer(host, call):
     theirs = Client().post(PATH, BODY, content_type="application/json", HTTP_AUTHORIZATION=token)
     status, headers, body, asked = call()
     assert (status, body, asked) == ("200 OK", theirs.content, [])
-    assert headers == dict(theirs.items())
+    assert {**headers, "Allow": "POST, OPTIONS"} == dict(theirs.items())  # which the view alone tells
 
 
 def test_it_is_kept(host, call):
@@ -167,18 +167,6 @@ def test_what_breaks_is_told_and_logged(call, monkeypatch, caplog):
     )
     assert json.loads(body)["code"] == "our_mistake"
     assert "ZeroDivisionError" in caplog.text
-
-
-def test_what_was_given_up_is_not_tried_again(host, call, monkeypatch):
-    """The statement may have waited for the database's limit of time already."""
-    tried = []
-    monkeypatch.setattr(quick, "answer_to", tried.append)
-    token = f"Bearer {AccessToken.of(host.account)}"
-    Client().post(PATH, BODY, content_type="application/json", HTTP_AUTHORIZATION=token)
-    assert len(tried) == 1
-    given = {"HTTP_AUTHORIZATION": token, quick.TRIED: True}
-    answer = Client().post(PATH, BODY, content_type="application/json", **given)
-    assert (len(tried), answer.status_code) == (1, 200)
 
 
 def test_a_host_that_is_locked_is_asked_to_come_again(call, monkeypatch):

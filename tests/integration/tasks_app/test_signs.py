@@ -19,6 +19,7 @@ from tasks_app.api.authentication import _account
 from tasks_app.lifecycle import TaskStatus
 from tasks_app.models import Host, Slot, Task
 from tests import factories as make
+from tests.doubles.front import FrontClient
 from workers.contract import PROTOCOL, Kind
 
 pytestmark = pytest.mark.django_db
@@ -41,8 +42,8 @@ def beat_of(kind: str, *slots, **fields):
     return {**body, **({"slots": list(slots)} if slots else {}), **fields}
 
 
-def calling(host: Host) -> APIClient:
-    client = APIClient()
+def calling(host: Host) -> FrontClient:
+    client = FrontClient()
     client.credentials(HTTP_AUTHORIZATION=f"Bearer {AccessToken.of(host.account)}")
     return client
 
