@@ -72,13 +72,8 @@ def readdress(order: Order, *, by: User, recipient: Recipient) -> Order:
     return order
 
 
-def recreate(order: Order, *, by: User, free: bool = True, key: str = "") -> Order:
-    """See `recreate_once`."""
-    return recreate_once(order, by=by, free=free, key=key)[0]
-
-
 @transaction.atomic
-def recreate_once(order: Order, *, by: User, free: bool, key: str) -> tuple[Order, bool]:
+def recreate(order: Order, *, by: User, free: bool = True, key: str = "") -> tuple[Order, bool]:
     """The same again, with the configuration and the contents of today, and whether it is new.
 
     The old order stays as it is. It costs nothing unless `free` is false. The same `key` makes one, however

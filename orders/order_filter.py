@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date, datetime, time
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from django import forms
 from django.db.models import Case, F, QuerySet, Value, When
@@ -131,14 +131,11 @@ class OrderFilter(forms.Form):
 
 
 def _search(orders: QuerySet[Order], sought: str) -> QuerySet[Order]:
-    assert isinstance(orders, OrderQuerySet)  # noqa: S101  # the model's own
-    return orders.search(sought)
+    return cast("OrderQuerySet", orders).search(sought)
 
 
 def _by_keys(found: QuerySet[Order], orders: QuerySet[Order]) -> QuerySet[Order]:
-    assert isinstance(found, OrderQuerySet)  # noqa: S101  # the model's own
-    assert isinstance(orders, OrderQuerySet)  # noqa: S101
-    return found.settled(orders)
+    return cast("OrderQuerySet", found).settled(cast("OrderQuerySet", orders))
 
 
 def _with_status(orders: QuerySet[Order], status: str) -> QuerySet[Order]:

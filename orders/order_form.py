@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -93,12 +93,15 @@ class OrderForm(forms.Form):
 
     def _shorten(self, configurations: Any) -> None:
         """Staff see too many to choose from: those changed last are offered, and the one that is chosen."""
-        latest = list(configurations.order_by("-updated_at", "-pk").values_list("pk", "name")[:OFFERED])
+        field = cast("forms.ModelChoiceField[Configuration]", self.fields["configuration"])
+        latest = list(configurations.order_by("-updated_at", "-pk").values_list("pk", "name")[: OFFERED + 1])
+        if len(latest) > OFFERED:
+            latest.pop()
+            told = _("The %(limit)s changed last. To order another one, start from its own page.")
+            self["configuration"].help_text = told % {"limit": OFFERED}
         chosen = self.chosen("configuration")
         if chosen and chosen.pk not in dict(latest):
             latest.append((chosen.pk, chosen.name))
-        field = self.fields["configuration"]
-        assert isinstance(field, forms.ModelChoiceField)  # noqa: S101  # declared above
         field.choices = [("", field.empty_label), *sorted(latest, key=lambda one: one[1].casefold())]
 
     def _offer(self, name: str, queryset: Any) -> None:

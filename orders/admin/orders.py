@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from django.contrib import admin
 from django.contrib.admin.options import IncorrectLookupParameters
@@ -156,8 +156,8 @@ class OrderAdmin(Large, OrderActions, admin.ModelAdmin):  # type: ignore[type-ar
 
     def find(self, rows: QuerySet[Order], sought: str) -> QuerySet[Order]:
         """As on the page of orders, and by whoever ordered."""
-        assert isinstance(rows, OrderQuerySet)  # noqa: S101  # the model's own
-        return rows.search(sought, people=True).settled(rows)
+        orders = cast("OrderQuerySet", rows)
+        return orders.search(sought, people=True).settled(orders)
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:  # Django's
         """Without recipes."""

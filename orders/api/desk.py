@@ -114,7 +114,7 @@ class DeskViewSet(viewsets.GenericViewSet[Order]):
         body.is_valid(raise_exception=True)
         by, key = visitor(request), key_of(request)
         try:
-            again, created = desk.recreate_once(order, by=by, key=key, **body.validated_data)
+            again, created = desk.recreate(order, by=by, key=key, **body.validated_data)
         except Refused as error:
             raise refusal(error) from error
         except services.IdempotencyConflict as error:

@@ -87,7 +87,7 @@ def order_recreate(request: Request, pk: str) -> HttpResponse:
     def again() -> None:
         free = request.POST.get("free") == "yes"
         key = request.POST.get("key", "")[: checks.MAX_KEY]
-        made.append(desk.recreate(order, by=visitor(request), free=free, key=key))
+        made.append(desk.recreate(order, by=visitor(request), free=free, key=key)[0])
 
     answer = _done(request, order, again, _("Made again, with the contents of today."))
     return redirect(made[0]) if made else answer

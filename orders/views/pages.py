@@ -39,7 +39,9 @@ UNDER_WAY: Final = (
 @require_safe
 def order(request: Request, pk: str) -> HttpResponse:
     """The order. htmx gets the stages, and everything around them once the order has moved."""
-    found = get_object_or_404(queries.visible_orders(visitor(request)).defer("recipe"), pk=pk)
+    found = get_object_or_404(
+        queries.visible_orders(visitor(request)).select_related("configuration").defer("recipe"), pk=pk
+    )
     return show(request, found, ShipForm())
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Count, QuerySet
+from django.db.models import Count, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from tasks_app.models import Lot
+from tasks_app.models import Card, Lot
 
 
 @admin.register(Lot)
@@ -24,13 +25,14 @@ class LotAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at ru
     def get_queryset(self, request: HttpRequest) -> QuerySet[Lot]:
         """With how many cards were begun."""
         lots: QuerySet[Lot] = super().get_queryset(request)
-        return lots.annotate(cards_begun=Count("cards"))
+        cards = Card.objects.filter(lot=OuterRef("pk")).order_by().values("lot").annotate(count=Count("pk"))
+        return lots.annotate(cards_begun=Coalesce(Subquery(cards.values("count")), 0))  # of those shown alone
 
     def has_delete_permission(self, request: HttpRequest, obj: Lot | None = None) -> bool:  # Django's
         """Cards and stations keep of which lot they were."""
         return False
 
-    @admin.display(description=_("cards"), ordering="cards_begun")
+    @admin.display(description=_("cards"))
     def written(self, lot: Any) -> int:
         """How many were begun; of a new one, none."""
         return getattr(lot, "cards_begun", 0)

@@ -25,11 +25,13 @@ class FewFilter(admin.RelatedFieldListFilter):
 
     def field_choices(self, field: Any, request: HttpRequest, model_admin: Any) -> list[Any]:
         """None of too many: their own pages lead here, and the search knows their names."""
-        if field.related_model._default_manager.all()[: MOST + 1].count() <= MOST:
-            return [*super().field_choices(field, request, model_admin)]
-        asked = [one for one in self.lookup_val or () if one.isascii() and one.isdigit() and len(one) < 19]
-        chosen = field.related_model._default_manager.filter(pk__in=asked)
-        return [(row.pk, str(row)) for row in chosen]
+        rows = field.related_model._default_manager.all()
+        shown = list(rows.order_by(*self.field_admin_ordering(field, request, model_admin))[: MOST + 1])
+        if len(shown) > MOST:
+            asked = self.lookup_val or ()
+            keys = [one for one in asked if one.isascii() and one.isdigit() and len(one) < 19]
+            shown = list(rows.filter(pk__in=keys))
+        return [(row.pk, str(row)) for row in shown]
 
     def has_output(self) -> bool:
         """A choice between one and all, too; what was asked for is never left out of account."""

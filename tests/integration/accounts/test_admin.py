@@ -63,7 +63,7 @@ def test_lists_cost_the_same_with_one_row_and_with_three(django_assert_num_queri
     client = admin_of(factories.staff())
     factories.user()
     for _ in range(2):
-        with django_assert_num_queries(8):
+        with django_assert_num_queries(7):
             client.get(USERS + "?all=")
         with django_assert_num_queries(6):
             client.get("/admin/accounts/organization/")

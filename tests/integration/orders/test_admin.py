@@ -127,7 +127,7 @@ def test_the_list_takes_as_many_queries_for_one_order_as_for_three(
         school.place()
     client.get(LIST)
 
-    with django_assert_num_queries(9):
+    with django_assert_num_queries(8):
         assert client.get(LIST).status_code == 200
 
 

@@ -239,7 +239,9 @@ def test_staff_choose_from_the_latest_and_the_one_that_was_named(staff, school, 
     old, named, last = (
         make.configuration(school.organization, name=name) for name in ("old", "named", "last")
     )
-    offered = Page(staff.get(URL, {"configuration": named.pk}).text).all("option")
+    page = Page(staff.get(URL, {"configuration": named.pk}).text)
+    assert "The 1 changed last. To order another one, start from its own page." in page.words
+    offered = page.all("option")
     values = {option["value"] for option in offered}
     assert {str(named.pk), str(last.pk)} <= values
     assert str(old.pk) not in values

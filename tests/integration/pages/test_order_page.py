@@ -222,7 +222,7 @@ def test_query_counts_do_not_grow_with_cards(staff, school, line, django_assert_
             line.write(order, unit)
     staff.get(one.get_absolute_url())
     for order in (one, three):
-        with django_assert_num_queries(9):  # among them the configuration, which may have been deleted
+        with django_assert_num_queries(8):
             staff.get(order.get_absolute_url())
-        with django_assert_num_queries(9):
+        with django_assert_num_queries(8):
             staff.get(order.get_absolute_url(), headers=HTMX)
