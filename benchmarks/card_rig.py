@@ -94,14 +94,14 @@ def _pack(sample: Sample, key: Ed25519PrivateKey) -> None:
 
 
 @contextmanager
-def held_to(node: str, speed: tuple[int, int], scale: int = 1) -> Iterator[None]:
+def held_to(node: str, speed: tuple[int, int]) -> Iterator[None]:
     """The device writes and reads at so many MB/s, as this kernel's block layer measures them."""
     number = Path(node).stat().st_rdev
     name = f"{os.major(number)}:{os.minor(number)}"
     files = [THROTTLE / f"blkio.throttle.{verb}_bps_device" for verb in ("write", "read")]
     try:
         for file, rate in zip(files, speed, strict=True):
-            file.write_text(f"{name} {rate * MB * scale}\n")
+            file.write_text(f"{name} {rate * MB}\n")
         yield
     finally:
         for file in files:
