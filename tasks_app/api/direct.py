@@ -1,4 +1,4 @@
-"""The usual beat is answered before Django sees it: ten thousand hosts send nothing else all day.
+"""Usual beats and reports are answered before Django sees them: ten thousand hosts send nothing else all day.
 
 What Django does around a view (signals, middleware, request and response objects, finding the view) costs
 half as much again as the beat. Whatever is unusual goes on to Django as it came, which says what is wrong.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.core.handlers.wsgi import WSGIRequest
@@ -19,31 +19,30 @@ from django.middleware.security import SecurityMiddleware
 from django.utils import translation
 
 from imager.faults import our_mistake
-from tasks_app.api.quick import Busy, Environ, answer_to, later, written
+from tasks_app.api.quick import Busy, Environ, Way, answer_to, later, way_of, written
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication
 
-PATH: Final = "/api/v1/hosts/me/beat"
-
 log = logging.getLogger(__name__)
 
 
-class BeatsFirst:
-    """The web application, with a short way for beats."""
+class SignsFirst:
+    """The web application, with a short way for hosts' signs of life."""
 
     def __init__(self, django: WSGIApplication) -> None:
         self._django = django
         self._headers: dict[bool, list[tuple[str, str]]] = {}
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        if environ.get("PATH_INFO") == PATH and _is_plain(environ):
+        way = way_of(environ.get("PATH_INFO", ""))
+        if way and _is_plain(environ):
             try:
-                body = _answered(environ)
+                body = _answered(environ, way)
             except Busy:  # Django's way would wait as long once more
                 return _sent(later(), environ, start_response)
             except Exception:  # as at the bottom of Django: the log has it, the host gets an answer
-                log.exception("a beat broke")
+                log.exception("%s broke", environ["PATH_INFO"])
                 return _sent(our_mistake(), environ, start_response)
             if body is not None:
                 length = ("Content-Length", str(len(body)))
@@ -60,9 +59,9 @@ class BeatsFirst:
         return self._headers[secure]
 
 
-def _answered(environ: Environ) -> bytes | None:
+def _answered(environ: Environ, way: Way) -> bytes | None:
     with translation.override(settings.LANGUAGE_CODE):  # a thread keeps the language of its last request
-        answer = answer_to(environ)
+        answer = answer_to(environ, way)
     return written(answer) if answer is not None else None
 
 

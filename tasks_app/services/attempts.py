@@ -19,6 +19,7 @@ from tasks_app.models import Attempt, Host, RefusedReport, Task, TaskEvent
 from tasks_app.services import cards, ending, logs, progress
 from tasks_app.services.leases import deadline, lease
 from tasks_app.services.moving import lock, move_task
+from tasks_app.services.signs import Caller
 from workers.contract import (
     PROTOCOL,
     Answer,
@@ -221,7 +222,7 @@ def _again(known: TaskEvent, task: Task, host: Host, body: dict[str, Any]) -> An
 def _take_progress(task_id: UUID, host: Host, body: Report) -> Answer:
     """The log is kept with the progress, or neither."""
     with transaction.atomic() if "log" in body else nullcontext():
-        answer = progress.take_in(task_id, host, body)
+        answer = progress.take_in(task_id, Caller(host.account_id, host.account.token_epoch), body)
         if answer is Answer.STALE:
             return refuse(find(task_id), host, dict(body), "stale")
         logs.append(task_id, body)

@@ -46,15 +46,18 @@ class Heard(NamedTuple):
 
 ACCOUNT, HOST, SLOT, TASK = (model._meta.db_table for model in (User, Host, Slot, Task))
 
+# The account of a verified token: it counts while it is active, in its epoch, and a host's.
+CALLS = f"""account.id = %(account)s AND account.is_active AND account.token_epoch = %(epoch)s
+        AND (account.expires_at IS NULL OR account.expires_at > clock_timestamp())
+        AND account.role IN ('{Role.CREATOR}', '{Role.WRITER}')"""
+CARELESS = "set_config('synchronous_commit', 'off', true)"
+
 _ME = f"""
 me AS (
     UPDATE {HOST} host SET last_seen_at = clock_timestamp(),
         boot_id = %(boot_id)s, version = %(version)s, free_bytes = %(free_bytes)s
     FROM {ACCOUNT} account
-    WHERE host.account_id = account.id AND account.id = %(account)s
-        AND account.is_active AND account.token_epoch = %(epoch)s
-        AND (account.expires_at IS NULL OR account.expires_at > clock_timestamp())
-        AND account.role IN ('{Role.CREATOR}', '{Role.WRITER}') AND host.kind = '{{kind}}'
+    WHERE host.account_id = account.id AND {CALLS} AND host.kind = '{{kind}}'
     RETURNING host.id, host.channel_id, host.automatic, host.draining OR host.disabled AS drain
 )"""  # noqa: S608  # here and below: names of our own tables, constants of our own
 
@@ -135,7 +138,6 @@ _NEEDED = f"""ARRAY(
 )"""  # noqa: S608
 
 _NONE = "'{}'::uuid[]"
-_CARELESS = "set_config('synchronous_commit', 'off', true)"
 
 
 @cache
@@ -149,7 +151,7 @@ def statement(kind: Kind, *, slots: bool, attempts: bool) -> str:
     select = f"SELECT id, automatic, drain, CASE WHEN drain THEN {_NONE} ELSE {ready} END, {needed}"
     told = current if attempts else f"{_NONE}, {_NONE}"
     parts = f"{me}{_SLOTS if slots else ''}{_ATTEMPTS if attempts else ''}"
-    return f"WITH {parts} {select}, {told}, {_CARELESS} FROM me"
+    return f"WITH {parts} {select}, {told}, {CARELESS} FROM me"
 
 
 def take_in(caller: Caller, body: Beat) -> Heard | None:

@@ -8,11 +8,11 @@ from django.core.handlers.wsgi import WSGIRequest
 from django.http import HttpResponse, HttpResponseBase
 from rest_framework.test import APIClient
 
-from tasks_app.api.direct import BeatsFirst
+from tasks_app.api.direct import SignsFirst
 
 
 class FrontClient(APIClient):  # type: ignore[misc]  # no types
-    """Its requests come in by `BeatsFirst`, as in `imager.wsgi`."""
+    """Its requests come in by `SignsFirst`, as in `imager.wsgi`."""
 
     def __init__(self, **given: Any) -> None:
         super().__init__(**given)
@@ -33,7 +33,7 @@ def _asked(environ: dict[str, Any], behind: Any) -> HttpResponseBase:
         answers.append(answer)
 
     environ.setdefault("HTTP_HOST", environ["SERVER_NAME"])  # which every real client sends
-    body = b"".join(BeatsFirst(django)(environ, start))
+    body = b"".join(SignsFirst(django)(environ, start))
     (answer,) = answers
     if body:
         answer.content = body

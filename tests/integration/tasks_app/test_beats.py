@@ -14,7 +14,7 @@ from django.utils import timezone, translation
 from imager.accounts.models import User
 from imager.accounts.tokens import AccessToken
 from tasks_app import middleware, prepared, services
-from tasks_app.api import quick
+from tasks_app.api.bodies import is_beat
 from tasks_app.api.views import BeatView
 from tasks_app.models import Host, RefusedReport, Slot, Task
 from tasks_app.services import pace
@@ -265,7 +265,7 @@ class TestShortWay:
          beat_of(slots=None), beat_of(slots=[{"name": "A"}]), beat_of(running=[1])],
     )  # fmt: skip
     def test_what_is_no_beat(self, body):
-        assert not quick.is_beat(body)
+        assert not is_beat(body)
 
 
 class TestMachineCalls:

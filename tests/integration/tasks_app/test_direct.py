@@ -1,18 +1,24 @@
-"""Beats before Django: the same answer as from Django, and only where Django would give one."""
+"""Signs of life before Django: the same answer as from Django, and only where Django would give one."""
 
 from __future__ import annotations
 
 import json
+import math
+from datetime import timedelta
 from io import BytesIO
 
 import pytest
+from django.db import connection, transaction
 from django.test import Client
-from django.utils import translation
+from django.utils import timezone, translation
 
+from imager.accounts.models import User
 from imager.accounts.tokens import AccessToken
+from tasks_app import prepared, services
 from tasks_app.api import direct
-from tasks_app.api.direct import PATH, BeatsFirst
-from tasks_app.models import Host
+from tasks_app.api.direct import SignsFirst
+from tasks_app.api.quick import BEAT
+from tasks_app.models import Host, Task
 from tests import factories as make
 from workers.contract import PROTOCOL
 
@@ -53,7 +59,7 @@ def call(host):
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()
         environ = {
             "REQUEST_METHOD": "POST",
-            "PATH_INFO": PATH,
+            "PATH_INFO": BEAT,
             "HTTP_HOST": "testserver",
             "SERVER_NAME": "testserver",
             "SERVER_PORT": "80",
@@ -65,7 +71,7 @@ def call(host):
         } | changed
         told: list[tuple[str, list[tuple[str, str]]]] = []
         django = Django()
-        body = b"".join(BeatsFirst(django)(environ, lambda status, headers: told.append((status, headers))))
+        body = b"".join(SignsFirst(django)(environ, lambda status, headers: told.append((status, headers))))
         ((status, headers),) = told
         return status, dict(headers), body, django.asked
 
@@ -74,10 +80,119 @@ def call(host):
 
 def test_the_answer_is_djangos_answer(host, call):
     token = f"Bearer {AccessToken.of(host.account)}"
-    theirs = Client().post(PATH, BODY, content_type="application/json", HTTP_AUTHORIZATION=token)
+    theirs = Client().post(BEAT, BODY, content_type="application/json", HTTP_AUTHORIZATION=token)
     status, headers, body, asked = call()
     assert (status, body, asked) == ("200 OK", theirs.content, [])
     assert {**headers, "Allow": "POST, OPTIONS"} == dict(theirs.items())  # which the view alone tells
+
+
+@pytest.fixture
+def task(host):
+    """At work on the host."""
+    task = make.task()
+    services.claim(task.pk, host, make.claim_body())
+    return task
+
+
+def report_path(task) -> str:
+    return f"/api/v1/tasks/{task.pk}/report"
+
+
+@pytest.mark.parametrize("numbers", [{}, {"progress": {"done": 5, "total": 10, "rate": 2.5, "eta": None}}])
+def test_a_report_is_answered_as_by_django_and_kept_as_by_django(host, call, task, numbers):
+    kept, said = [], []
+    body = make.report_body(**numbers)
+    token = f"Bearer {AccessToken.of(host.account)}"
+    for way in ("ours", "theirs"):
+        Task.objects.filter(pk=task.pk).update(step="claimed", progress_done=0, progress_rate=None)
+        if way == "ours":
+            status, headers, words, asked = call(body, PATH_INFO=report_path(task))
+            said.append((status, words, {**headers, "Allow": "POST, OPTIONS"}))
+            assert asked == []
+        else:
+            path, json_type = report_path(task), "application/json"
+            theirs = Client().post(path, body, content_type=json_type, HTTP_AUTHORIZATION=token)
+            said.append((f"{theirs.status_code} OK", theirs.content, dict(theirs.items())))
+        after = Task.objects.values().get(pk=task.pk)
+        kept.append({name: value for name, value in after.items() if not name.endswith("_at")})
+        assert after["lease_expires_at"] > timezone.now()
+    assert said[0] == said[1]
+    assert kept[0] == kept[1]
+    assert kept[0]["step"] == "building"
+
+
+def test_a_cancel_comes_by_the_short_way_too(call, task):
+    Task.objects.filter(pk=task.pk).update(cancel_requested_at=timezone.now())
+    _, _, words, asked = call(make.report_body(), PATH_INFO=report_path(task))
+    assert (json.loads(words), asked) == ({"answer": "cancel"}, [])
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        pytest.param({"attempt": 2}, id="not the current attempt"),
+        pytest.param({"attempt": "1"}, id="a number as text"),
+        pytest.param({"step": "dancing"}, id="no step"),
+        pytest.param({"event_id": "x"}, id="no event id"),
+        pytest.param({"log": {"offset": 0, "text": "x"}}, id="a piece of the log"),
+        pytest.param({"outcome": "done", "result": {}}, id="the end of an attempt"),
+        pytest.param({"progress": {"done": 1}}, id="half of the numbers"),
+        pytest.param({"progress": {"done": 1, "total": -1, "rate": None, "eta": None}}, id="less than none"),
+        pytest.param({"progress": {"done": 1, "total": 1, "rate": math.nan, "eta": None}}, id="no number"),
+        pytest.param({"progress": {"done": 1, "total": 1, "rate": None, "eta": math.inf}}, id="endless"),
+        pytest.param({"progress": None}, id="numbers that are none"),
+        pytest.param({"surprise": 1}, id="a field that nobody knows"),
+    ],
+)
+def test_what_is_unusual_of_a_report_goes_on_to_django_and_changes_nothing(call, task, changed):
+    before = Task.objects.values().get(pk=task.pk)
+    body = {**make.report_body(), **changed}
+    status, _, _, asked = call(body, PATH_INFO=report_path(task))
+    assert (status, asked) == ("418 Teapot", [json.dumps(body).encode()])
+    assert Task.objects.values().get(pk=task.pk) == before
+
+
+@pytest.mark.parametrize("why", ["another host", "inactive", "another epoch", "expired", "no host's account"])
+def test_reports_of_whoever_may_not_go_on_to_django_and_change_nothing(call, host, task, why):
+    account = User.objects.filter(pk=host.account_id)
+    token = f"Bearer {AccessToken.of((make.host() if why == 'another host' else host).account)}"
+    if why == "inactive":
+        account.update(is_active=False)
+    elif why == "another epoch":
+        account.update(token_epoch=9)
+    elif why == "expired":
+        account.update(expires_at=timezone.now() - timedelta(seconds=1))
+    elif why == "no host's account":
+        account.update(role="staff")
+    before = Task.objects.values().get(pk=task.pk)
+    status = call(make.report_body(), PATH_INFO=report_path(task), HTTP_AUTHORIZATION=token)[0]
+    assert status == "418 Teapot"
+    assert Task.objects.values().get(pk=task.pk) == before
+
+
+def test_the_path_of_a_report_is_taken_as_django_takes_it(call, task):
+    for path in (f"/api/v1/tasks/{task.pk}/reports", f"/api/v1/tasks/{str(task.pk).upper()}/report", "/"):
+        assert call(make.report_body(), PATH_INFO=path)[0] == "418 Teapot"
+
+
+@pytest.mark.parametrize(("more", "waits"), [({}, "off"), ({"log": {"offset": 0, "text": "x"}}, "on")])
+def test_progress_does_not_wait_for_the_disk_and_a_log_does(host, more, waits, monkeypatch):
+    task, seen = make.task(), []
+    services.claim(task.pk, host, make.claim_body())
+    run = prepared.row
+
+    def watched(*given):
+        row = run(*given)
+        with connection.cursor() as cursor:
+            cursor.execute("SHOW synchronous_commit")
+            seen.append(cursor.fetchone()[0])
+        return row
+
+    monkeypatch.setattr(prepared, "row", watched)
+    with connection.cursor() as cursor, transaction.atomic():
+        cursor.execute("SET LOCAL synchronous_commit = on")  # servers of tests have it off
+        services.report(task.pk, host, make.report_body(**more))
+    assert set(seen) == {waits}
 
 
 def test_it_is_kept(host, call):
@@ -87,7 +202,7 @@ def test_it_is_kept(host, call):
 
 def test_it_answers_in_the_servers_language(call, monkeypatch):
     seen = []
-    monkeypatch.setattr(direct, "answer_to", lambda _asked: seen.append(translation.get_language()))
+    monkeypatch.setattr(direct, "answer_to", lambda *_asked: seen.append(translation.get_language()))
     with translation.override("fr"):
         call()
         assert translation.get_language() == "fr"
@@ -98,7 +213,7 @@ def test_it_answers_in_the_servers_language(call, monkeypatch):
     ("body", "changed"),
     [
         pytest.param(BODY, {"REQUEST_METHOD": "PUT"}, id="another method"),
-        pytest.param(BODY, {"PATH_INFO": PATH + "/"}, id="another path"),
+        pytest.param(BODY, {"PATH_INFO": BEAT + "/"}, id="another path"),
         pytest.param(BODY, {"HTTP_AUTHORIZATION": "Bearer no.good.token"}, id="bad token"),
         pytest.param(BODY, {"HTTP_AUTHORIZATION": ""}, id="no token"),
         pytest.param(BODY, {"CONTENT_TYPE": "text/plain"}, id="another type"),
@@ -155,7 +270,7 @@ def test_strict_transport_is_told_as_by_django(call, settings):
 
 
 def test_what_breaks_is_told_and_logged(call, monkeypatch, caplog):
-    def broken(_asked):
+    def broken(*_asked):
         raise ZeroDivisionError
 
     monkeypatch.setattr(direct, "answer_to", broken)
@@ -170,7 +285,7 @@ def test_what_breaks_is_told_and_logged(call, monkeypatch, caplog):
 
 
 def test_a_host_that_is_locked_is_asked_to_come_again(call, monkeypatch):
-    def busy(_asked):
+    def busy(*_asked):
         raise direct.Busy
 
     monkeypatch.setattr(direct, "answer_to", busy)
