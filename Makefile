@@ -5,6 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 SYNCED := $(VENV)/synced
+JOBS ?= 2
 SOURCES := imager orders tasks_app warehouse workers manage.py
 
 # Linters and catalogues load the settings and ask no server for anything.
@@ -17,7 +18,7 @@ NO_SERVERS := DATABASE_URL=postgres://none@127.0.0.1:9/none REDIS_URL=redis://12
 help:
 	@echo "make demo      the whole line, from an order to two verified cards"
 	@echo "make up        the same stack in the foreground, for development"
-	@echo "make test      all tests (ARGS='-k word' for some)"
+	@echo "make test      all tests (ARGS='-k word' for some, JOBS=4 on more cores)"
 	@echo "make lint      linters, types, walls, migrations, message catalogues"
 	@echo "make compose-test  the Docker deployment, really started (root; see docker/README.md)"
 	@echo "make boot-test a card made by recipe boots in an emulator (needs qemu-system-arm; fetches 62 MB from Debian)"
@@ -38,7 +39,7 @@ up: $(SYNCED)
 	@exec $(RUN) -m imager.up
 
 test: $(SYNCED)
-	@exec $(RUN) -m pytest $(ARGS)
+	@exec $(RUN) -m pytest --numprocesses $(JOBS) $(ARGS)
 
 bench: $(SYNCED)
 	@$(RUN) -m benchmarks.dispatch

@@ -6,6 +6,7 @@ Also the opt-in tier: `--hardware`.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import tempfile
@@ -51,7 +52,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(skip)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Loop devices are the machine's: one that a test detaches, to attach it again, must go to no other."""
+    if item.get_closest_marker("loop") is None:
+        return (yield)
+    with LOOPS.open("a") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        return (yield)
+
+
 HEADER = pytest.StashKey[str]()
+LOOPS = Path(tempfile.gettempdir()) / f"imager-tests-{os.getuid()}.loops"
 
 
 def _start(config: pytest.Config) -> None:

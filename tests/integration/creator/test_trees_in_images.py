@@ -22,6 +22,8 @@ from workers.creator.rules import TERMINAL
 from workers.imaging.ext4_tools import check_ext4, find_program
 from workers.report import Recorder
 
+pytestmark = pytest.mark.loop  # images are mounted
+
 FEW = settings(
     max_examples=3, deadline=None, derandomize=True, database=None, phases=[Phase.explicit, Phase.generate],
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],

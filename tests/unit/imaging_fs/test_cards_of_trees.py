@@ -139,6 +139,7 @@ def test_a_used_card_holds_any_tree(base, write):
     check()
 
 
+@pytest.mark.loop
 @pytest.mark.parametrize("seed", [1, 2])
 def test_the_kernel_reads_any_tree_from_a_used_card(base, tmp_path, seed):
     rng, image, papers = random.Random(seed), tmp_path / "a.img", tmp_path / "a.img.bmap"
