@@ -38,12 +38,10 @@ def is_beat(body: object) -> bool:
 
 def is_report(body: object) -> bool:
     """Whether `body` is a `Report` of progress and of nothing else that needs no correction."""
-    return (
-        isinstance(body, dict)
-        and _all(body, _REPORT)
-        and (len(body) == len(_REPORT) or _exactly(body.get("progress"), _PROGRESS))
-        and body.keys() - _REPORT.keys() <= {"progress"}
-    )
+    if not isinstance(body, dict):
+        return False
+    rest = {name: value for name, value in body.items() if name != "progress"}
+    return _exactly(rest, _REPORT) and ("progress" not in body or _exactly(body["progress"], _PROGRESS))
 
 
 def _all(thing: dict[str, Any], checks: dict[str, Check]) -> bool:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 
 import pytest
 
+from tasks_app.api.bodies import is_report
 from tasks_app.api.serializers import PermitSerializer, ReportSerializer, SlotSerializer
 from tasks_app.models import Slot
 from workers.contract import MAX_SLOT_NAME, MAX_TROUBLE
 from workers.errors import HostError
+from workers.pace import Pace
 from workers.writer.slots import SlotConfig
 
 NAMES = [
@@ -69,3 +72,20 @@ def test_the_longest_trouble_is_taken(length, taken):
     }
 
     assert ReportSerializer(data=report).is_valid() is taken
+
+
+@pytest.mark.parametrize("done", [[0], [0, 5], [0, 5, 10], [0, 5, 4]])
+@pytest.mark.parametrize("total", [None, 10])
+def test_what_a_worker_reports_while_it_works_has_the_short_way(done, total):
+    pace = Pace(total, 0.0)
+    for second, bytes_done in enumerate(done):
+        pace.update(bytes_done, float(second))
+    said = {
+        "event_id": str(uuid.uuid4()),
+        "attempt": 1,
+        "step": "building",
+        "progress": pace.progress(done[-1]),
+    }
+
+    assert is_report(json.loads(json.dumps(said)))
+    assert ReportSerializer(data=said).is_valid()

@@ -7,7 +7,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from tasks_app import buses, services
-from tasks_app.api import quick
+from tasks_app.api.bodies import is_beat
 from tasks_app.models import Slot
 from tests import factories as make
 from tests.integration.tasks_app.test_signs import beat_of, calling, state
@@ -42,7 +42,7 @@ class TestBeats:
         body = beat_of(
             "write", state("A", bus=bus("2-1.1", 480.0, ("2-1", 480.0), ROOT)), state("B", bus=None)
         )
-        assert quick.is_beat(body)
+        assert is_beat(body)
         assert calling(writer).post(BEAT, body).status_code == 200
         kept = dict(writer.slots.values_list("name", "bus"))
         assert kept == {"A": body["slots"][0]["bus"], "B": None}
@@ -50,7 +50,7 @@ class TestBeats:
 
     def test_an_older_host_says_nothing_of_buses(self, writer):
         body = beat_of("write", state("A"))
-        assert quick.is_beat(body)
+        assert is_beat(body)
         assert calling(writer).post(BEAT, body).status_code == 200
         assert Slot.objects.get().bus is None
 
@@ -77,14 +77,14 @@ class TestBeats:
     )
     def test_what_is_no_bus_is_refused_by_name(self, writer, wrong):
         body = beat_of("write", state("A", bus=wrong))
-        assert not quick.is_beat(body)
+        assert not is_beat(body)
         answer = calling(writer).post(BEAT, body)
         assert (answer.status_code, "bus" in answer.content.decode()) == (400, True)
         assert not Slot.objects.exists()
 
     def test_a_speed_without_a_point_goes_the_long_way(self, writer):
         body = beat_of("write", state("A", bus=bus("2-1", 480, ROOT)))
-        assert not quick.is_beat(body)
+        assert not is_beat(body)
         assert calling(writer).post(BEAT, body).status_code == 200
         assert Slot.objects.get().bus["speed"] == 480
 
