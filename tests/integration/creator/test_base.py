@@ -195,7 +195,11 @@ def test_bases_of_another_shape_are_refused(demo_base, tmp_path, partitions, kin
     assert caught.value.code == "bad_base"
 
 
-@pytest.mark.parametrize("data", [b"", b"<html>no image</html>" * 100, gzip.compress(b"x" * 10_000)])
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"<html>no image</html>" * 100, gzip.compress(b"x" * 10_000)],
+    ids=["nothing", "a page", "too short"],
+)
 def test_what_is_no_image_is_refused(server, fetcher, tmp_path, data):
     with pytest.raises(JobError):
         get_base(Base(source=server.put("/b.img", data)), tmp_path, fetcher, limit=LIMIT)
