@@ -15,6 +15,7 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 
 from tasks_app import bells, chores, dispatch, followers, pulse
+from tasks_app.hearing import Hearing
 from tasks_app.nudges import Nudges
 from tasks_app.services.sweeping import sweep
 from tasks_app.stumbles import Footing
@@ -33,6 +34,7 @@ class Scheduler:
         self.app = app
         self.stopping = stopping
         self.nudges = Nudges(app)
+        self.hearing = Hearing()
         self.next_sweep = 0.0
         self.next_sign = 0.0
         self.broker_rests_until = 0.0
@@ -101,7 +103,7 @@ class Scheduler:
 
     def sweep(self) -> None:
         """The minute's work of all rooms, and what is due once an hour or a day."""
-        counts = sweep()
+        counts = sweep(hearing=self.hearing.listen())
         if any(counts.values()):
             log.info("swept: %s", counts)
         footing = Footing("periodic")

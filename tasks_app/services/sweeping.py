@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from functools import partial
 from uuid import UUID
 
@@ -21,36 +22,59 @@ from workers.contract import Fault, Kind, Trouble
 BY = "scheduler"
 
 
-def sweep() -> dict[str, int]:
-    """One round: lost attempts into the queue, homeless downloads to a host. Returns counts, for the log."""
-    return {"reclaimed": reclaim(), "placed": find_hosts()}
+def sweep(*, hearing: bool = True) -> dict[str, int]:
+    """One round: lost attempts into the queue, homeless downloads to a host. Returns counts, for the log.
+
+    `hearing`: whether hosts could make themselves heard (see `Hearing`).
+    """
+    return {"reclaimed": reclaim(hearing=hearing), "placed": find_hosts()}
 
 
-def reclaim() -> int:
-    """End attempts whose host is gone (builds only), whose time is up, or that stand still."""
+def reclaim(*, hearing: bool = True) -> int:
+    """End attempts whose host is gone (builds only), whose time is up, or that stand still.
+
+    While the server itself hears nobody, only those that nobody wants any more.
+    """
     at = clock.now()
-    silent = Q(kind=Kind.CREATE, reclaim_at__lt=at)
-    late = Q(deadline_at__lt=at)
-    stalled = Q(kind=Kind.CREATE, progress_at__lt=at - stall_limit(Task(kind=Kind.CREATE))) | Q(
-        kind__in=[Kind.DOWNLOAD, Kind.WRITE],
-        lease_expires_at__gt=at,
-        progress_at__lt=at - stall_limit(Task(kind=Kind.WRITE)),
-    )
-    canceled = Q(cancel_requested_at__isnull=False, reclaim_at__lt=at)
-    doomed = Task.objects.filter(silent | late | stalled | canceled, status=TaskStatus.RUNNING)
+    doomed = Q(cancel_requested_at__isnull=False, reclaim_at__lt=at)
+    if hearing:
+        doomed |= _doomed(at)
+    found = Task.objects.filter(doomed, status=TaskStatus.RUNNING).values_list("pk", flat=True)
     footing = Footing("reclaim")
-    return sum(bool(footing.step(pk, partial(_reclaim, pk))) for pk in doomed.values_list("pk", flat=True))
+    ended = sum(bool(footing.step(pk, partial(_reclaim, pk, hearing=hearing))) for pk in found)
+    _forgive(at)
+    return ended
+
+
+def _doomed(at: datetime) -> Q:
+    """The same as `why`, for a query."""
+    build, heard = Q(kind=Kind.CREATE), Q(lease_expires_at__gt=at)
+    silent = build & Q(reclaim_at__lt=at)
+    late = (build | heard) & Q(deadline_at__lt=at)
+    stalled = heard & (
+        (build & Q(progress_at__lt=at - stall_limit(Task(kind=Kind.CREATE))))
+        | (~build & Q(progress_at__lt=at - stall_limit(Task(kind=Kind.WRITE))))
+    )
+    return silent | late | stalled
 
 
 @transaction.atomic
-def _reclaim(pk: UUID) -> bool:
+def _forgive(at: datetime) -> None:
+    """Nobody knows what moves at a silent host: its attempts stand still only from when it is heard again."""
+    silent = Task.objects.filter(status=TaskStatus.RUNNING, lease_expires_at__lt=at)
+    free = silent.select_for_update(skip_locked=True, no_key=True, of=("self",))
+    Task.objects.filter(pk__in=[*free.values_list("pk", flat=True)]).update(progress_at=at)
+
+
+@transaction.atomic
+def _reclaim(pk: UUID, *, hearing: bool = True) -> bool:
     task = lock_if_free(pk)
     if task is None:
         return False  # somebody is at it: a report perhaps, that changes everything
     at = clock.now()
     if task.status != TaskStatus.RUNNING or task.reclaim_at is None or task.deadline_at is None:
         return False
-    trouble = why(task)
+    trouble = why(task) if hearing else None
     outcome = "timeout" if trouble and trouble["code"] != "lost" else "lost"
     if task.cancel_requested_at and (trouble or task.reclaim_at < at):
         ending.give_back(task, outcome=outcome, by=BY)  # canceled: nobody wants another attempt
@@ -62,13 +86,18 @@ def _reclaim(pk: UUID) -> bool:
 
 
 def why(task: Task) -> Trouble | None:
-    """What is wrong with a running attempt, if anything; asked again under the lock."""
+    """What is wrong with a running attempt, if anything; asked again under the lock.
+
+    Downloads and cards stay with their host: while it is silent, nothing is gained by ending them, and the
+    ending that it may owe would be lost.
+    """
     at = clock.now()
-    if task.deadline_at and task.deadline_at < at:
+    build, heard = task.kind == Kind.CREATE, (task.lease_expires_at or at) > at
+    if (build or heard) and task.deadline_at and task.deadline_at < at:
         return trouble("timeout", _("The attempt took longer than its hard limit; see its log, then retry."))
-    if task.kind == Kind.CREATE and task.reclaim_at and task.reclaim_at < at:
+    if build and task.reclaim_at and task.reclaim_at < at:
         return trouble("lost", _("The host was not heard of for too long. Look whether it runs, then retry."))
-    if task.progress_at and task.progress_at < at - stall_limit(task) and (task.lease_expires_at or at) > at:
+    if heard and task.progress_at and task.progress_at < at - stall_limit(task):
         return trouble(
             "stalled", _("Nothing has moved for too long; see the log of the attempt, then retry.")
         )

@@ -15,12 +15,13 @@ from tasks_app.lifecycle import TaskStatus
 from tasks_app.models import Attempt, Outbox, Stumble, Task
 from tasks_app.services import moving, sweeping
 from tests import factories as make
-from workers.contract import PROTOCOL, Kind
+from workers.contract import PROTOCOL, Answer, Kind
 
 pytestmark = pytest.mark.django_db
 
 LONG_AGO = timezone.now() - timedelta(days=3)
 LATER = timezone.now() + timedelta(days=3)
+BEAT = {"boot_id": "boot", "version": "0.1.0", "protocol": PROTOCOL, "free_bytes": 1, "running": []}
 
 
 class Broker:
@@ -67,6 +68,9 @@ def running(kind=Kind.CREATE, **fields):
         ),  # pinned: silent, not moved
         (Kind.DOWNLOAD, {"progress_at": LONG_AGO}, "queued", "timeout"),  # alive, but nothing moves
         (Kind.DOWNLOAD, {"deadline_at": LONG_AGO}, "queued", "timeout"),
+        # silent: it may have done its work long ago, and owes the ending
+        (Kind.DOWNLOAD, {"deadline_at": LONG_AGO, "lease_expires_at": LONG_AGO}, "running", ""),
+        (Kind.CREATE, {"deadline_at": LONG_AGO, "lease_expires_at": LONG_AGO}, "queued", "timeout"),
         (Kind.CREATE, {"reclaim_at": LONG_AGO, "cancel_requested_at": LONG_AGO}, "canceled", "lost"),
         (Kind.DOWNLOAD, {"reclaim_at": LONG_AGO, "cancel_requested_at": LONG_AGO}, "canceled", "lost"),
         # alive, but deaf to the cancel: nobody wants another attempt
@@ -84,6 +88,51 @@ def test_reclaim(kind, fields, status, outcome):
     task.refresh_from_db()
     assert task.status == status
     assert Attempt.objects.get().outcome == outcome
+
+
+@pytest.mark.parametrize("overdue", ["reclaim_at", "deadline_at", "progress_at"])
+def test_while_the_server_hears_nobody_nobody_loses_work(overdue):
+    task = running(**{overdue: LONG_AGO})
+
+    assert sweeping.sweep(hearing=False)["reclaimed"] == 0
+    assert sweeping.sweep(hearing=True)["reclaimed"] == 1
+
+    task.refresh_from_db()
+    assert task.lost_attempts == 1
+
+
+def test_what_nobody_wants_any_more_ends_though_the_server_hears_nobody():
+    task = running(reclaim_at=LONG_AGO, cancel_requested_at=LONG_AGO)
+
+    assert sweeping.reclaim(hearing=False) == 1
+
+    task.refresh_from_db()
+    assert task.status == TaskStatus.CANCELED
+
+
+@pytest.mark.parametrize("kind", [Kind.CREATE, Kind.DOWNLOAD])
+def test_silence_is_no_standing_still(kind):
+    """The host was cut off for long; its beat comes first, its report of what was done meanwhile later."""
+    task = running(kind, progress_at=LONG_AGO, lease_expires_at=LONG_AGO)
+    sweeping.reclaim()
+    services.beat(task.host, {**BEAT, "kind": kind, "attempts": [{"task": str(task.pk), "attempt": 1}]})
+    task.refresh_from_db()
+    assert task.lease_expires_at > timezone.now()
+
+    assert sweeping.reclaim() == 0
+
+    Task.objects.update(progress_at=LONG_AGO)  # heard all the time, but nothing moved
+    assert sweeping.reclaim() == 1
+
+
+def test_an_ending_that_a_host_brings_after_days_counts():
+    task = running(Kind.DOWNLOAD, reclaim_at=LONG_AGO, lease_expires_at=LONG_AGO, deadline_at=LONG_AGO)
+    sweeping.reclaim()
+
+    answer = services.report(task.pk, task.host, make.report_body(outcome="done", result={}))
+
+    task.refresh_from_db()
+    assert (answer, task.status) == (Answer.GO, TaskStatus.DONE)
 
 
 def test_a_download_without_host_gets_one_when_there_is_one():
