@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Callable, Collection
 
@@ -12,6 +13,8 @@ from workers.child import MARK
 from workers.contract import Fault, Kind, Report, Step
 from workers.host import Host
 from workers.journal import Begun, Owed, final, release
+
+AGAIN = 600.0  # seconds until a folder that could not be removed is tried again
 
 _log = structlog.get_logger()
 
@@ -48,10 +51,13 @@ def _sweep(host: Host, running: Callable[[], Collection[str]]) -> None:
     known = {(begun.task, begun.attempt) for begun in host.journal.begun(host.kind)}
     busy = running()
     for task, attempt in left:
-        if (task, attempt) not in known and task not in busy:
+        at = time.monotonic()
+        if (task, attempt) not in known and task not in busy and at >= host.stuck.get((task, attempt), at):
             _log.warning("found a folder of an attempt that has ended", task=task, attempt=attempt)
+            host.stuck[task, attempt] = at + AGAIN
             with places.left_in_place():
                 places.clear_work(host.config.data, task, attempt)
+                del host.stuck[task, attempt]
 
 
 def compare(host: Host, running: Callable[[], Collection[str]]) -> None:

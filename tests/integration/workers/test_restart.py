@@ -95,6 +95,31 @@ class TestBury:
         assert courier.deliver(host)
         assert [release["attempt"] for release in task.releases] == [1]
 
+    def test_a_folder_that_stays_is_tried_again_now_and_then_and_not_with_each_beat(
+        self,
+        host_of: Callable[[Kind], Host],
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        host = host_of(Kind.CREATE)
+        work = places.work_folder(host.config.data, ENDED, 1)
+        work.mkdir(parents=True)
+        now = [1000.0]
+        monkeypatch.setattr(reconcile.time, "monotonic", lambda: now[0])
+        with monkeypatch.context() as stuck:
+            stuck.setattr(mounts, "_mounts", lambda: [("0:1", work / "mount")])
+            stuck.setattr(mounts, "_unmount", lambda target: f"{target} (busy)")
+            for _beat in range(3):
+                reconcile.bury(host, running=list)
+                now[0] += 5
+            assert capsys.readouterr().out.count("Release it by hand") == 1
+        reconcile.bury(host, running=list)
+        assert work.exists()
+        now[0] += reconcile.AGAIN
+        reconcile.bury(host, running=list)
+        assert not work.exists()
+        assert host.stuck == {}
+
     def test_a_write_left_behind_is_interrupted(
         self, server: Server, host_of: Callable[[Kind], Host]
     ) -> None:

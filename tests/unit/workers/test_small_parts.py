@@ -97,16 +97,45 @@ class TestLimits:
         assert (trouble["code"], "1.0 h" in trouble["message"]) == ("too_slow", True)
 
     @pytest.mark.parametrize(
+        ("step", "size", "limit"),
+        [
+            (Step.FETCHING, 10, 36 * 3600),
+            (Step.BUILDING, None, 36 * 3600),
+            (Step.WIPING, 2**40, 30 * 60),
+            (Step.DOWNLOADING, 2**20, 10 * 60),  # the floor
+            (Step.UPLOADING, 32 * 2**30, 2**16),  # at half a MiB per second
+            (Step.WRITING, 8 * 2**30, 2**14),
+            (Step.READING_BACK, 8 * 2**30, 2**14),
+        ],
+    )
+    def test_each_step_has_a_hard_limit_of_its_own(self, step: Step, size: int | None, limit: int) -> None:
+        limits = Limits(10**9, 0.0)
+        begun = 0.0 if step in (Step.FETCHING, Step.BUILDING) else 5000.0
+        assert limits.exceeded(State(Step.CHECKING, None, 0), 0.0) is None
+        for done in range(100):  # it moves all the time
+            at = begun + limit * done / 99
+            assert limits.exceeded(State(step, size, done), at) is None, f"{at} s"
+        trouble = limits.exceeded(State(step, size, 100), begun + limit + 1)
+        assert trouble is not None
+        assert (trouble["code"], step in trouble["message"]) == ("too_slow", True)
+
+    def test_what_one_step_takes_is_not_taken_from_the_next(self) -> None:
+        limits = Limits(10**9, 0.0)
+        for number, step in enumerate((Step.WIPING, Step.WRITING, Step.READING_BACK)):
+            for half in (0, 1):
+                assert limits.exceeded(State(step, 2**20, half), number * 600.0 + half * 599) is None
+
+    @pytest.mark.parametrize(
         ("step", "limit"), [(Step.WRITING, STALL_LIMIT), (Step.BUILDING, BUILD_STALL_LIMIT)]
     )
     def test_standing_still(self, step: Step, limit: int) -> None:
         limits = Limits(0, 0.0)
-        assert limits.exceeded(State(step, 10, 1), 50.0) is None
-        assert limits.exceeded(State(step, 10, 1), 50.0 + limit) is None
-        trouble = limits.exceeded(State(step, 10, 1), 51.0 + limit)
+        assert limits.exceeded(State(step, None, 1), 50.0) is None
+        assert limits.exceeded(State(step, None, 1), 50.0 + limit) is None
+        trouble = limits.exceeded(State(step, None, 1), 51.0 + limit)
         assert trouble is not None
         assert trouble["code"] == "stalled"
-        assert limits.exceeded(State(step, 10, 2), 52.0 + limit) is None
+        assert limits.exceeded(State(step, None, 2), 52.0 + limit) is None
 
 
 class TestTranscript:
