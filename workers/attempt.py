@@ -190,5 +190,13 @@ class Attempt:
         with places.left_in_place():
             if self._host.kind is Kind.CREATE:
                 places.clear_work(data, self._assignment["task"], self._assignment["attempt"])
+            if self._host.kind is Kind.CREATE and _is_for_good(ending):
+                places.clear_built(data, self._assignment["task"])
             if self._host.kind is Kind.DOWNLOAD and ending.outcome is Outcome.CANCELED:
                 places.clear_images(data, self._assignment["order"])
+
+
+def _is_for_good(ending: Ending) -> bool:
+    """Whether no other attempt can have any use for what this one has built."""
+    job = ending.trouble is not None and ending.trouble["fault"] == Fault.JOB
+    return job or ending.outcome in (Outcome.DONE, Outcome.CANCELED)

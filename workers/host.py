@@ -25,8 +25,8 @@ class Host:
     """One worker process of one host. `stopping` is set when it was asked to end.
 
     `written` brings the names of slots in which an attempt ended: their cards may hold something else now.
-    `live` are the attempts at work. `spare` is the process for the next one. `stuck`: attempts whose folder
-    could not be removed, and when (monotonic) that is tried again.
+    `live` are the attempts at work. `spare` is the process for the next one. `stuck`: tasks and attempts
+    whose folders could not be removed, and when (monotonic) that is tried again.
     """
 
     kind: Kind
@@ -39,7 +39,7 @@ class Host:
     written: SimpleQueue[str] = field(default_factory=SimpleQueue)
     live: Live = field(default_factory=Live)
     spare: Spare = field(default_factory=Spare)
-    stuck: dict[tuple[str, int], float] = field(default_factory=dict)
+    stuck: dict[tuple[str, int | None], float] = field(default_factory=dict)
 
 
 @contextmanager

@@ -34,6 +34,18 @@ def work_folders(data: Path) -> list[tuple[str, int]]:
     return [(task, int(attempt)) for task, _, attempt in names if attempt.isdecimal() and _is_uuid(task)]
 
 
+def built_folder(data: Path, task: str) -> Path:
+    """The finished image of a task that has not come to the warehouse yet; it outlives the attempt."""
+    return data / "built" / _uuid(task)
+
+
+def built_tasks(data: Path) -> list[tuple[str, float]]:
+    """Tasks of which a finished image lies here, and since when (seconds since 1970)."""
+    built = data / "built"
+    folders = built.iterdir() if built.is_dir() else ()
+    return [(folder.name, folder.stat().st_mtime) for folder in folders if _is_uuid(folder.name)]
+
+
 def images_folder(data: Path, order: str) -> Path:
     """The downloaded files of one order, shared by all its cards."""
     return data / "images" / _uuid(order)
@@ -63,6 +75,11 @@ def clear_work(data: Path, task: str, attempt: int) -> None:
     mounts.let_go(folder)
     mounts.check_free(folder)
     _remove(folder)
+
+
+def clear_built(data: Path, task: str) -> None:
+    """Remove the finished image of a task, if there is one."""
+    _remove(built_folder(data, task))
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable, Collection
+from functools import partial
 
 import structlog
 
@@ -15,6 +16,7 @@ from workers.host import Host
 from workers.journal import Begun, Owed, final, release
 
 AGAIN = 600.0  # seconds until a folder that could not be removed is tried again
+BUILT_KEPT = 24 * 3600.0  # seconds that a finished image waits for another attempt
 
 _log = structlog.get_logger()
 
@@ -39,25 +41,38 @@ def bury(host: Host, running: Callable[[], Collection[str]]) -> list[str]:
 
 
 def _sweep(host: Host, running: Callable[[], Collection[str]]) -> None:
-    """Remove folders of attempts that have ended: their worker was killed, or hindered, before it could.
+    """Remove what attempts left that have ended: their worker was killed, or hindered, before it could.
 
     Looked at before the journal: an attempt is in the journal before its folder is there.
     """
     if host.kind is not Kind.CREATE:
         return
-    left = places.work_folders(host.config.data)
-    if not left:
+    data = host.config.data
+    left, old = places.work_folders(data), time.time() - BUILT_KEPT
+    waiting = [task for task, since in places.built_tasks(data) if since < old]
+    if not left and not waiting:
         return
     known = {(begun.task, begun.attempt) for begun in host.journal.begun(host.kind)}
     busy = running()
     for task, attempt in left:
-        at = time.monotonic()
-        if (task, attempt) not in known and task not in busy and at >= host.stuck.get((task, attempt), at):
-            _log.warning("found a folder of an attempt that has ended", task=task, attempt=attempt)
-            host.stuck[task, attempt] = at + AGAIN
-            with places.left_in_place():
-                places.clear_work(host.config.data, task, attempt)
-                del host.stuck[task, attempt]
+        if (task, attempt) not in known and task not in busy:
+            _remove(host, (task, attempt), partial(places.clear_work, data, task, attempt))
+    for task in waiting:
+        if task not in busy:
+            _remove(host, (task, None), partial(places.clear_built, data, task))
+
+
+def _remove(host: Host, what: tuple[str, int | None], remove: Callable[[], None]) -> None:
+    """Now, and if it stays, again later: not with each beat."""
+    at = time.monotonic()
+    if at < host.stuck.get(what, at):
+        return
+    task, attempt = what
+    _log.warning("found a folder that nobody works on", task=task, attempt=attempt)
+    host.stuck[what] = at + AGAIN
+    with places.left_in_place():
+        remove()
+        del host.stuck[what]
 
 
 def compare(host: Host, running: Callable[[], Collection[str]]) -> None:

@@ -16,7 +16,7 @@ from imager.api import Problem
 from tasks_app import followers
 from tasks_app.lifecycle import TaskStatus
 from tasks_app.models import Attempt, Host, RefusedReport, Task, TaskEvent
-from tasks_app.services import cards, ending, logs, progress
+from tasks_app.services import built, cards, ending, logs, progress
 from tasks_app.services.leases import deadline, lease
 from tasks_app.services.moving import lock, move_task
 from tasks_app.services.signs import Caller
@@ -120,6 +120,8 @@ def _refuse_claim(task: Task, host: Host) -> None:
         raise Problem(409, "not_ready", _("The task is not ready yet."))
     if task.status != TaskStatus.QUEUED:
         raise Problem(409, "taken", _("The task is taken or finished."))
+    if built.lies_elsewhere(task, host):
+        raise Problem(409, "not_ready", _("Another host has built the image already; it comes first."))
     if _is_urged(task):
         raise Problem(409, "not_ready", _("More urgent work waits; it comes first."))
 
@@ -150,7 +152,7 @@ def _take(task: Task, host: Host, body: Claim) -> Assignment:
         **lease(at),
     }
     if task.kind == Kind.CREATE:  # what it builds is signed with the key that it has now
-        fields["spec"] = {**task.spec, "signing_key": host.signing_key}
+        fields["spec"] = {**built.forgotten(task.spec), "signing_key": host.signing_key}
     move_task(task, TaskStatus.RUNNING, by=host.name, note=f"attempt {attempt.attempt}", **fields)
     return assignment(task, attempt.claim_id)
 

@@ -16,6 +16,7 @@ from tasks_app import dispatch, followers
 from tasks_app.choice import writer_host_for
 from tasks_app.lifecycle import MOVES, TaskStatus
 from tasks_app.models import Host, Task
+from tasks_app.services import built
 from tasks_app.stumbles import Footing
 from workers.contract import Kind
 
@@ -160,7 +161,7 @@ def unclaimed(task: Task) -> dict[str, Any]:
         "progress_eta": None,
     }
     if task.kind == Kind.CREATE:
-        fields["host"] = None
+        fields |= {"host": None, "spec": built.noted(task)}
     if task.kind == Kind.WRITE:
         fields |= {"slot": None, "confirmed_diskseq": None, "confirmed_boot_id": ""}
     return fields

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import cast
 
@@ -11,24 +12,35 @@ from workers import places
 from workers.contract import CreateResult, CreateSpec
 from workers.creator.build import build
 from workers.creator.emit import Built
+from workers.creator.finished import Finished
 from workers.creator.outside import build as outside
 from workers.creator.settings import Backend, settings_of
 from workers.creator.upload import publish, upload
+from workers.errors import HostError
+from workers.imaging.manifest import public_hex
 from workers.job import Job
 from workers.report import Report
 from workers.warehouse import Line
 
 
 def create(job: Job, report: Report) -> CreateResult:
-    """Everything happens in a private folder that is gone afterwards, however it ends."""
+    """Built in a private folder that is gone afterwards, however it ends.
+
+    What was built stays until it is published, so that a failed upload is tried again without building.
+    """
     spec = cast("CreateSpec", job.spec)
+    key = Ed25519PrivateKey.from_private_bytes(bytes.fromhex(job.config.require("signing_key")))
+    finished = Finished(job.config.data, job.task, _made_of(spec, key))
     folder = places.work_folder(job.config.data, job.task, job.attempt)
     places.clear_work(job.config.data, job.task, job.attempt)
     folder.mkdir(parents=True, mode=0o700)
     try:
-        built = _build(job, spec, folder, report)
+        built = finished.find(report)
+        if built is None:
+            built = _build_somehow(job, spec, folder, key, finished, report)
+            finished.keep(folder, built)
         line = Line(lambda: job.api.ticket(job.task, job.attempt), job.config.ca_file, report)
-        upload(folder, built.files, line, report)
+        upload(finished.place, built.files, line, report)
         publish(built.files, line, report)
     finally:
         places.clear_work(job.config.data, job.task, job.attempt)
@@ -40,10 +52,31 @@ def create(job: Job, report: Report) -> CreateResult:
     }
 
 
-def _build(job: Job, spec: CreateSpec, folder: Path, report: Report) -> Built:
+def _made_of(spec: CreateSpec, key: Ed25519PrivateKey) -> dict[str, object]:
+    return {
+        "name": spec["name"],
+        "recipe": hashlib.sha256(spec["recipe"].encode()).hexdigest(),
+        "signing_key": public_hex(key),
+        "torrent": spec.get("torrent", False),
+    }
+
+
+def _build_somehow(
+    job: Job, spec: CreateSpec, folder: Path, key: Ed25519PrivateKey, finished: Finished, report: Report
+) -> Built:
+    """On a disk that is too full, the image of another order that waits here makes room."""
+    try:
+        return _build(job, spec, folder, key, report)
+    except HostError as error:
+        if error.code != "disk_full" or not finished.make_room():
+            raise
+        report.log(f"{error.message} The finished image of another order made room: building again.")
+    return _build(job, spec, folder, key, report)
+
+
+def _build(job: Job, spec: CreateSpec, folder: Path, key: Ed25519PrivateKey, report: Report) -> Built:
     """With the builder that the operator of this host chose."""
     settings = settings_of(job.config.creator)
-    key = Ed25519PrivateKey.from_private_bytes(bytes.fromhex(job.config.require("signing_key")))
     if settings.backend is Backend.IMAGE_CREATOR:
         return outside.build(
             spec["recipe"],

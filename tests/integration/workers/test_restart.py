@@ -120,6 +120,27 @@ class TestBury:
         assert not work.exists()
         assert host.stuck == {}
 
+    def test_a_finished_image_waits_a_day_for_another_attempt(self, host_of: Callable[[Kind], Host]) -> None:
+        host = host_of(Kind.CREATE)
+        old, busy, fresh = (places.built_folder(host.config.data, str(uuid.uuid4())) for _ in range(3))
+        for folder in (old, busy, fresh):
+            folder.mkdir(parents=True)
+        a_day_ago = time.time() - reconcile.BUILT_KEPT - 1
+        for folder in (old, busy):
+            os.utime(folder, (a_day_ago, a_day_ago))
+        reconcile.bury(host, running=lambda: [busy.name])
+        assert (old.exists(), busy.exists(), fresh.exists()) == (False, True, True)
+
+    def test_a_create_whose_worker_was_killed_in_its_upload_keeps_what_is_built(
+        self, server: Server, host_of: Callable[[Kind], Host]
+    ) -> None:
+        host, task = host_of(Kind.CREATE), server.add("create", {})
+        left_behind(host, server, task)
+        built = places.built_folder(host.config.data, task.id)
+        built.mkdir(parents=True)
+        reconcile.bury(host, running=list)
+        assert built.exists()
+
     def test_a_write_left_behind_is_interrupted(
         self, server: Server, host_of: Callable[[Kind], Host]
     ) -> None:

@@ -66,6 +66,9 @@ def _web(address: str) -> None:
     from gunicorn.app.base import BaseApplication
 
     from imager.wsgi import application
+    from tasks_app.services import built
+
+    built.HEAD_START = timedelta(seconds=2)  # type: ignore[misc]
 
     class Web(BaseApplication):  # type: ignore[misc]
         def load_config(self) -> None:

@@ -85,7 +85,7 @@ def violations(line: StormLine, people: People, sink: Sink) -> list[str]:
         found += _orders(database, people)
         found += _cards(database, line, people)
         found += _mails(database, sink, line)
-    return [*people.found, *found, *_leftovers(line)]
+    return [*people.found, *found, *_built(line), *_leftovers(line)]
 
 
 def _orders(database: Any, people: People) -> Iterator[str]:
@@ -139,6 +139,12 @@ def _ident(dedupe: str) -> str:
 def copies(sink: Sink) -> int:
     """Mails that SMTP brought more than once: their sender died between the 250 and its commit."""
     return sum(count - 1 for count in sink.copies.values())
+
+
+def _built(line: StormLine) -> Iterator[str]:
+    for folder in line.var.glob("hosts/*/built"):
+        if len(waiting := list(folder.iterdir())) > 1:
+            yield f"{len(waiting)} finished images wait at {folder.parent.name}: one is kept at most"
 
 
 def _leftovers(line: StormLine) -> Iterator[str]:
