@@ -86,6 +86,7 @@ def main(arguments: list[str]) -> int:
     try:
         with Api(config := load(Path(told["config"]))) as api:
             job = Job(**_fields(told), kind=Kind(told["kind"]), config=config, api=api)
+            report.mask(_mask_of(job))
             report.step(Step.CHECKING)
             report.result(work(job, report))
     except Canceled:
@@ -99,6 +100,15 @@ def main(arguments: list[str]) -> int:
     except Exception as error:  # noqa: BLE001 - the one catch-all of this process: reported as ours
         return _tell_bug(error, report)
     return 0
+
+
+def _mask_of(job: Job) -> Callable[[str], str]:
+    """What hides the secrets of this job's recipe, in whatever its builder says."""
+    if job.kind is not Kind.CREATE:
+        return str
+    from workers.creator.outside.secrets import mask_of
+
+    return mask_of(job.spec["recipe"])
 
 
 def _fields(told: dict[str, Any]) -> dict[str, Any]:

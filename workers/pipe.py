@@ -6,6 +6,7 @@ import json
 import os
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 from workers.contract import Step, Trouble
@@ -22,6 +23,11 @@ class PipeReport:
         self._descriptor = descriptor
         self._lock = threading.Lock()
         self._next = 0.0
+        self._scrub: Callable[[str], str] = str
+
+    def mask(self, scrub: Callable[[str], str]) -> None:
+        """From now on no text leaves this process but through `scrub`."""
+        self._scrub = scrub
 
     def step(self, step: Step, total: int | None = None) -> None:
         self._send({"step": step, "total": total})
@@ -34,7 +40,7 @@ class PipeReport:
             self._send({"done": done})
 
     def log(self, line: str) -> None:
-        self._send({"log": line})
+        self._send({"log": self._scrub(line)})
 
     def check(self) -> None:
         if self._asked_to_stop:
@@ -50,7 +56,7 @@ class PipeReport:
 
     def trouble(self, trouble: Trouble) -> None:
         """The work failed."""
-        self._send({"trouble": trouble})
+        self._send({"trouble": {**trouble, "message": self._scrub(trouble["message"])}})
 
     def canceled(self) -> None:
         """The work stopped because it was asked to."""

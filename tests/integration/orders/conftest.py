@@ -14,9 +14,12 @@ from orders.services import Recipient, place
 from tasks_app import services as tasks
 from tasks_app.models import Host, Slot, Task
 from tests import factories as make
+from tests.doubles.no_broker import no_broker
 from warehouse import services as warehouse
 from warehouse.models import Warehouse
 from workers.contract import ARTIFACT_SUFFIXES, TORRENT_SUFFIX, Kind
+
+__all__ = ["no_broker"]
 
 IMAGE_SIZE = 1_000_000
 RECIPIENT = Recipient(

@@ -9,9 +9,10 @@ from django.test import Client
 from django.utils import translation
 
 from imager.accounts.models import User
+from tests.doubles.no_broker import no_broker
 from tests.integration.orders.conftest import line, school, stranger
 
-__all__ = ["line", "school", "stranger"]
+__all__ = ["line", "no_broker", "school", "stranger"]
 
 VOID = {"meta", "link", "input", "img", "br", "hr", "use", "path"}
 

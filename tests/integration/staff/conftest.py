@@ -8,9 +8,10 @@ import pytest
 from django.utils import timezone
 
 from tasks_app.models import Host
+from tests.doubles.no_broker import no_broker
 from tests.integration.pages.conftest import _english, browse, line, member, school, staff, stranger
 
-__all__ = ["_english", "browse", "line", "member", "school", "staff", "stranger"]
+__all__ = ["_english", "browse", "line", "member", "no_broker", "school", "staff", "stranger"]
 
 
 @pytest.fixture

@@ -10,10 +10,14 @@ from django.test import Client
 from rest_framework.test import APIClient
 
 from imager.accounts.models import User
+from imager.celery import app
 from tasks_app import logbook
 from tasks_app.models import Task
 from tests import factories as make
+from tests.doubles.no_broker import no_broker
 from workers.contract import PROTOCOL, Kind
+
+__all__ = ["no_broker"]
 
 pytestmark = pytest.mark.django_db
 
@@ -75,6 +79,11 @@ def test_a_whole_life_over_http(client, host):
     task.refresh_from_db()
     assert task.status == "done"
     assert warehouse.get("/api/v1/warehouse/ended").json()["ended"] == [{"task": str(task.pk), "attempt": 1}]
+
+
+def test_a_request_that_asked_the_broker_would_be_found():
+    with pytest.raises(AssertionError, match="belongs into the scheduler"):
+        app.send_task("tasks_app.deliver", kwargs={"entry": 1}, queue="server", retry=False)
 
 
 def test_a_stale_report_is_a_409_that_says_stale(client, host):

@@ -6,6 +6,7 @@ import hashlib
 import os
 import sys
 import threading
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -20,13 +21,18 @@ from tests.doubles.image_creator import SECRET
 from tests.doubles.server import Server, Task
 from tests.doubles.warehouse import Warehouse
 from tests.integration.creator.server import ContentServer
-from workers import mounts
-from workers.contract import Kind
+from workers import mounts, places
+from workers.config import Config
+from workers.contract import FileFacts, Kind
+from workers.creator import steps
 from workers.creator.demo_base import make_demo_base
+from workers.creator.emit import Built
+from workers.creator.finished import Finished
 from workers.errors import HostError
 from workers.host import Host
 from workers.imaging import manifest
 from workers.imaging.source import open_source
+from workers.report import Recorder
 from workers.run import run
 
 CONTENT = Random(3).randbytes(3_000_000)
@@ -74,6 +80,11 @@ def left_of(creator: Host) -> list[Path]:
     return list(work.iterdir()) if work.exists() else []
 
 
+def built_at(creator: Host) -> list[str]:
+    """Tasks of which a finished image lies here."""
+    return [task for task, _ in places.built_tasks(creator.config.data)]
+
+
 def test_from_recipe_to_published(
     server: Server, incoming: Warehouse, recipe: dict[str, Any], creator: Host
 ) -> None:
@@ -91,7 +102,23 @@ def test_from_recipe_to_published(
     with closing(open_source(incoming.home / "hotspot.img.zst", signing_key=public)) as source:
         assert source.image_size == 128 * 2**20
     assert left_of(creator) == []
+    assert built_at(creator) == []
     assert creator.config.signing_key not in task.log
+
+
+def test_what_a_build_says_holds_no_password_of_its_recipe(
+    server: Server, incoming: Warehouse, recipe: dict[str, Any], content: ContentServer, creator: Host
+) -> None:
+    """Whatever the text is that happens to hold it: here an address that nobody answers."""
+    password = "open-sesame-for-all"
+    recipe["offspot"] = {"ap": {"ssid": "school", "passphrase": password}}
+    recipe["files"] = [{"url": content.url(f"/{password}.zim"), "to": "/data/one.zim"}]
+    task = ask(server, recipe)
+    run(task.id, creator)
+    (final,) = task.finals
+    assert "[secret].zim" in final["trouble"]["message"]
+    assert password not in repr(task.reports)
+    assert password not in task.log
 
 
 @pytest.fixture
@@ -191,6 +218,7 @@ def test_a_cancel_during_the_upload_leaves_nothing(
     thread.join(60)
     assert [final["outcome"] for final in task.finals] == ["canceled"]
     assert left_of(creator) == []
+    assert built_at(creator) == []
     assert incoming.published == []
 
 
@@ -233,3 +261,113 @@ def test_a_folder_that_cannot_be_removed_loses_no_finished_build(
     assert [final["outcome"] for final in task.finals] == ["done"]
     assert creator.journal.begun(Kind.CREATE) == []
     assert "a folder stays" in capsys.readouterr().out
+
+
+@pytest.fixture
+def refused(
+    server: Server,
+    incoming: Warehouse,
+    recipe: dict[str, Any],
+    creator: Host,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Task:
+    """A task whose image is built, and was not taken by the warehouse. It is open for the next attempt."""
+    task = ask(server, recipe)
+    with monkeypatch.context() as patched:
+        patched.setattr(incoming, "_take", lambda page: "550 no room")
+        run(task.id, creator)
+    assert [final["trouble"]["code"] for final in task.finals] == ["warehouse_refused"]
+    assert left_of(creator) == []
+    assert built_at(creator) == [task.id]
+    task.open = True
+    return task
+
+
+def test_a_failed_upload_does_not_build_again(
+    incoming: Warehouse, content: ContentServer, creator: Host, refused: Task
+) -> None:
+    run(refused.id, creator)
+    assert [final["outcome"] for final in refused.finals] == ["failed", "done"]
+    assert len(content.gets("/one.zim")) == 1, "it was built once"
+    assert incoming.published == [refused.finals[1]["result"]["files"]]
+    page = manifest.verify_file(incoming.home / "hotspot.manifest.json", manifest.public_hex(_key(creator)))
+    assert refused.finals[1]["result"]["image_sha256"] == page.image.sha256
+    assert "built by an earlier attempt" in refused.log
+    assert (left_of(creator), built_at(creator)) == ([], [])
+
+
+def test_a_stop_in_the_middle_of_the_upload_costs_no_build(
+    server: Server, incoming: Warehouse, recipe: dict[str, Any], content: ContentServer, creator: Host
+) -> None:
+    incoming.cut_after, incoming.cuts = 100_000, 10**6  # the upload never ends
+    task = ask(server, recipe)
+    thread = threading.Thread(target=run, args=(task.id, creator))
+    thread.start()
+    server.wait_for(lambda: any(report["step"] == "uploading" for report in task.reports), within=60)
+    creator.stopping.set()
+    thread.join(60)
+    assert len(task.releases) == 1
+    assert (left_of(creator), built_at(creator)) == ([], [task.id])
+    incoming.cuts = 0
+    creator.stopping.clear()
+    run(task.id, creator)
+    assert [final["outcome"] for final in task.finals] == ["done"]
+    assert len(content.gets("/one.zim")) == 1
+
+
+@pytest.mark.parametrize("what", ["a byte", "a file", "the facts", "the recipe", "the key"])
+def test_what_is_not_whole_or_of_something_else_is_built_anew(
+    incoming: Warehouse, creator: Host, refused: Task, recipe: dict[str, Any], config: Config, what: str
+) -> None:
+    place = places.built_folder(creator.config.data, refused.id)
+    image = place / "hotspot.img.zst"
+    if what == "a byte":
+        with image.open("r+b") as file:
+            file.seek(1000)
+            file.write(b"\xa5" * 8)
+    elif what == "a file":
+        image.unlink()
+    elif what == "the facts":
+        (place / "built.json").write_text("{")
+    elif what == "the recipe":
+        refused.spec["recipe"] = yaml.safe_dump({**recipe, "offspot": {"timezone": "Africa/Dakar"}})
+    else:
+        config.path.write_text(config.path.read_text().replace(creator.config.signing_key, "ab" * 32))
+    run(refused.id, creator)
+    assert [final["outcome"] for final in refused.finals] == ["failed", "done"], refused.finals[1]
+    assert "built by an earlier attempt" not in refused.log
+    assert incoming.published == [refused.finals[1]["result"]["files"]]
+    assert (left_of(creator), built_at(creator)) == ([], [])
+
+
+def test_a_recipe_that_cannot_be_built_any_more_keeps_nothing(creator: Host, refused: Task) -> None:
+    refused.spec["recipe"] = "outptu: {}"
+    run(refused.id, creator)
+    assert refused.finals[1]["trouble"]["fault"] == "job"
+    assert built_at(creator) == []
+
+
+def test_one_finished_image_is_kept_and_makes_room_for_other_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = (Finished(tmp_path, str(uuid.uuid4()), {}) for _ in range(2))
+    facts: FileFacts = {"name": "x.img.zst", "size": 5, "sha256": hashlib.sha256(b"image").hexdigest()}
+    for each in (first, second):
+        (tmp_path / "x.img.zst").write_bytes(b"image")
+        each.keep(tmp_path, Built([facts], 1, "ab" * 32, 1))
+    assert (first.find(Recorder()), second.find(Recorder())) == (None, Built([facts], 1, "ab" * 32, 1))
+
+    tries: list[int] = []
+
+    def full(*_: object) -> None:
+        tries.append(1)
+        raise HostError("disk_full", "The disk is full.")
+
+    monkeypatch.setattr(steps, "_build", full)
+    nothing: Any = None
+    with pytest.raises(HostError, match="full"):
+        steps._build_somehow(nothing, nothing, nothing, nothing, first, Recorder())
+    assert (len(tries), second.place.exists()) == (2, False)
+    with pytest.raises(HostError, match="full"):
+        steps._build_somehow(nothing, nothing, nothing, nothing, first, Recorder())
+    assert len(tries) == 3, "with nothing to remove, trying again would be for nothing"

@@ -6,11 +6,13 @@ import base64
 import html
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlsplit
 
-from workers.creator.recipe import Recipe
+from workers.creator.recipe import Recipe, read_recipe
+from workers.errors import JobError
+from workers.logs import Scrubber
 
 _SECRET: Final = re.compile(r"pass|secret|token|key|auth|protected|credential|signature", re.IGNORECASE)
 _SETTING: Final = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=(.*)", re.DOTALL)
@@ -25,6 +27,14 @@ def secrets_of(recipe: Recipe) -> set[str]:
     """
     found = {text for value in _values(recipe.model_dump(), secret=False) for text in _spoken(value)}
     return {way for text in found for way in spellings(text)}
+
+
+def mask_of(recipe_text: str) -> Callable[[str], str]:
+    """What hides the secrets of a recipe. One that cannot be read is refused in words without any of it."""
+    try:
+        return Scrubber(secrets_of(read_recipe(recipe_text)))
+    except JobError:
+        return str
 
 
 def secrets_of_address(url: str) -> Iterator[str]:
