@@ -27,4 +27,5 @@ class Hearing:
         lately = Now() - timedelta(seconds=max(settings.TASK_LEASE, 2 * BEAT_EVERY))
         if not Host.objects.filter(last_seen_at__gt=lately).exists():
             self._deaf = at
-        return at - self._deaf > settings.TASK_LEASE + settings.SWEEP_EVERY  # so rarely do we look
+        enough: float = settings.TASK_LEASE + settings.SWEEP_EVERY  # so rarely do we look
+        return at - self._deaf > enough

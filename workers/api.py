@@ -46,10 +46,11 @@ class ServerRefused(HostError):
 
 
 class ServerAway(HostError):
-    """No answer, or none that means anything: trying again later is right."""
+    """No answer (`status` 0), or none that means anything: trying again later is right."""
 
-    def __init__(self, message: str) -> None:
+    def __init__(self, message: str, status: int = 0) -> None:
         super().__init__("server_away", message)
+        self.status = status
 
 
 @dataclass(frozen=True)
@@ -214,7 +215,9 @@ def _cause(error: BaseException) -> str:
 
 def _body(reply: requests.Response) -> dict[str, Any]:
     if reply.status_code in _AWAY:
-        raise ServerAway(f"The server answered {reply.status_code}: it is busy or being restarted.")
+        raise ServerAway(
+            f"The server answered {reply.status_code}: it is busy or being restarted.", reply.status_code
+        )
     body = _json(reply)
     if 200 <= reply.status_code < 300:
         if body is None:

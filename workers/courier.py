@@ -6,28 +6,41 @@ import uuid
 
 import structlog
 
-from workers.api import ONCE, Patience, ServerRefused
+from workers.api import ONCE, Patience, ServerAway, ServerRefused
 from workers.contract import Fault, Outcome, Report
 from workers.errors import HostError
 from workers.host import Host
 from workers.journal import Call, Owed, final
 
 _FOR_GOOD = (400, 404, 409, 422)  # asking again gives the same; 401 and 403 may be mended by staff
+_FOR_ALL = (0, 401, 403, 408, 426, 429, 502, 503, 504)  # not about this one: the next would fare no better
 
 _log = structlog.get_logger()
 
 
 def deliver(host: Host, patience: Patience = ONCE) -> bool:
-    """Try every owed message once; True when nothing is owed any more."""
+    """Try every owed message once; True when nothing is owed any more.
+
+    One over which the server stumbles holds up no other.
+    """
     task = ""
     try:
         for message in host.journal.owed(host.kind):
             task = message.task
-            _hand_over(host, message, patience)
+            try:
+                _hand_over(host, message, patience)
+            except (ServerAway, ServerRefused) as error:
+                if error.status in _FOR_ALL:
+                    raise
+                _still_owed(task, error)
         return not host.journal.owed(host.kind)
     except HostError as error:
-        _log.warning("still owed to the server", task=task, code=error.code, detail=error.message)
+        _still_owed(task, error)
         return False
+
+
+def _still_owed(task: str, error: HostError) -> None:
+    _log.warning("still owed to the server", task=task, code=error.code, detail=error.message)
 
 
 def _hand_over(host: Host, message: Owed, patience: Patience) -> None:

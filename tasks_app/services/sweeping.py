@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from imager import clock
 from tasks_app.lifecycle import TaskStatus
 from tasks_app.models import Task
+from tasks_app.presence import SUSPECT_AFTER, heard
 from tasks_app.services import ending
 from tasks_app.services.leases import stall_limit
 from tasks_app.services.moving import find_hosts, lock_if_free
@@ -48,20 +49,23 @@ def reclaim(*, hearing: bool = True) -> int:
 
 def _doomed(at: datetime) -> Q:
     """The same as `why`, for a query."""
-    build, heard = Q(kind=Kind.CREATE), Q(lease_expires_at__gt=at)
-    silent = build & Q(reclaim_at__lt=at)
-    late = (build | heard) & Q(deadline_at__lt=at)
-    stalled = heard & (
-        (build & Q(progress_at__lt=at - stall_limit(Task(kind=Kind.CREATE))))
-        | (~build & Q(progress_at__lt=at - stall_limit(Task(kind=Kind.WRITE))))
+    build, held = Q(kind=Kind.CREATE), Q(lease_expires_at__gt=at)
+    still = (build & Q(progress_at__lt=at - stall_limit(Task(kind=Kind.CREATE)))) | (
+        ~build & Q(progress_at__lt=at - stall_limit(Task(kind=Kind.WRITE)))
     )
-    return silent | late | stalled
+    silent = build & Q(reclaim_at__lt=at)
+    late = Q(deadline_at__lt=at) & (build | held | (still & ~_silent(at)))
+    return silent | late | (held & still)
+
+
+def _silent(at: datetime) -> Q:
+    return Q(host__last_seen_at=None) | Q(host__last_seen_at__lt=at - SUSPECT_AFTER)
 
 
 @transaction.atomic
 def _forgive(at: datetime) -> None:
     """Nobody knows what moves at a silent host: its attempts stand still only from when it is heard again."""
-    silent = Task.objects.filter(status=TaskStatus.RUNNING, lease_expires_at__lt=at)
+    silent = Task.objects.filter(_silent(at), status=TaskStatus.RUNNING, lease_expires_at__lt=at)
     free = silent.select_for_update(skip_locked=True, no_key=True, of=("self",))
     Task.objects.filter(pk__in=[*free.values_list("pk", flat=True)]).update(progress_at=at)
 
@@ -92,12 +96,14 @@ def why(task: Task) -> Trouble | None:
     ending that it may owe would be lost.
     """
     at = clock.now()
-    build, heard = task.kind == Kind.CREATE, (task.lease_expires_at or at) > at
-    if (build or heard) and task.deadline_at and task.deadline_at < at:
+    build, held = task.kind == Kind.CREATE, (task.lease_expires_at or at) > at
+    still = task.progress_at is not None and task.progress_at < at - stall_limit(task)
+    there = build or held or (still and task.host is not None and heard(task.host, at))
+    if there and task.deadline_at and task.deadline_at < at:
         return trouble("timeout", _("The attempt took longer than its hard limit; see its log, then retry."))
     if build and task.reclaim_at and task.reclaim_at < at:
         return trouble("lost", _("The host was not heard of for too long. Look whether it runs, then retry."))
-    if heard and task.progress_at and task.progress_at < at - stall_limit(task):
+    if held and still:
         return trouble(
             "stalled", _("Nothing has moved for too long; see the log of the attempt, then retry.")
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from datetime import timedelta
 
 import pytest
@@ -16,8 +18,9 @@ from orders.models import Order
 from tasks_app import services as tasks
 from tasks_app.lifecycle import TaskStatus
 from tasks_app.models import Host, Stumble, Task
-from tasks_app.services import sweeping
+from tasks_app.services import attempts, sweeping
 from tests import factories as make
+from tests.integration.orders.conftest import RECIPIENT
 from warehouse import services as warehouse
 from workers.contract import Kind
 
@@ -413,3 +416,21 @@ def test_an_order_survives_a_builder_that_published_and_was_never_heard_of_again
 
     assert status(order) == "downloading"
     assert {file.attempt for file in warehouse.published_files(owner=order.pk)} == {2}
+
+
+def test_hosts_are_told_nothing_that_they_do_not_need(school, line):
+    """No people, no addresses; the hotspot's passwords only to those who build it."""
+    order = school.place()
+    told = {}
+    for kind in Kind:
+        task = line.insert(order, 1) if kind is Kind.WRITE else line.claim(line.task(order, kind))
+        told[kind] = json.dumps(attempts.assignments(task.host), ensure_ascii=False)
+        assert str(task.pk) in told[kind]
+        if kind is Kind.CREATE:
+            line.publish(task)
+        line.report(task, outcome="done", result={"image_size": IMAGE_SIZE})
+
+    people = (*asdict(RECIPIENT).values(), school.member.email, school.organization.name)
+    for kind, text in told.items():
+        assert [word for word in people if word and len(word) > 2 and word in text] == [], kind
+    assert [kind for kind, text in told.items() if "canary" in text] == [Kind.CREATE]

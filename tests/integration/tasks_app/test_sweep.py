@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from tasks_app import bells, outbox, services
 from tasks_app.lifecycle import TaskStatus
-from tasks_app.models import Attempt, Outbox, Stumble, Task
+from tasks_app.models import Attempt, Host, Outbox, Stumble, Task
 from tasks_app.services import moving, sweeping
 from tests import factories as make
 from workers.contract import PROTOCOL, Answer, Kind
@@ -133,6 +133,18 @@ def test_an_ending_that_a_host_brings_after_days_counts():
 
     task.refresh_from_db()
     assert (answer, task.status) == (Answer.GO, TaskStatus.DONE)
+
+
+def test_a_host_that_is_heard_and_owes_no_ending_is_held_to_the_hard_limit():
+    """It has forgotten the attempt, or its ending is one that the server cannot take."""
+    task = running(Kind.DOWNLOAD, reclaim_at=LONG_AGO, lease_expires_at=LONG_AGO, deadline_at=LONG_AGO)
+    Host.objects.update(last_seen_at=timezone.now())
+    assert sweeping.reclaim() == 0  # it was heard again this moment: the ending may be on its way
+
+    Task.objects.update(progress_at=LONG_AGO)
+    assert sweeping.reclaim() == 1
+    task.refresh_from_db()
+    assert (task.status, task.trouble["code"]) == (TaskStatus.QUEUED, "timeout")
 
 
 def test_a_download_without_host_gets_one_when_there_is_one():

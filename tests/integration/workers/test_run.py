@@ -18,9 +18,9 @@ from tests.doubles.server import PASSWORD, Server, Task
 from tests.doubles.warehouse import Warehouse
 from workers import courier, machine, reconcile
 from workers.child import MARK
-from workers.contract import Kind, Outcome
+from workers.contract import Kind, Outcome, Report
 from workers.host import Host
-from workers.journal import JournalError
+from workers.journal import JournalError, final
 from workers.run import exit_code, run
 
 
@@ -250,6 +250,22 @@ def test_a_last_report_for_an_attempt_that_is_over_is_dropped(
     task.final_problem = (409, "stale")
     run(task.id, downloader)
     assert downloader.journal.owed(Kind.DOWNLOAD) == []
+
+
+@pytest.mark.parametrize(("status", "others"), [(500, 1), (413, 1), (403, 0), (503, 0)])
+def test_an_ending_over_which_the_server_stumbles_holds_up_no_other(
+    server: Server, image: Image, downloader: Host, status: int, others: int
+) -> None:
+    first, second = (server.add("download", image.spec, attempt=1) for _ in range(2))
+    first.final_problem = (status, "bug")
+    for task in (first, second):
+        report: Report = {"event_id": task.id, "attempt": 1, "step": "verifying", "outcome": "done"}
+        downloader.journal.owe("", final(task.id, Kind.DOWNLOAD, report))
+    assert courier.deliver(downloader) is False
+    assert (len(first.finals), len(second.finals)) == (0, others)
+    first.final_problem = None
+    assert courier.deliver(downloader) is True
+    assert (len(first.finals), len(second.finals)) == (1, 1)
 
 
 def test_a_disabled_account_loses_no_ending(

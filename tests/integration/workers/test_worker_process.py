@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,11 +18,12 @@ import pytest
 import redis
 from celery import Celery
 
-from tests.doubles.image import Image
+from tests.doubles.image import MIB, Image
 from tests.doubles.server import PASSWORD, Server
 from tests.doubles.warehouse import Warehouse
 from workers.config import Config
 from workers.contract import PROTOCOL
+from workers.writer.slots import find
 
 Start = Callable[..., subprocess.Popen[str]]
 
@@ -257,3 +259,33 @@ def test_a_worker_ends_with_its_keeper(server: Server, config: Config, tmp_path:
     while Path(f"/proc/{worker}/cmdline").exists() and Path(f"/proc/{worker}/cmdline").read_bytes():
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+@pytest.mark.parametrize("bells", [True, False])
+def test_a_stop_in_the_middle_of_a_card_lets_it_be_finished(
+    server: Server, image: Image, config: Config, tmp_path: Path, start: Start, bells: bool
+) -> None:
+    """The signal comes when the server has the request for the permit: nothing is wiped yet."""
+    card = tmp_path / "card-a.img"
+    card.write_bytes(b"\xa5" * 16 * MIB)
+    state = find(config.slots[0])
+    slot = {"name": "A", "diskseq": state["diskseq"], "size": state["size"]}
+    task = server.add("write", {**image.spec, "unit": 1, "serial": "S-1", "slot": slot})
+    shutil.copytree(image.folder, config.data / "images" / task.order)
+    server.ring = [task.id]
+    stopped: list[int] = []
+
+    def stop(path: str) -> str:
+        if path.endswith("/permit") and not stopped:
+            stopped.append(worker.pid)
+            worker.send_signal(signal.SIGTERM)
+        return ""
+
+    server.lose = stop
+    worker = start("writer", **({"IMAGER_BROKER_URL": os.environ["REDIS_URL"]} if bells else {}))
+    server.wait_for(lambda: task.finals)
+    worker.communicate(timeout=60)
+    assert (worker.returncode, len(stopped)) == (0, 1), said(tmp_path)
+    assert [final["outcome"] for final in task.finals] == ["done"]
+    assert task.releases == []
+    assert card.read_bytes()[: len(image.plain)] == image.plain
