@@ -17,6 +17,7 @@ from workers.writer.card import Card
 from workers.writer.compare import Comparison, Quiet, compare
 from workers.writer.conditions import Conditions
 from workers.writer.differing import right_already, worth_comparing
+from workers.writer.erasing import erasable
 from workers.writer.guards import must_hold
 from workers.writer.plan import Piece, make_plan
 from workers.writer.result import BurnResult
@@ -77,7 +78,7 @@ class _Burn:
         self._stamps = stamps.choose(
             self._plan,
             card_size=card.size(),
-            image=_image_of(source),
+            image=stamps.image_of(source.ranges),
             count=conditions.stamps,
             number=conditions.number,
         )
@@ -94,7 +95,8 @@ class _Burn:
         proved = False
         try:
             again = self._is_worth_comparing()
-            wipe(self._traffic, self._plan, self._stamps, self._report)
+            erase = not again and erasable(self._card, self._conditions.discard)
+            wipe(self._traffic, self._plan, self._stamps, self._report, erase=erase)
             if again:
                 self._keep_what_is_right()
             write_rate = self._write(self._plan.body, self._plan.head)
@@ -290,10 +292,3 @@ class _Burn:
 
 def _ranges(pieces: Iterable[Piece]) -> Iterator[Range]:
     return (each for piece in pieces for each in piece.ranges)
-
-
-def _image_of(source: Source) -> str:
-    """What the stamps call this image."""
-    if all(each.sha256 for each in source.ranges):
-        return digest_of_digests(each.sha256 or "" for each in source.ranges)
-    return stamps.UNKNOWN_IMAGE

@@ -43,6 +43,9 @@ class Card(Protocol):
 
     def write(self, data: memoryview, offset: int) -> int: ...
     def read_into(self, buffer: memoryview, offset: int) -> int: ...
+    def discard(self, offset: int, length: int) -> None:
+        """Give these bytes up: the card may erase them, or not. OSError where there is no such thing."""
+
     def flush(self) -> None:
         """Return once everything written has reached the card. An error is told once: never try again."""
 
@@ -116,6 +119,9 @@ class _Opened:
         fcntl.fcntl(self._handle, fcntl.F_SETFL, flags & ~os.O_DIRECT)
         self._direct = False
 
+    def discard(self, offset: int, length: int) -> None:
+        ioctls.discard(self._handle, offset, length)
+
     def flush(self) -> None:
         os.fsync(self._handle)
 
@@ -157,7 +163,7 @@ class _Opened:
         if self._direct:
             return
         step = max(FILE_BLOCK, self.size() // _SAMPLES // FILE_BLOCK * FILE_BLOCK)
-        if any(_is_cached(self._handle, offset) for offset in range(0, self.size(), step)):
+        if any(ioctls.is_cached(self._handle, offset) for offset in range(0, self.size(), step)):
             raise HostError(
                 "cache_not_dropped",
                 f"{self.name} knows no direct I/O and its pages stay in memory, so reading back would prove "
@@ -286,15 +292,3 @@ def _lock(handle: int, name: str, patience: float) -> None:
             time.sleep(0.05)
         else:
             return
-
-
-def _is_cached(handle: int, offset: int) -> bool:
-    """A read that may not wait succeeds only from memory; file systems without such reads cannot tell."""
-    try:
-        return os.preadv(handle, [bytearray(1)], offset, os.RWF_NOWAIT) > 0
-    except BlockingIOError:
-        return False
-    except OSError as error:
-        if error.errno == errno.EOPNOTSUPP:
-            return False
-        raise

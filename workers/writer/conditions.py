@@ -31,6 +31,7 @@ class Conditions:
     `number`: drawn for this one writing, and never again; its stamps carry it.
     `stamps`: random blocks in free space that must still be there in the end.
     `differential`: write only what differs, if the card carries our stamps and holds most of the image.
+    `discard`: have the card erase what it holds, before it is written; None: where that is worth while.
     """
 
     rewrites: int = 2
@@ -40,6 +41,7 @@ class Conditions:
     min_write_rate: float = 0
     min_read_rate: float = 0
     differential: bool = True
+    discard: bool | None = None
     number: bytes = field(default_factory=lambda: os.urandom(NUMBER))
     away: float = AWAY
     returning: Returning | None = None

@@ -100,6 +100,10 @@ class FaultyCard:
                 buffer[max(0, spot.offset - offset)] ^= 0x10
         return count
 
+    def discard(self, offset: int, length: int) -> None:
+        self._move(0)
+        self.inner.discard(offset, length)
+
     def flush(self) -> None:
         if self._is_gone():
             raise OSError(errno.EIO, "gone")

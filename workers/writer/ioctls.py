@@ -12,6 +12,7 @@ _GET_SIZE: Final = 0x80081272  # BLKGETSIZE64
 _GET_BLOCK: Final = 0x1268  # BLKSSZGET
 _GET_READ_ONLY: Final = 0x125E  # BLKROGET
 _FLUSH_BUFFERS: Final = 0x1261  # BLKFLSBUF
+_DISCARD: Final = 0x1277  # BLKDISCARD
 _GET_DISKSEQ: Final = 0x80081280  # BLKGETDISKSEQ, Linux 5.15
 _GET_GENERATION: Final = 0x80087601  # FS_IOC_GETVERSION
 _UNKNOWN: Final = (errno.ENOTTY, errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS)
@@ -79,6 +80,23 @@ def flush_buffers(handle: int) -> None:
         if error.errno not in (*_FORBIDDEN, *_UNKNOWN):
             raise
         os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+def discard(handle: int, offset: int, length: int) -> None:
+    """Tell the device that nobody needs these bytes any more. What they read as afterwards, nobody knows."""
+    fcntl.ioctl(handle, _DISCARD, struct.pack("=QQ", offset, length))
+
+
+def is_cached(handle: int, offset: int) -> bool:
+    """A read that may not wait succeeds only from memory; file systems without such reads cannot tell."""
+    try:
+        return os.preadv(handle, [bytearray(1)], offset, os.RWF_NOWAIT) > 0
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        if error.errno == errno.EOPNOTSUPP:
+            return False
+        raise
 
 
 def _long(handle: int, request: int) -> int:

@@ -50,6 +50,7 @@ class CardOrder:
     min_write_rate: float = 0
     min_read_rate: float = 0
     differential: bool = True
+    discard: bool | None = None
     arriving: bool = False
     away: float = AWAY
 
@@ -80,6 +81,7 @@ def write_one(order: CardOrder, report: Report) -> BurnResult:
                 min_write_rate=order.min_write_rate,
                 min_read_rate=order.min_read_rate,
                 differential=order.differential,
+                discard=order.discard,
                 away=order.away,
                 returning=_Return(_slot_of(candidate), card),
             )

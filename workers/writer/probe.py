@@ -1,51 +1,82 @@
-"""A quick look whether a card keeps what it is given, before hours are spent on it."""
+"""`python -m workers.writer.probe DEVICE`: how large a card really is, and how fast. Overwrites it.
+
+Exit codes: 0 the card is what it claims, 2 usage, 4 this host, 5 slot or reader, 6 the card is not what it
+claims, 7 canceled.
+"""
 
 from __future__ import annotations
 
-import os
-from typing import Final
+import argparse
+import json
+import sys
+from dataclasses import asdict
+from typing import Any
 
-from workers.errors import CardError
-from workers.writer.card import Card, aligned
-from workers.writer.transfer import read_fully, settle, write_fully
-
-_STAMP: Final = 4096
-
-
-def prove_writable(card: Card) -> None:
-    """Stamp the first and the last block with random bytes and read them back from the card.
-
-    Overwrites both. CardError `ignores_writes`: a worn or locked card that only pretends to write.
-    CardError `fake_capacity`: the end does not exist, or is another name of the beginning.
-    """
-    stamp = max(_STAMP, card.block)
-    last = (card.size() - stamp) // card.block * card.block
-    if last < stamp:
-        return
-    written = {offset: os.urandom(stamp) for offset in (0, last)}
-    for offset in (last, 0):
-        _write(card, written[offset], offset)
-    settle(card)
-    if _read(card, stamp, 0) != written[0]:
-        raise CardError(
-            "ignores_writes",
-            f"The card in {card.name} accepts data but does not keep it: worn out or locked; take another.",
-        )
-    if _read(card, stamp, last) != written[last]:
-        raise CardError(
-            "fake_capacity",
-            f"The card in {card.name} claims {card.size()} bytes but its end does not exist; "
-            "it is a forgery: take another.",
-        )
+from workers.contract import Trouble
+from workers.errors import Canceled, CardError, WorkError
+from workers.imaging.devices import Devices
+from workers.terminal import TerminalReport
+from workers.writer.asking import ask, say, show
+from workers.writer.capacity import Capacity, measure
+from workers.writer.opening import check, look, open_candidate
+from workers.writer.terms import host_error
 
 
-def _write(card: Card, data: bytes, offset: int) -> None:
-    buffer = aligned(len(data))
-    buffer[:] = data
-    write_fully(card, buffer, offset)
+def main(arguments: list[str]) -> int:
+    options = _parser().parse_args(arguments)
+    try:
+        found = _probe(options)
+    except WorkError as error:
+        return _failed(options, error)
+    except OSError as error:
+        return _failed(options, host_error(error))
+    except KeyboardInterrupt:  # at the question
+        return _failed(options, Canceled())
+    if options.json:
+        _print_json({**asdict(found), "good": found.good})
+    else:
+        sys.stdout.write(f"{found}\n")
+    return 0 if found.good else CardError.exit_code
 
 
-def _read(card: Card, length: int, offset: int) -> bytes:
-    buffer = aligned(length)
-    read_fully(card, buffer, offset)
-    return bytes(buffer)
+def _probe(options: argparse.Namespace) -> Capacity:
+    devices = Devices()
+    candidate = look(options.device, devices)
+    check(candidate, devices, allow_non_removable=options.allow_non_removable)
+    show(options.device, candidate)
+    if not options.yes:
+        ask()
+    with open_candidate(candidate, devices) as card, TerminalReport(options.device) as report:
+        return measure(card, report)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m workers.writer.probe",
+        description="Measure how large a card really is, and how fast. Everything on it is lost.",
+    )
+    parser.add_argument("device", metavar="DEVICE", help="a whole device, such as /dev/sdb")
+    parser.add_argument("--yes", action="store_true", help="do not ask; overwrite what is there")
+    parser.add_argument(
+        "--allow-non-removable",
+        action="store_true",
+        help="also a loop device, a fixed disk, or a file that stands for a card; the system's disk never",
+    )
+    parser.add_argument("--json", action="store_true", help="what was found as JSON on standard output")
+    return parser
+
+
+def _failed(options: argparse.Namespace, error: WorkError) -> int:
+    say(error.message)
+    if options.json:
+        trouble: Trouble | None = None if isinstance(error, Canceled) else error.trouble()
+        _print_json({"trouble": trouble})
+    return error.exit_code
+
+
+def _print_json(document: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(document, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -31,6 +31,7 @@ from workers.imaging.ranges import Range, subtract, total
 from workers.writer.card import Card, aligned
 from workers.writer.plan import BLANKED, Plan
 from workers.writer.transfer import BadSpot, read_fully, write_fully
+from workers.writer.verdicts import digest_of_digests
 
 STAMP: Final = 4096
 UNKNOWN_IMAGE: Final = "00" * 32
@@ -59,10 +60,14 @@ class Stamps:
         return body + hashlib.sha256(body).digest()
 
     def write(self, card: Card) -> None:
-        buffer = aligned(STAMP)
         for place in self.places:
-            buffer[:] = self.block(place)
-            write_fully(card, buffer, place)
+            self.write_at(place, card)
+
+    def write_at(self, place: int, card: Card) -> None:
+        """The stamp of that place alone."""
+        buffer = aligned(STAMP)
+        buffer[:] = self.block(place)
+        write_fully(card, buffer, place)
 
     def lost(self, card: Card) -> list[int]:
         """The places whose stamp is not there (any more); each is asked twice."""
@@ -79,6 +84,13 @@ def choose(plan: Plan, *, card_size: int, image: str, count: int, number: bytes)
     dice = random.Random(number)  # noqa: S311 - places need not be secret
     places = {*fixed[:count], *_spread(free, max(0, count - len(fixed)), dice)}
     return Stamps(number, image, tuple(sorted(places)))
+
+
+def image_of(ranges: Sequence[Range]) -> str:
+    """What stamps call the image of these ranges."""
+    if all(each.sha256 for each in ranges):
+        return digest_of_digests(each.sha256 or "" for each in ranges)
+    return UNKNOWN_IMAGE
 
 
 def left_on(card: Card) -> str:

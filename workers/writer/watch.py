@@ -133,6 +133,10 @@ class WatchedCard:
         with self._watch.call(self._watch.read):
             return self._inner.read_into(buffer, offset)
 
+    def discard(self, offset: int, length: int) -> None:
+        with self._watch.call():
+            self._inner.discard(offset, length)
+
     def flush(self) -> None:
         with self._watch.call():
             self._inner.flush()

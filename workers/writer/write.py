@@ -20,11 +20,12 @@ from workers.imaging.ranges import total
 from workers.imaging.sizes import exact, readable
 from workers.imaging.source import Source, open_arriving, open_source
 from workers.writer import guards
+from workers.writer.asking import ask, say, show
 from workers.writer.conditions import AWAY
 from workers.writer.crew import Crew, Outcome
 from workers.writer.display import Display, Lines
 from workers.writer.one import CardOrder
-from workers.writer.opening import Candidate, check, contents_of, look
+from workers.writer.opening import Candidate, check, look
 from workers.writer.terms import add_image_arguments, host_error, key_of, trust
 
 _GRAVEST: Final = (1, 3, 4, 5, 6, 7, 0)
@@ -38,9 +39,10 @@ def main(arguments: list[str]) -> int:
     try:
         options.key = key_of(options.signing_key)
         candidates = _candidates(options, parser)
-        _show(options, candidates)
+        for path, candidate in zip(options.devices, candidates, strict=True):
+            show(path, candidate)
         if not options.yes:
-            _ask()
+            ask()
         outcomes = _run(options, candidates)
     except WorkError as error:
         return _refused(options, error)
@@ -80,6 +82,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--full", action="store_true", help="write everything, also what a card of ours holds already"
+    )
+    parser.add_argument(
+        "--discard",
+        action=argparse.BooleanOptionalAction,
+        help="have the card erase what it holds first; by default a real card that can",
     )
     parser.add_argument(
         "--serial",
@@ -136,23 +143,9 @@ def _open(options: argparse.Namespace) -> Source:
 
 
 def _show_image(options: argparse.Namespace, source: Source) -> None:
-    _say(f"{options.image.name}: {exact(source.image_size)}, {readable(total(source.ranges))} to write")
+    say(f"{options.image.name}: {exact(source.image_size)}, {readable(total(source.ranges))} to write")
     options.trust = trust(source)
-    _say(options.trust)
-
-
-def _show(options: argparse.Namespace, candidates: list[Candidate]) -> None:
-    for path, candidate in zip(options.devices, candidates, strict=True):
-        identity = candidate.identity
-        where = f" at USB port {identity.port}" if identity.port else ""
-        model = f", {identity.model}" if identity.model else ""
-        _say(f"{path}: {exact(identity.size)}{model}{where}; holds now: {contents_of(candidate)}")
-
-
-def _ask() -> None:
-    _say("Everything on it will be lost. Type yes to go on:")
-    if sys.stdin.readline().strip().lower() != "yes":
-        raise Canceled("Nothing was written: that was not a yes.")
+    say(options.trust)
 
 
 def _run(options: argparse.Namespace, candidates: list[Candidate]) -> list[Outcome]:
@@ -169,6 +162,7 @@ def _run(options: argparse.Namespace, candidates: list[Candidate]) -> list[Outco
             min_write_rate=options.min_write_rate * 1e6,
             min_read_rate=options.min_read_rate * 1e6,
             differential=not options.full,
+            discard=options.discard,
             arriving=options.arriving,
             away=options.away,
         )
@@ -209,7 +203,7 @@ def _proof(device: str, result: dict[str, Any]) -> str:
 
 def _refused(options: argparse.Namespace, error: WorkError) -> int:
     """Nothing was touched. A cancel is nobody's fault: no trouble, like that of a card."""
-    _say(error.message)
+    say(error.message)
     if options.json:
         trouble: Trouble | None = None if isinstance(error, Canceled) else error.trouble()
         _print_json({"image": str(options.image), "trouble": trouble, "cards": []})
@@ -218,11 +212,6 @@ def _refused(options: argparse.Namespace, error: WorkError) -> int:
 
 def _print_json(document: dict[str, Any]) -> None:
     sys.stdout.write(json.dumps(document, indent=2) + "\n")
-
-
-def _say(line: str) -> None:
-    sys.stderr.write(line + "\n")
-    sys.stderr.flush()
 
 
 if __name__ == "__main__":

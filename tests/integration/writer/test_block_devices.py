@@ -393,3 +393,14 @@ def _is_in_memory(handle: int) -> bool:
         if error.errno != errno.EOPNOTSUPP:
             raise
         pytest.skip("block devices here cannot tell what is in memory")
+
+
+@pytest.mark.parametrize("wanted", [None, True])
+def test_a_device_is_really_asked_to_erase(backing: Path, node: str, wanted: bool | None) -> None:
+    """A loop device takes it and gives zeros; by itself the writer spares somebody's file."""
+    source = image(12 * MIB, [(0, 8192), (5 * MIB, MIB)])
+    with opened(node) as card:
+        burn(source, card, Recorder(), Conditions(stamps=0, discard=wanted))
+    assert_holds(backing, source)
+    free = bytes_at(backing, 8 * MIB, MIB)
+    assert free == (bytes(MIB) if wanted else b"\xa5" * MIB)
