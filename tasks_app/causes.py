@@ -25,6 +25,8 @@ CAUSES: Final = {
     "warehouse_refused": pgettext_lazy("causes", "refused by the warehouse"),
     "upload_mismatch": pgettext_lazy("causes", "upload differs"),
     "download_failed": pgettext_lazy("causes", "download failed"),
+    "mirror_lacks_image": pgettext_lazy("causes", "not in the mirror"),
+    "mirror_failed": pgettext_lazy("causes", "mirror failed"),
     "not_fetched": pgettext_lazy("causes", "not fetched"),
     "checksum_mismatch": pgettext_lazy("causes", "wrong checksum"),
     "bad_checksum": pgettext_lazy("causes", "wrong checksum"),

@@ -6,7 +6,8 @@ import hashlib
 import json
 import tarfile
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Final
 
@@ -14,10 +15,11 @@ from workers.creator.fetch import Fetcher
 from workers.creator.inputs import Fetched, Sink, Tell, Told
 from workers.creator.oci.layer import Layer
 from workers.creator.oci.manifest import Blob, Image, digest_of, read_config, read_index, read_manifest
+from workers.creator.oci.mirror import failed, judged
 from workers.creator.oci.reference import Reference, parse
 from workers.creator.oci.registry import Registry
 from workers.creator.recipe import OciImage
-from workers.errors import JobError
+from workers.errors import HostError, JobError
 from workers.imaging.sizes import exact
 
 _BLOCK: Final = 512
@@ -48,7 +50,8 @@ class Puller:
         for layer, diff_id in zip(found.layers, found.diff_ids, strict=True):
             if layer.hex not in written:
                 written.add(layer.hex)
-                self._bring(tar, name, layer, diff_id)
+                with _mirror_answers(name):
+                    self._bring(tar, name, layer, diff_id)
         return tar.close()
 
     def _name(self, image: OciImage) -> Reference:
@@ -75,8 +78,16 @@ class Puller:
         """What the registry says of it; asked once, so that a tag that moves meanwhile moves nothing here."""
         key = str(name)
         if key not in self._known:
-            self._known[key] = self._ask(name)
+            self._known[key] = self._asked(name)
         return self._known[key]
+
+    def _asked(self, name: Reference) -> Image:
+        try:
+            return self._ask(name)
+        except (JobError, HostError) as trouble:
+            if not name.mirror:
+                raise
+            raise judged(name, trouble, lambda: self._ask(name.at({}))) from trouble
 
     def _ask(self, name: Reference) -> Image:
         page = self._registry.manifest(name, name.wanted)
@@ -89,6 +100,17 @@ class Puller:
         return Image(
             digest_of(page), manifest.config.hex, config_page, manifest.layers, config.rootfs.diff_ids
         )
+
+
+@contextmanager
+def _mirror_answers(name: Reference) -> Iterator[None]:
+    """It had the image's description: what goes wrong with the rest is not the order's fault."""
+    try:
+        yield
+    except (JobError, HostError) as trouble:
+        if not name.mirror or trouble.code == "too_large":
+            raise
+        raise failed(name, trouble) from trouble
 
 
 class _Tar:

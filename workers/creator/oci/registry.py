@@ -152,7 +152,7 @@ def mismatch(what: str, found: str, wanted: str) -> JobError:
 
 def _check(answer: requests.Response, url: str, name: Reference) -> None:
     if answer.status_code == 404:
-        raise JobError("not_found", f"there is no container image {name}; correct its name or tag")
+        raise JobError("not_found", f"there is no container image {name} (HTTP 404); correct its name or tag")
     if answer.status_code in _REFUSED:
         raise _forbidden(name, answer.status_code)
     check_status(answer, url)
