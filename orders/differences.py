@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from django.utils.translation import gettext as _
 
+from orders import keeping
 from orders.keeping import PLAIN
 from orders.models import UPLOADS, Configuration
 
@@ -30,6 +31,7 @@ class Difference:
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Difference]:
     """In the order of the form."""
+    old, new = keeping.completed(old), keeping.completed(new)
     names = [name for name in (*PLAIN, *UPLOADS) if name not in SILENT]
     found = [_plain(name, old.get(name), new.get(name)) for name in names if old.get(name) != new.get(name)]
     before, after = old.get("contents", {}), new.get("contents", {})
@@ -47,7 +49,7 @@ def label(name: str) -> str:
 
 
 def _plain(name: str, before: Any, after: Any) -> Difference:
-    show = _secret if name in SECRET else _upload if name in UPLOADS else _shown
+    show = _secret if name in SECRET else _upload if name in UPLOADS else SHOWN.get(name, _shown)
     return Difference(name, label(name), show(before), show(after))
 
 
@@ -65,3 +67,11 @@ def _shown(value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(map(str, value)) or "—"
     return str(value or "—")
+
+
+def _card_files(value: Any) -> str:
+    """`serial.txt: {serial}`, file by file."""
+    return "; ".join(f"{each['to']}: {' ⏎ '.join(each['content'].splitlines())}" for each in value) or "—"
+
+
+SHOWN: Final = {"per_card": _card_files}

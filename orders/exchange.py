@@ -41,6 +41,7 @@ KNOWN: Final[dict[str, frozenset[str]]] = {
             "options",
             "branding",
             "beta_features",
+            "per_card",
         ]
     ),
     "content": frozenset({"zims", "packages", "edupi_resources", "metrics"}),
@@ -89,6 +90,7 @@ def exported(configuration: Configuration, *, secrets: bool) -> dict[str, Any]:
             "favicon": _picture(configuration.branding_favicon),
         },
         "beta_features": list(configuration.beta_features),
+        **({"per_card": configuration.per_card} if configuration.per_card else {}),  # the former knows none
     }
 
 
@@ -168,6 +170,7 @@ def _plain(data: Mapping[str, Any], taken: Taken) -> None:
     one.content_metrics = _inner(data, "content").get("metrics") is True
     one.option_kiwix_readers = _inner(data, "options").get("kiwix_readers") is True
     one.preload_url = _text(_inner(data, "content"), "edupi_resources", "")
+    one.per_card = data.get("per_card") or []
 
 
 def _passwords(data: Mapping[str, Any], taken: Taken) -> None:

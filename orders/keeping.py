@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 from uuid import UUID
 
@@ -30,6 +30,7 @@ PLAIN: Final = (
     "preload_url",
     "preload_bytes",
     "beta_features",
+    "per_card",
 )
 NAME: Final = 100
 
@@ -85,7 +86,7 @@ def record(configuration: Configuration, *, by: User | None, note: str = "") -> 
     """Keep what is in the database now as the newest version, unless it is what the last one says."""
     last = configuration.versions.order_by("-number").first()
     values = values_of(configuration)
-    if last is None or last.values != values:
+    if last is None or completed(last.values) != values:
         configuration.version = last.number + 1 if last else configuration.version + 1
         Configuration.objects.filter(pk=configuration.pk).update(version=configuration.version)
         configuration.versions.create(number=configuration.version, values=values, note=note, saved_by=by)
@@ -104,13 +105,19 @@ def values_of(configuration: Configuration) -> dict[str, Any]:
     return values
 
 
+def completed(values: Mapping[str, Any]) -> dict[str, Any]:
+    """With what did not exist yet when they were kept, as it was then: not used."""
+    unused = Configuration()
+    return {**{name: getattr(unused, name) for name in PLAIN}, **values}
+
+
 def restore(
     configuration: Configuration, version: ConfigurationVersion, *, by: User, seen: int | None = None
 ) -> list[str]:
     """Make an old version the newest one. Returns the titles of contents that are no more. Raises Stale."""
-    values = version.values
+    values = completed(version.values)
     for name in PLAIN:
-        setattr(configuration, name, values.get(name, getattr(configuration, name)))
+        setattr(configuration, name, values[name])
     kept = configuration.organization.uploads.in_bulk([UUID(values[n]) for n in UPLOADS if values.get(n)])
     for name in UPLOADS:
         setattr(configuration, name, kept.get(UUID(values[name])) if values.get(name) else None)

@@ -25,6 +25,7 @@ def recipe(configuration: Configuration, contents: Sequence[Content], *, size: i
             "base": _base(),
             "output": {"size": size},
             **images,
+            **({"per_card": configuration.per_card} if configuration.per_card else {}),
             "files": [*_files(configuration, contents), *parts.get("files", [])],
             "offspot": {**parts.get("offspot", {}), **_offspot(configuration, parts.get("offspot", {}))},
         },

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import zoneinfo
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from django.core.exceptions import ValidationError
@@ -11,6 +12,16 @@ from django.core.validators import RegexValidator
 from django.utils.translation import gettext_lazy as _
 
 from orders import countries
+from workers.contract import (
+    BOOT_CONFIG,
+    BOOT_PATH,
+    CARD_FILE_BYTES,
+    CARD_VARIABLES,
+    MAX_BOOT_PATH,
+    MAX_CARD_FILES,
+    clash,
+    longest,
+)
 
 SSID_BYTES: Final = 32
 WIFI_PASSWORD: Final = (8, 63)
@@ -121,3 +132,52 @@ def card_path(value: str) -> None:
         )
     if parts[0] == "lost+found":
         raise ValidationError(_("lost+found belongs to the file system. Choose another name."), "card_path")
+
+
+def per_card(value: Any) -> None:
+    """Files of the boot partition that say something else on each card; what the creator takes."""
+    keys = {"to", "content"}
+    if not (
+        isinstance(value, list)
+        and all(isinstance(each, dict) and each.keys() == keys for each in value)
+        and all(isinstance(text, str) for each in value for text in each.values())
+    ):
+        raise ValidationError(_("Give a list of files, each with “to” and “content” as text."), "per_card")
+    if len(value) > MAX_CARD_FILES:
+        told = _("A card has at most %(most)s files of its own; these are %(has)s. Remove some.")
+        raise ValidationError(told, "per_card", {"most": MAX_CARD_FILES, "has": len(value)})
+    for each in value:
+        _boot_path(each["to"])
+        _card_content(each["to"], each["content"])
+    if twice := clash([each["to"] for each in value]):
+        told = _(
+            "“%(to)s” is there twice, or another file's folder (capitals make no difference). Rename one."
+        )
+        raise ValidationError(told, "per_card", {"to": twice})
+
+
+def _boot_path(to: str) -> None:
+    fits = len(to) <= MAX_BOOT_PATH and re.fullmatch(BOOT_PATH, to)
+    if not fits or to.casefold() == BOOT_CONFIG:
+        raise ValidationError(
+            _(
+                "“%(to)s” is no name for a file of each card: up to %(most)s letters without accents, "
+                "digits, “.”, “-” and “_”, folders with “/”, and not %(taken)s. Example: serial.txt"
+            ),
+            "per_card",
+            {"to": to[:MAX_BOOT_PATH], "most": MAX_BOOT_PATH, "taken": BOOT_CONFIG},
+        )
+
+
+def _card_content(to: str, content: str) -> None:
+    if not any(variable in content for variable in CARD_VARIABLES):
+        told = _("“%(to)s” would be the same on all cards. Put {serial} or {suffix} into what it says.")
+        raise ValidationError(told, "per_card", {"to": to})
+    if any(not (char.isprintable() or char in "\n\t") for char in content):
+        told = _("“%(to)s” holds characters that cannot be shown. Remove them.")
+        raise ValidationError(told, "per_card", {"to": to})
+    if longest(content) > CARD_FILE_BYTES:
+        told = _(
+            "“%(to)s” may grow to %(has)s bytes on a card, but at most %(most)s fit. Shorten what it says."
+        )
+        raise ValidationError(told, "per_card", {"to": to, "has": longest(content), "most": CARD_FILE_BYTES})

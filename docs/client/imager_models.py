@@ -206,6 +206,14 @@ class BetaFeature(RootModel[str]):
     root: Annotated[str, Field(max_length=50)]
 
 
+class PerCardItem(BaseModel):
+    model_config = ConfigDict(
+        extra='forbid',
+    )
+    to: Annotated[str, Field(examples=['serial.txt'], max_length=100)]
+    content: Annotated[str, Field(examples=['{serial}'], max_length=512)]
+
+
 class Content(RootModel[str]):
     root: Annotated[str, Field(min_length=1)]
 
@@ -867,6 +875,13 @@ class Configuration(BaseModel):
         ),
     ] = None
     beta_features: Annotated[list[BetaFeature] | None, Field(max_length=50)] = None
+    per_card: Annotated[
+        list[PerCardItem] | None,
+        Field(
+            description='Small files of the boot partition that say something else on each card: `{serial}` becomes its serial number, `{suffix}` the first two groups of it. A download says `unset` there.',
+            max_length=8,
+        ),
+    ] = None
     needed_bytes: Annotated[
         int,
         Field(description='What an image of it takes: choose a media of that size.'),
@@ -956,6 +971,13 @@ class ConfigurationRequest(BaseModel):
         ),
     ] = None
     beta_features: Annotated[list[BetaFeature1] | None, Field(max_length=50)] = None
+    per_card: Annotated[
+        list[PerCardItem] | None,
+        Field(
+            description='Small files of the boot partition that say something else on each card: `{serial}` becomes its serial number, `{suffix}` the first two groups of it. A download says `unset` there.',
+            max_length=8,
+        ),
+    ] = None
     version: Annotated[int | None, Field(ge=0, le=2147483647)] = None
 
 
@@ -1233,6 +1255,13 @@ class PatchedConfigurationRequest(BaseModel):
         ),
     ] = None
     beta_features: Annotated[list[BetaFeature1] | None, Field(max_length=50)] = None
+    per_card: Annotated[
+        list[PerCardItem] | None,
+        Field(
+            description='Small files of the boot partition that say something else on each card: `{serial}` becomes its serial number, `{suffix}` the first two groups of it. A download says `unset` there.',
+            max_length=8,
+        ),
+    ] = None
     version: Annotated[int | None, Field(ge=0, le=2147483647)] = None
 
 

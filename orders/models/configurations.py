@@ -114,6 +114,9 @@ class Configuration(models.Model):
     beta_features = ArrayField(
         models.CharField(max_length=50), verbose_name=_("beta features"), default=list, blank=True
     )
+    per_card = models.JSONField(
+        _("files of each card"), default=list, blank=True, validators=[validators.per_card]
+    )  # {"to": path on the boot partition, "content": what it says}
     version = models.PositiveIntegerField(_("version"), default=0, editable=False)
     created_by = models.ForeignKey(
         User, models.SET_NULL, null=True, related_name="+", verbose_name=_("created by")

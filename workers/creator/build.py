@@ -17,7 +17,7 @@ from typing import Any, Final
 import yaml
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from workers.contract import Step
+from workers.contract import Step, fill_in
 from workers.creator import carry
 from workers.creator.base import BaseImage, base_size, copy_sparse, get_base
 from workers.creator.cache.door import open_cache
@@ -47,7 +47,7 @@ from workers.errors import JobError
 from workers.imaging import manifest, table
 from workers.imaging.ext4_tools import check_ext4
 from workers.imaging.fat import Fat
-from workers.imaging.per_card import UNSET, fill_in
+from workers.imaging.per_card import UNSET
 from workers.imaging.sparse import data_ranges
 from workers.report import Report
 
@@ -183,12 +183,28 @@ def _fill_boot(image: Path, base: BaseImage, recipe: Recipe) -> tuple[manifest.P
         if recipe.offspot is not None:
             boot.write(CONFIG_NAME, config_page(recipe.offspot), now=EPOCH)
         for each in recipe.per_card:
+            _must_be_new(boot, each.to)
             boot.write(each.to, fill_in(each.content, UNSET).encode(), now=EPOCH)
         placed = [(each, *boot.places(each.to)) for each in recipe.per_card]
     return tuple(
         manifest.PerCard(to=each.to, content=each.content, at=at, size_at=size_at)
         for each, at, size_at in placed
     )
+
+
+def _must_be_new(boot: Fat, path: str) -> None:
+    """What the base brings along, the computer boots from."""
+    parts = path.split("/")
+    for count in range(1, len(parts) + 1):
+        found = boot.find("/".join(parts[:count]))
+        if found is None:
+            return
+        if not found.folder or count == len(parts):
+            raise JobError(
+                "taken",
+                f"per_card: {path} is part of the base image already, and cards would not start without it; "
+                "choose another name",
+            )
 
 
 def _copy_base(image: Path, base: BaseImage, sizes: Sizes, report: Report) -> None:

@@ -17,6 +17,7 @@ from pydantic import (
     model_validator,
 )
 
+from workers.contract import BOOT_CONFIG, BOOT_PATH, MAX_BOOT_PATH, MAX_CARD_FILES, clash
 from workers.creator.recipe_targets import check_targets
 from workers.creator.recipe_words import words
 from workers.creator.recipe_yaml import Lines, bad, load, show
@@ -44,7 +45,7 @@ _UNITS: Final[dict[str, int]] = {"": 1, "b": 1} | {
     for name, base in ((letter, 1000), (f"{letter}b", 1000), (f"{letter}ib", 1024))
 }
 _IDENT: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:-]*(@[a-z0-9]+:[0-9a-f]{32,128})?")
-_BOOT_PATH: Final = re.compile(r"(?!.{101})[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*)*")
+_BOOT_PATH: Final = re.compile(BOOT_PATH)
 _SIZE: Final = re.compile(r"(\d{1,18}(?:\.\d{1,9})?)\s*([a-z]*)", re.ASCII)
 
 
@@ -219,7 +220,7 @@ class File(_Part):
 
 
 def _check_boot_path(to: str) -> str:
-    if not _BOOT_PATH.fullmatch(to) or to.casefold() == "offspot.yaml":
+    if len(to) > MAX_BOOT_PATH or not _BOOT_PATH.fullmatch(to) or to.casefold() == BOOT_CONFIG:
         raise ValueError(
             f"{to[:80]!r} must be a path on the boot partition such as serial.txt or conf/hostname, of "
             "letters, digits, dots, dashes and underscores, and not offspot.yaml"
@@ -240,16 +241,18 @@ class Recipe(_Part):
     base: Base
     output: Annotated[Output, BeforeValidator(lambda value: {} if value is None else value)] = Output()
     oci_images: tuple[OciImage, ...] = Field(default=(), strict=False)
-    per_card: tuple[CardFile, ...] = Field(default=(), strict=False, max_length=8)
+    per_card: tuple[CardFile, ...] = Field(default=(), strict=False, max_length=MAX_CARD_FILES)
     files: tuple[File, ...] = Field(default=(), strict=False)
     write_config: bool | None = False
     offspot: dict[str, Any] | None = None
 
     @model_validator(mode="after")
     def _has_no_file_twice(self) -> Self:
-        names = [each.to.casefold() for each in self.per_card]
-        if len(set(names)) < len(names):
-            raise ValueError("two files of `per_card` have the same name; FAT knows no capitals")
+        if twice := clash([each.to for each in self.per_card]):
+            raise ValueError(
+                f"two files of `per_card` have the same name, or one is the other's folder ({twice}); "
+                "FAT knows no capitals"
+            )
         return self
 
 

@@ -6,13 +6,11 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from workers.contract import CARD_FILE_BYTES, CARD_VARIABLES, MAX_SERIAL, fill_in, longest
 from workers.errors import JobError
 
-ROOM: Final = 512  # bytes that such a file may have: one sector, so no boundary of blocks cuts it
-MAX_SERIAL: Final = 40  # characters
 UNSET: Final = "unset"  # what the image itself says, for whoever writes it with another tool
 _SERIAL: Final = re.compile(r"[A-Za-z0-9]+(-[A-Za-z0-9]+)*")
-_VARIABLES: Final = ("{serial}", "{suffix}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,23 +38,19 @@ def check_serial(serial: str) -> str:
 
 def check_content(content: str) -> str:
     """What a recipe may ask for; ValueError says what is wrong."""
-    if not any(variable in content for variable in _VARIABLES):
+    if not any(variable in content for variable in CARD_VARIABLES):
         raise ValueError("it is the same on all cards; use {serial} or {suffix} in it, or take `files`")
-    longest = fill_in(content, "X" * MAX_SERIAL)
-    if len(longest.encode()) > ROOM:
-        raise ValueError(f"it may grow beyond {ROOM} bytes with the longest serial number; shorten it")
+    if longest(content) > CARD_FILE_BYTES:
+        raise ValueError(
+            f"it may grow beyond {CARD_FILE_BYTES} bytes with the longest serial number; shorten it"
+        )
     return content
-
-
-def fill_in(content: str, serial: str) -> str:
-    """`{serial}`: the whole number; `{suffix}`, for host names: its first two groups in small letters."""
-    suffix = "-".join(serial.split("-")[:2]).lower()
-    return content.replace("{serial}", serial).replace("{suffix}", suffix)
 
 
 def changes_of(content: str, serial: str, *, at: int, size_at: int) -> tuple[Change, Change]:
     """The file's one sector, and its size as its folder tells it (four bytes, little-endian)."""
     data = fill_in(content, serial).encode()
-    if len(data) > ROOM:
-        raise JobError("bad_manifest", f"A file of each card has {len(data)} bytes, {ROOM} is the most.")
-    return Change(at, data.ljust(ROOM, b"\0")), Change(size_at, len(data).to_bytes(4, "little"))
+    most = CARD_FILE_BYTES
+    if len(data) > most:
+        raise JobError("bad_manifest", f"A file of each card has {len(data)} bytes, {most} is the most.")
+    return Change(at, data.ljust(most, b"\0")), Change(size_at, len(data).to_bytes(4, "little"))

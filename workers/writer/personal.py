@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 
-from workers.contract import ChangedRange, PersonalFacts
+from workers.contract import ChangedRange, PersonalFacts, fill_in
 from workers.errors import JobError
-from workers.imaging.manifest import Manifest
-from workers.imaging.per_card import Change, changes_of, check_serial, fill_in
+from workers.imaging.manifest import Manifest, PerCard
+from workers.imaging.per_card import Change, changes_of, check_serial
 from workers.imaging.ranges import Range
 from workers.imaging.source import Source
 
@@ -67,22 +67,29 @@ class PersonalSource:
 
 def personal(source: Source, serial: str) -> Source:
     """The image for the card of this serial number; itself, if its manifest asks for nothing of the kind."""
-    wanted = source.manifest.per_card if source.manifest else ()
+    wanted = wanted_on(source.manifest, serial)
     if not wanted:
         return source
-    if not serial:
-        names = ", ".join(each.to for each in wanted)
-        raise JobError(
-            "serial_missing",
-            f"Each card of this image has files of its own ({names}): give the serial number of the card.",
-        )
-    check_serial(serial)
     changes = [
         change
         for each in wanted
         for change in changes_of(each.content, serial, at=each.at, size_at=each.size_at)
     ]
     return PersonalSource(source, changes)
+
+
+def wanted_on(manifest: Manifest | None, serial: str) -> tuple[PerCard, ...]:
+    """The files of its own that the card of this number has; JobError `serial_missing`, `bad_serial`."""
+    wanted = manifest.per_card if manifest else ()
+    if wanted and not serial:
+        names = ", ".join(each.to for each in wanted)
+        raise JobError(
+            "serial_missing",
+            f"Each card of this image has files of its own ({names}): give the serial number of the card.",
+        )
+    if wanted:
+        check_serial(serial)
+    return wanted
 
 
 def facts_of(source: Source, serial: str) -> PersonalFacts | None:

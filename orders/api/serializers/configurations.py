@@ -12,9 +12,10 @@ from rest_framework import serializers
 
 from imager.accounts.models import Organization
 from imager.api.strict import Strict, Telling
-from orders import branding, describing, keeping, queries, sizes
+from orders import branding, describing, keeping, queries, sizes, validators
 from orders.api.fields import ContentsField, whose
 from orders.models import UPLOADS, Configuration, ConfigurationVersion, Content, Upload
+from workers.contract import CARD_FILE_BYTES, MAX_BOOT_PATH, MAX_CARD_FILES
 
 
 @extend_schema_field({"type": "string"})
@@ -46,6 +47,25 @@ class UploadField(serializers.PrimaryKeyRelatedField[Upload]):
         return queries.visible_uploads(self.context["request"].user)
 
 
+@extend_schema_field(
+    {
+        "type": "array",
+        "maxItems": MAX_CARD_FILES,
+        "items": {
+            "type": "object",
+            "required": ["to", "content"],
+            "additionalProperties": False,
+            "properties": {
+                "to": {"type": "string", "maxLength": MAX_BOOT_PATH, "example": "serial.txt"},
+                "content": {"type": "string", "maxLength": CARD_FILE_BYTES, "example": "{serial}"},
+            },
+        },
+    }
+)
+class CardFilesField(serializers.JSONField):
+    """Files of the boot partition that are different on each card."""
+
+
 def _upload(words: str) -> UploadField:
     return UploadField(
         queryset=Upload.objects.none(),
@@ -69,6 +89,12 @@ class ConfigurationSerializer(Strict, serializers.ModelSerializer[Configuration]
     preload_zip = _upload("An upload of the kind `zip`; its files lie in the File Manager of the hotspot.")
     beta_features = serializers.ListField(
         child=serializers.CharField(max_length=50), required=False, max_length=50
+    )
+    per_card = CardFilesField(
+        required=False,
+        validators=[validators.per_card],
+        help_text="Small files of the boot partition that say something else on each card: `{serial}` "
+        "becomes its serial number, `{suffix}` the first two groups of it. A download says `unset` there.",
     )
     version = serializers.IntegerField(required=False, min_value=0, max_value=2**31 - 1)
     has_wifi_password = serializers.SerializerMethodField()
@@ -97,6 +123,7 @@ class ConfigurationSerializer(Strict, serializers.ModelSerializer[Configuration]
             "option_kiwix_readers",
             "preload_url",
             "beta_features",
+            "per_card",
             "needed_bytes",
             "version",
             "created_at",

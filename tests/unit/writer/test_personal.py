@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from tests.doubles.cards import MIB, MemorySource, image
+from workers.contract import CARD_FILE_BYTES, fill_in
 from workers.errors import JobError
 from workers.imaging.manifest import Manifest, PerCard, dumps, loads
-from workers.imaging.per_card import ROOM, Change, changes_of, check_content, fill_in
+from workers.imaging.per_card import Change, changes_of, check_content
 from workers.imaging.ranges import Range
 from workers.report import Recorder
 from workers.writer.burn import burn
@@ -76,7 +77,7 @@ def test_contents(content: str, told: str) -> None:
     assert check_content(content) == content
     assert fill_in(content, "7-02-1-X") == told
     data, size = changes_of(content, "7-02-1-X", at=1024, size_at=92)
-    assert (data.offset, data.data) == (1024, told.encode().ljust(ROOM, b"\0"))
+    assert (data.offset, data.data) == (1024, told.encode().ljust(CARD_FILE_BYTES, b"\0"))
     assert (size.offset, size.data) == (92, len(told).to_bytes(4, "little"))
 
 
