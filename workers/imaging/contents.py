@@ -39,6 +39,19 @@ def describe(path: str, size: int) -> str:
         os.close(handle)
 
 
+def parts(path: str, size: int) -> list[tuple[str, Part]]:
+    """The partitions of a card by its own table, each with its file system's name; OSError as above."""
+    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    try:
+
+        def read(offset: int, length: int) -> bytes:
+            return _read_at(handle, offset, length, size)
+
+        return [(_named(part, read), part) for part in _table(read)[1]]
+    finally:
+        os.close(handle)
+
+
 def describe_by(read: Read, size: int) -> str:
     """The same by any reader."""
     if found := recognise(read):

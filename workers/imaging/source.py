@@ -96,8 +96,20 @@ def open_source(
     return _PlainSource(path, papers)
 
 
+def open_papers(path: Path, *, signing_key: str | None = None) -> Papers:
+    """What is known of an image that is not here: `NAME.img.bmap`, or `NAME.manifest.json` and that map.
+
+    A manifest beside the map counts, too; with `signing_key` there must be one, signed by that key.
+    """
+    suffix = MANIFEST_SUFFIX if path.name.endswith(MANIFEST_SUFFIX) else BMAP_SUFFIX
+    stem = path.name.removesuffix(suffix)
+    manifest = path.with_name(stem + MANIFEST_SUFFIX)
+    wanted = manifest if suffix == MANIFEST_SUFFIX or manifest.exists() else None
+    return _papers(path.with_name(stem + BMAP_SUFFIX), wanted, manifest, signing_key)
+
+
 @dataclass(frozen=True, slots=True)
-class _Papers:
+class Papers:
     """What came with the image."""
 
     bmap: Bmap | None
@@ -133,7 +145,7 @@ def _beside(path: Path, name: str) -> Path | None:
     return found if found.exists() else None
 
 
-def _papers(bmap: Path | None, manifest: Path | None, expected: Path, signing_key: str | None) -> _Papers:
+def _papers(bmap: Path | None, manifest: Path | None, expected: Path, signing_key: str | None) -> Papers:
     proved = None
     if signing_key is not None:
         proved = manifests.verify_file(manifest or expected, signing_key)
@@ -144,7 +156,7 @@ def _papers(bmap: Path | None, manifest: Path | None, expected: Path, signing_ke
             raise JobError(
                 "bmap_missing", f"{proved.bmap.name} is missing; fetch all four files of the image."
             )
-        return _Papers(None, None, False)
+        return Papers(None, None, False)
     try:
         data = bmap.read_bytes()
     except FileNotFoundError as error:
@@ -154,13 +166,13 @@ def _papers(bmap: Path | None, manifest: Path | None, expected: Path, signing_ke
             "wrong_bmap",
             f"{bmap.name} is not the block map that the manifest names; fetch all files of one image.",
         )
-    return _Papers(loads(data), proved, signing_key is not None)
+    return Papers(loads(data), proved, signing_key is not None)
 
 
 class _ContainerSource:
     """Ranges out of the container's frames."""
 
-    def __init__(self, path: Path, papers: _Papers) -> None:
+    def __init__(self, path: Path, papers: Papers) -> None:
         self._reader = Reader(path)
         try:
             self._check(papers)
@@ -172,7 +184,7 @@ class _ContainerSource:
         self.manifest = papers.manifest
         self.signed = papers.signed
 
-    def _check(self, papers: _Papers) -> None:
+    def _check(self, papers: Papers) -> None:
         papers.check_size(self._reader.size)
         if papers.manifest and papers.manifest.container.root != self._reader.root:
             raise JobError(
@@ -210,7 +222,7 @@ class _ContainerSource:
 class _PlainSource:
     """Ranges out of an uncompressed image."""
 
-    def __init__(self, path: Path, papers: _Papers) -> None:
+    def __init__(self, path: Path, papers: Papers) -> None:
         self._path = path
         try:
             self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
@@ -251,7 +263,7 @@ class _PlainSource:
         os.close(self._fd)
 
 
-def _complete(papers: _Papers, used: Callable[[], list[Range]]) -> list[Range]:
+def _complete(papers: Papers, used: Callable[[], list[Range]]) -> list[Range]:
     """The map's ranges, and what the file systems use beside them.
 
     A foreign map made from a file's holes lacks blocks that are in use and hold zeros. A signed

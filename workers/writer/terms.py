@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from workers.errors import HostError, JobError
-from workers.imaging.source import Source
+from workers.imaging.source import Papers, Source
 
 _KEY: Final = re.compile(r"[0-9a-fA-F]{64}")
 _MAX_KEY_FILE: Final = 4096
@@ -50,7 +50,7 @@ def host_error(error: OSError) -> HostError:
     )
 
 
-def trust(source: Source) -> str:
+def trust(source: Source | Papers) -> str:
     """How much is known about where the image comes from, in a sentence."""
     if source.signed:
         return "The manifest is signed by the key that you trust, and the image matches it."

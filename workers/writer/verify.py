@@ -1,4 +1,4 @@
-"""`python -m workers.writer.verify IMAGE DEVICE`: compare a card with an image or its map; writes nothing.
+"""`python -m workers.writer.verify IMAGE DEVICE`: compare a card with an image or its papers; writes nothing.
 
 Exit codes: 0 the card is as it should be, 2 usage, 3 the image, 4 this host, 5 slot or reader,
 6 the card differs, 7 canceled.
@@ -11,28 +11,31 @@ import hashlib
 import json
 import sys
 import time
-from collections.abc import Sequence
-from contextlib import closing
-from dataclasses import asdict, dataclass
-from typing import Any, Protocol
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
-from workers.contract import BMAP_SUFFIX, Step
+from workers.contract import BMAP_SUFFIX, MANIFEST_SUFFIX, Step
 from workers.errors import CardError, WorkError
-from workers.imaging import bmap
+from workers.imaging import source as image_source
 from workers.imaging.devices import Devices
 from workers.imaging.ranges import Range, total
 from workers.imaging.sizes import readable
-from workers.imaging.source import open_source
+from workers.imaging.source import Papers, open_papers, open_source
 from workers.report import Report
 from workers.terminal import TerminalReport
+from workers.writer.areas import Area, areas_of
+from workers.writer.asking import say
 from workers.writer.burn import Source
 from workers.writer.card import Card
+from workers.writer.charts import chart_of
 from workers.writer.compare import compare
 from workers.writer.guards import must_hold
 from workers.writer.opening import open_for_reading
 from workers.writer.personal import personal
 from workers.writer.plan import Piece, make_plan
-from workers.writer.terms import add_image_arguments, host_error, key_of
+from workers.writer.terms import add_image_arguments, host_error, key_of, trust
 from workers.writer.traffic import Digests, Traffic
 from workers.writer.transfer import settle
 from workers.writer.verdicts import addresses, digest_of_digests
@@ -40,7 +43,10 @@ from workers.writer.verdicts import addresses, digest_of_digests
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a card was found to hold. `bad`: [offset, length] of ranges that differ or cannot be read."""
+    """What a card was found to hold. `bad`: [offset, length] of ranges that differ or cannot be read.
+
+    `areas`: the same by the partitions that the card's own table tells.
+    """
 
     card: str
     card_bytes: int
@@ -48,6 +54,7 @@ class Verdict:
     read_back_sha256: str
     read_rate: float
     bad: list[tuple[int, int]]
+    areas: list[Area] = field(default_factory=list)
 
     @property
     def good(self) -> bool:
@@ -60,33 +67,11 @@ class Verdict:
                 f"{readable(self.read_rate)}/s, SHA-256 of the ranges' digests {self.read_back_sha256}"
             )
         places = addresses([Range(*span) for span in self.bad])
-        return f"{self.card} differs in {len(self.bad)} ranges, at {places}; write it again."
-
-
-class Closable(Source, Protocol):
-    """A source that somebody has to close."""
-
-    def close(self) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class _MapOnly:
-    """A block map without its image: enough to judge a card, if each range has its digest."""
-
-    image_size: int
-    ranges: Sequence[Range]
-
-    def read(self, wanted: Range, /) -> bytes:
-        raise ValueError(f"{wanted} has no digest and there is no image to compute it from")
-
-    def read_into(self, wanted: Range, _buffer: memoryview, /) -> None:
-        self.read(wanted)
-
-    def finish(self) -> None:
-        """There is no more than the map."""
-
-    def close(self) -> None:
-        """Nothing is open."""
+        size = readable(sum(length for _, length in self.bad))
+        lines = [f"{self.card} differs in {len(self.bad)} ranges ({size} of {readable(self.mapped_bytes)}):"]
+        lines += [f"  {area}" for area in self.areas]
+        advice = "If it was in use, that is what changed; else write it again."
+        return "\n".join([*lines, f"At {places}. {advice}"])
 
 
 def verify(source: Source, card: Card, report: Report) -> Verdict:
@@ -111,6 +96,7 @@ def verify(source: Source, card: Card, report: Report) -> Verdict:
         read_back_sha256=digest_of_digests(found.digests[each] for each in source.ranges) if not bad else "",
         read_rate=total(source.ranges) / seconds if seconds > 0 else 0.0,
         bad=[(each.offset, each.length) for each in bad],
+        areas=areas_of(card, bad) if bad else [],
     )
 
 
@@ -133,10 +119,12 @@ def main(arguments: list[str]) -> int:
     options = _parser().parse_args(arguments)
     try:
         with (
-            closing(_open(options)) as source,
+            _opened(options) as image,
             open_for_reading(options.device, Devices()) as card,
             TerminalReport(options.device) as report,
         ):
+            say(trust(image))
+            source = chart_of(image, card, options.serial, report) if isinstance(image, Papers) else image
             verdict = verify(source, card, report)
     except WorkError as error:
         return _failed(options, error)
@@ -153,7 +141,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m workers.writer.verify", description="Compare a card with an image; writes nothing."
     )
-    add_image_arguments(parser, image="NAME.img.zst, NAME.img, or a block map alone (NAME.img.bmap)")
+    add_image_arguments(
+        parser, image="NAME.img.zst or NAME.img; or without it NAME.img.bmap or NAME.manifest.json"
+    )
     parser.add_argument("device", metavar="DEVICE", help="a whole device, such as /dev/sdb, or a file")
     parser.add_argument(
         "--serial",
@@ -165,16 +155,14 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _open(options: argparse.Namespace) -> Closable:
-    if options.image.name.endswith(BMAP_SUFFIX):
-        found = bmap.load(options.image)
-        return _MapOnly(found.image_size, found.ranges)
-    source = open_source(options.image, bmap=options.bmap, signing_key=key_of(options.signing_key))
-    try:
-        return personal(source, options.serial)
-    except BaseException:
-        source.close()
-        raise
+@contextmanager
+def _opened(options: argparse.Namespace) -> Iterator[Papers | image_source.Source]:
+    key = key_of(options.signing_key)
+    if options.image.name.endswith((BMAP_SUFFIX, MANIFEST_SUFFIX)):
+        yield open_papers(options.image, signing_key=key)
+        return
+    with closing(open_source(options.image, bmap=options.bmap, signing_key=key)) as source:
+        yield personal(source, options.serial)
 
 
 def _failed(options: argparse.Namespace, error: WorkError) -> int:

@@ -156,3 +156,60 @@ def test_the_commands_take_the_numbers(made, tmp_path):
     assert "give the serial number of the card" in missing.stderr
     assert boot_files(cards[0])["serial.txt"] == f"{SERIAL}\n".encode(), "and the card is untouched"
     assert command("write", made, *cards, *go, "--serial", SERIAL).returncode == 2
+
+
+@pytest.mark.parametrize("paper", ["card.img.bmap", "card.manifest.json"])
+def test_a_card_is_verified_by_its_papers_alone(made, key, tmp_path, paper):
+    """As one that comes back from the field, when its image is not kept any more."""
+    card = card_file(tmp_path / "card", 192 * MIB)
+    done = command("write", made, card, "--yes", "--allow-non-removable", "--serial", SERIAL)
+    assert done.returncode == 0, done.stderr
+    papers = tmp_path / "papers"
+    papers.mkdir()
+    for name in ("card.img.bmap", "card.manifest.json", "card.manifest.json.sig"):
+        shutil.copyfile(made.with_name(name), papers / name)
+    trusted = ["--signing-key", manifest.public_hex(key)]
+
+    good = command("verify", papers / paper, card, "--serial", SERIAL, *trusted)
+    assert good.returncode == 0, good.stdout + good.stderr
+    assert "signed by the key that you trust" in good.stderr
+    assert command("verify", papers / paper, card, "--serial", "1042-02-1-5").returncode == 6
+    assert command("verify", papers / paper, card).returncode == 3, "whose card?"
+    assert (
+        command("verify", papers / paper, card, "--serial", SERIAL, "--signing-key", "ab" * 32).returncode
+        == 3
+    )
+
+    with Fat(card, BOOT.start) as boot:
+        at, _ = boot.places("serial.txt")
+    with card.open("r+b") as file:
+        file.seek(at - at % 4096 + (4095 if at % 4096 < 2048 else 0))  # beside it, in the same range
+        byte = file.read(1)
+        file.seek(-1, 1)
+        file.write(bytes([byte[0] ^ 1]))
+    spoiled = command("verify", papers / paper, card, "--serial", SERIAL, *trusted)
+    assert spoiled.returncode == 6
+    assert "partition 1 (FAT" in spoiled.stdout
+    (papers / "card.manifest.json.sig").unlink()
+    assert command("verify", papers / paper, card, "--serial", SERIAL, *trusted).returncode == 3
+
+
+@pytest.mark.parametrize("to", ["taken.txt", "folder", "taken.txt/below", "TAKEN.TXT"])
+def test_what_the_base_brings_along_is_never_replaced(demo_base, key, tmp_path, to):
+    """Cards boot from it."""
+    base = tmp_path / "base.img"
+    shutil.copyfile(demo_base, base)
+    with Fat(base, BOOT.start, writable=True) as boot:
+        boot.write("taken.txt", b"console=tty1", now=0)
+        boot.makedirs("folder", now=0)
+    recipe = {"base": {"source": str(base)}, "per_card": [{"to": to, "content": "{serial}"}]}
+    with pytest.raises(JobError, match="part of the base image already") as caught:
+        build(
+            yaml.safe_dump(recipe),
+            tmp_path / "out",
+            name="card",
+            signing_key=key,
+            report=Recorder(),
+            rules=TERMINAL,
+        )
+    assert caught.value.code == "taken"

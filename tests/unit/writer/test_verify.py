@@ -1,14 +1,19 @@
 from __future__ import annotations
 
+import errno
+import hashlib
 import json
 from pathlib import Path
 
 import pytest
 
-from tests.doubles.cards import MIB, MemorySource, image
+from tests.doubles.cards import MIB, MemorySource, card_file, image
+from workers.creator.demo_base import DATA, make_demo_base
 from workers.errors import Canceled, CardError
 from workers.imaging import bmap
+from workers.imaging.ranges import Range
 from workers.report import Recorder
+from workers.writer import areas
 from workers.writer.burn import burn
 from workers.writer.card import FileCard
 from workers.writer.faulty import FaultyCard, Spot
@@ -161,3 +166,55 @@ def test_the_commands_refusals(
     (tmp_path / "folder.img.bmap").mkdir()
     assert main([str(tmp_path / image_name), str(tmp_path / device)]) == code
     assert words in capsys.readouterr().err
+
+
+def test_a_map_of_another_tool_has_longer_ranges(
+    written: Path, source: MemorySource, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One digest for 7 MiB, as `bmaptool create` makes it."""
+    data = source.data
+    spans = [(0, 12_288), (6 * MIB, 7 * MIB), (17 * MIB, 4096)]
+    ranges = [Range(at, size, hashlib.sha256(data[at : at + size]).hexdigest()) for at, size in spans]
+    papers = tmp_path / "x.img.bmap"
+    papers.write_bytes(bmap.dumps(bmap.Bmap(source.image_size, tuple(ranges))))
+    assert main([str(papers), str(written)]) == 0
+    spoil(written, 12 * MIB)
+    assert main([str(papers), str(written), "--json"]) == 6
+    found = json.loads(capsys.readouterr().out.partition("\n")[2])
+    assert [offset for offset, _ in found["bad"]] == [6 * MIB, 8 * MIB, 12 * MIB]
+
+
+def test_the_report_names_the_partitions_in_which_something_differs(tmp_path: Path, report: Recorder) -> None:
+    plain = tmp_path / "base.img"
+    make_demo_base(plain)
+    data = plain.read_bytes()
+    path = card_file(tmp_path / "card", len(data))
+    path.write_bytes(data)
+    whole = image(len(data))
+    source = MemorySource(
+        data,
+        [Range(r.offset, r.length, hashlib.sha256(data[r.offset : r.end]).hexdigest()) for r in whole.ranges],
+    )
+    spoil(path, DATA.start + 5 * MIB)
+    spoil(path, 440)
+    with FileCard.open(str(path), writable=False) as card:
+        verdict = verify(source, card, report)
+    between, partition = verdict.areas
+    assert (between.ranges, between.first) == (1, 0)
+    assert partition.name.startswith("partition 3 (ext4")
+    assert "differs in 2 ranges" in str(verdict)
+    assert f"{partition.name}: 1 ranges" in str(verdict)
+    assert "If it was in use" in str(verdict)
+
+
+def test_a_table_that_cannot_be_read_is_no_reason_to_fail(
+    written: Path, source: MemorySource, report: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EIO, "no")
+
+    monkeypatch.setattr(areas, "parts", refuse)
+    spoil(written, 6 * MIB)
+    with FileCard.open(str(written), writable=False) as card:
+        [area] = verify(source, card, report).areas
+    assert "between partitions" in area.name
