@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -42,8 +42,12 @@ def built_folder(data: Path, task: str) -> Path:
 def built_tasks(data: Path) -> list[tuple[str, float]]:
     """Tasks of which a finished image lies here, and since when (seconds since 1970)."""
     built = data / "built"
-    folders = built.iterdir() if built.is_dir() else ()
-    return [(folder.name, folder.stat().st_mtime) for folder in folders if _is_uuid(folder.name)]
+    found = []
+    for folder in built.iterdir() if built.is_dir() else ():
+        with suppress(FileNotFoundError):  # removed in this moment, by the process of an attempt
+            if _is_uuid(folder.name):
+                found.append((folder.name, folder.stat().st_mtime))
+    return found
 
 
 def images_folder(data: Path, order: str) -> Path:

@@ -125,6 +125,7 @@ class TestBury:
         old, busy, fresh = (places.built_folder(host.config.data, str(uuid.uuid4())) for _ in range(3))
         for folder in (old, busy, fresh):
             folder.mkdir(parents=True)
+        (old.parent / str(uuid.uuid4())).symlink_to("nowhere")  # as one that is removed during the look
         a_day_ago = time.time() - reconcile.BUILT_KEPT - 1
         for folder in (old, busy):
             os.utime(folder, (a_day_ago, a_day_ago))
