@@ -17,8 +17,11 @@ from workers.imaging.devices import Devices
 from workers.imaging.per_card import Change
 from workers.report import Recorder
 from workers.writer.burn import BurnResult, burn
+from workers.writer.card import Stalled
+from workers.writer.conditions import Conditions
 from workers.writer.opening import check, look, open_candidate
 from workers.writer.personal import PersonalSource
+from workers.writer.watch import Patience
 
 pytestmark = pytest.mark.loop
 CARD = 24 * MIB
@@ -175,6 +178,28 @@ def test_a_stall_that_ends_leaves_a_good_card(wanted: Expected, medium: Path, wh
         report = Watching(lambda: device.set(slow=[spot(where, times=1, value=1.5)]), step)
         written(wanted.source, device.node, report)
     assert_holds(medium, wanted.on_card)
+
+
+@pytest.mark.parametrize("where", WHERE)
+@pytest.mark.parametrize("step", [Step.WRITING, Step.READING_BACK])
+def test_a_stall_that_does_not_end_is_the_readers_fault(
+    wanted: Expected, medium: Path, where: str, step: Step
+) -> None:
+    conditions = Conditions(patience=Patience(warn=0.5, fail=2.0))
+    devices = Devices()
+    with bad_card(medium) as device:
+        report = Watching(lambda: device.set(stalls=[spot(WHERE[where])]), step)
+        card = open_candidate(look(device.node, devices), devices)
+        try:
+            with pytest.raises(Stalled) as caught:
+                burn(wanted.source, card, report, conditions)
+        finally:
+            device.release()
+            card.close()
+    assert (caught.value.fault, caught.value.code) == (Fault.SLOT, "stalled")
+    assert device.node in caught.value.message
+    assert "unplug the reader" in caught.value.message
+    assert any("one call at a time" in line for line in report.lines), "it was warned of first"
 
 
 def test_a_failed_card_does_not_boot(wanted: Expected, medium: Path) -> None:

@@ -17,9 +17,11 @@ from tests.doubles.cards import MIB, MemorySource, assert_holds, bytes_at, card_
 from tests.integration.writer.test_fault_table import Watching
 from workers.contract import Fault, Step
 from workers.errors import SlotError
+from workers.imaging.per_card import Change
 from workers.writer.burn import BurnResult, burn
 from workers.writer.card import BlockCard, FileCard
 from workers.writer.conditions import Conditions
+from workers.writer.personal import PersonalSource
 from workers.writer.slots import SlotConfig, find, open_card, reopen
 
 pytestmark = pytest.mark.loop
@@ -78,7 +80,7 @@ class Slot:
         assert self.card
         self.permits.append(self.card.identity().diskseq)
 
-    def write(self, source: MemorySource, report: Watching) -> BurnResult:
+    def write(self, source: MemorySource | PersonalSource, report: Watching) -> BurnResult:
         state = find(self.config)
         conditions = Conditions(returning=self, away=AWAY, depth=1, differential=False)
         with open_card(self.config, expect_diskseq=state["diskseq"], lock_dir=self.locks) as card:
@@ -102,14 +104,29 @@ def reset(device: BadDevice, after: int, *, as_card: Path | None = None) -> None
     threading.Thread(target=come_back, daemon=True).start()
 
 
-@pytest.mark.parametrize("step", [Step.WRITING, Step.READING_BACK])
+# Bytes after which it goes: in the body, in this card's own data, in the last piece, in the head.
+BODY, OWN, LAST = 11 * MIB, 3 * MIB + MIB // 2, 15 * MIB
+AT = [
+    (Step.WRITING, BODY),
+    (Step.WRITING, OWN),
+    (Step.WRITING, LAST + MIB // 4),
+    (Step.READING_BACK, MIB // 2),
+    (Step.READING_BACK, MIB + OWN),
+    (Step.READING_BACK, BODY),
+]
+
+
+@pytest.mark.parametrize(("step", "after"), AT)
 def test_the_same_card_comes_back_and_is_written_to_its_end(
-    device: BadDevice, slot: Slot, source: MemorySource, step: Step
+    device: BadDevice, slot: Slot, source: MemorySource, step: Step, after: int
 ) -> None:
+    own = PersonalSource(source, [Change(9 * MIB + 512, b"serial 1042-01-1-7".ljust(512, b"\0"))])
+    data = bytearray(source.data)
+    data[9 * MIB + 512 : 9 * MIB + 1024] = b"serial 1042-01-1-7".ljust(512, b"\0")
     first = find(slot.config)["diskseq"]
-    result = slot.write(source, Watching(lambda: reset(device, 11 * MIB), step))
+    result = slot.write(own, Watching(lambda: reset(device, after), step))
     assert result.returns == 1
-    assert_holds(device.medium, source)
+    assert_holds(device.medium, MemorySource(bytes(data), own.ranges))
     assert len(slot.permits) == 1
     assert slot.permits[0] not in (None, first), "the kernel calls it a new insertion"
     assert slot.permits[0] == result.identity.diskseq == find(slot.config)["diskseq"]
@@ -129,13 +146,13 @@ def test_it_goes_on_where_it_was_and_does_not_begin_anew(
     )
 
 
-@pytest.mark.parametrize("step", [Step.WRITING, Step.READING_BACK])
+@pytest.mark.parametrize(("step", "after"), AT)
 def test_another_card_is_refused_and_not_touched(
-    device: BadDevice, slot: Slot, source: MemorySource, tmp_path: Path, step: Step
+    device: BadDevice, slot: Slot, source: MemorySource, tmp_path: Path, step: Step, after: int
 ) -> None:
     other = card_file(tmp_path / "other", CARD, fill=7)
     with pytest.raises(SlotError) as caught:
-        slot.write(source, Watching(lambda: reset(device, 11 * MIB, as_card=other), step))
+        slot.write(source, Watching(lambda: reset(device, after, as_card=other), step))
     assert (caught.value.code, caught.value.fault) == ("other_card", Fault.SLOT)
     assert "nothing was written to it" in caught.value.message
     assert slot.permits == []
