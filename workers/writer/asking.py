@@ -10,11 +10,15 @@ from workers.writer.opening import Candidate, contents_of
 
 
 def show(path: str, candidate: Candidate) -> None:
-    """Size, reader and present contents, in a line on stderr."""
+    """Size, reader and present contents, in a line on stderr; and what makes it slow."""
     identity = candidate.identity
     where = f" at USB port {identity.port}" if identity.port else ""
     model = f", {identity.model}" if identity.model else ""
     say(f"{path}: {exact(identity.size)}{model}{where}; holds now: {contents_of(candidate)}")
+    if candidate.disk and candidate.disk.usb and candidate.disk.usb.held_back:
+        say(
+            f"{path}: its USB 3 reader has a USB 2 link; at a USB 3 port or with a better cable it is faster."
+        )
 
 
 def ask() -> None:

@@ -79,7 +79,8 @@ def named(card: Card, error: OSError, verb: str, offset: int) -> WorkError:
             f"No space left on the disk that holds {card.name}; free some or move the file.",
         )
     if error.errno in _BROKEN:
-        return BadSpot(f"{card.name} could not {verb} at byte {offset} ({error.strerror}).", offset)
+        why = f"{card.name} could not {verb} at byte {offset} ({error.strerror})"
+        return BadSpot(f"{why}; if it stays so, take another card.", offset)
     return WorkError("unexpected_errno", f"{card.name}: {verb} at byte {offset}: {error}")
 
 
