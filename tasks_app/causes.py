@@ -27,6 +27,8 @@ CAUSES: Final = {
     "download_failed": pgettext_lazy("causes", "download failed"),
     "mirror_lacks_image": pgettext_lazy("causes", "not in the mirror"),
     "mirror_failed": pgettext_lazy("causes", "mirror failed"),
+    "taken": pgettext_lazy("causes", "name taken by the base image"),
+    "no_digests": pgettext_lazy("causes", "block map without digests"),
     "not_fetched": pgettext_lazy("causes", "not fetched"),
     "checksum_mismatch": pgettext_lazy("causes", "wrong checksum"),
     "bad_checksum": pgettext_lazy("causes", "wrong checksum"),
