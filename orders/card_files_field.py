@@ -8,18 +8,34 @@ from typing import Any, Final
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.forms.renderers import BaseRenderer
+from django.template.loader import render_to_string
 from django.utils.datastructures import MultiValueDict
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from orders import validators
 from workers.contract import MAX_CARD_FILES
 
 EMPTY: Final = {"to": "", "content": ""}
+TEMPLATE: Final = "orders/_card_rows.html"
 SPARE: Final = 2  # empty rows beside those that say something
 
 
 class CardFilesWidget(forms.Widget):
-    """`NAME-0-to` and `NAME-0-content`, and so on; the page draws them, see `orders/_card_files.html`."""
+    """`NAME-0-to` and `NAME-0-content`, and so on."""
+
+    def render(
+        self,
+        name: str,
+        value: list[dict[str, str]] | None,
+        attrs: dict[str, Any] | None = None,
+        renderer: BaseRenderer | None = None,
+    ) -> SafeString:
+        """By our own template: that of Django's widgets would have to lie in an application."""
+        del renderer
+        ident = (attrs or {}).get("id", f"id_{name}")
+        return render_to_string(TEMPLATE, {"name": name, "id": ident, "rows": rows(value)})
 
     def value_from_datadict(
         self, data: Mapping[str, Any], files: MultiValueDict[str, Any], name: str

@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 
 from imager.accounts.models import Organization, Role, User
 from orders import branding, describing, keeping, uploads
-from orders.card_files_field import CardFilesField, rows
+from orders.card_files_field import CardFilesField
 from orders.models import UPLOADS, Configuration, Upload
 from orders.queries import choosable
 
@@ -136,11 +136,6 @@ class ConfigurationForm(forms.ModelForm):  # type: ignore[type-arg]  # not gener
     def organization(self) -> Organization | None:
         """Whose it will be, as far as that is known."""
         return self.instance.organization if self.instance.organization_id else None
-
-    @property
-    def card_files(self) -> list[dict[str, str]]:
-        """The files of each card that are described, and room for some more."""
-        return rows(self["per_card"].value())
 
     def _settle_organization(self) -> None:
         """Only staff choose the organization, and only of a new configuration."""
