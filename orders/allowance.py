@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from django.conf import settings
 from django.utils.translation import gettext as _
 
 from imager.accounts import ledger
@@ -24,6 +25,12 @@ def max_quantity(organization: Organization) -> int:
     """How many cards the organization may order at a time."""
     most = organization.max_quantity
     return MAX_QUANTITY if most is None else min(most, MAX_QUANTITY)
+
+
+def download_days(organization: Organization) -> int:
+    """How long its downloads work once they are available."""
+    days: int = organization.download_days or settings.DOWNLOAD_DAYS
+    return days
 
 
 def refusals(wish: Wish) -> list[str]:

@@ -12,6 +12,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
+from imager.sizes import apart
 from imager.sizes import words as size_in_words
 
 FIRST: Final = (b"PK\x03\x04", b"PK\x05\x06")  # of a file; of an archive without any
@@ -45,7 +46,8 @@ def unpacked_bytes(file: BinaryIO, size: int) -> int:
     total = sum(member.file_size for member in members)
     limit: int = settings.ZIP_UNPACKED_BYTES
     if total > limit:
-        words = {"has": size_in_words(total), "limit": size_in_words(limit)}
+        has, most = apart(total, limit)
+        words = {"has": has, "limit": most}
         raise _refused(
             _("Unpacked, the archive has %(has)s; at most %(limit)s are taken. Take files out of it.") % words
         )

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 
 from imager.accounts.models import Role, User
-from imager.sizes import words as size_in_words
+from imager.sizes import apart
 from orders import allowance, sizes
 from orders.models import Configuration, Content, Media, Order
 from orders.recipients import Recipient, recipient_errors
@@ -90,8 +90,11 @@ def _paths(paths: set[str]) -> list[str]:
 
 
 def _kind(wish: Wish) -> list[str]:
-    known = wish.kind in Order.Kind.values
-    return [] if known else [_("Order either cards (physical) or a download (virtual).")]
+    if wish.kind not in Order.Kind.values:
+        return [_("Order either cards (physical) or a download (virtual).")]
+    if wish.kind == Order.Kind.PHYSICAL and not wish.by.may_order_cards:
+        return [_("You may order downloads, not cards. Order a download, or ask the staff for the right.")]
+    return []
 
 
 def _quantity(wish: Wish) -> list[str]:
@@ -114,7 +117,8 @@ def _media(wish: Wish) -> list[str]:
     if needed <= media.bytes:
         return []
     sentence = _("The content needs %(needed)s; %(media)s holds %(has)s.")
-    words = {"needed": size_in_words(needed), "media": media, "has": size_in_words(media.bytes)}
+    takes, has = apart(needed, media.bytes)
+    words = {"needed": takes, "media": media, "has": has}
     return [sentence % words + " " + _way_out(wish.kind, needed)]
 
 

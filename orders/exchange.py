@@ -17,6 +17,7 @@ from django.db.models import Field
 from django.utils.translation import gettext as _
 
 from imager.accounts.models import Organization, User
+from imager.sentences import sentences
 from imager.sizes import words as size_in_words
 from orders import branding, describing, keeping, sizes, uploads
 from orders.models import Configuration, Content, Media, Upload
@@ -234,7 +235,8 @@ def _check(one: Configuration, contents: Iterable[Content]) -> None:
     try:
         one.clean_fields(exclude=["organization", "created_by", "updated_by"])
     except ValidationError as error:
-        errors = {name: [_first(name, one, each)] for name, each in error.error_dict.items()}
+        told = sentences(error)
+        errors = {name: [_first(name, one, each, told[name])] for name, each in error.error_dict.items()}
     if not one.admin_password:
         errors["admin_password"] = [
             _("The file holds no admin password (admin_account.password). Export it with passwords.")
@@ -248,11 +250,10 @@ def _check(one: Configuration, contents: Iterable[Content]) -> None:
         raise ValidationError(errors)
 
 
-def _first(name: str, one: Configuration, errors: list[ValidationError]) -> str:
+def _first(name: str, one: Configuration, errors: list[ValidationError], told: list[str]) -> str:
     """The first is our validator's, where there is one: what follows says the same in other words."""
-    first = errors[0]
-    if first.code != "invalid_choice":
-        return str(first.messages[0])
+    if errors[0].code != "invalid_choice":
+        return told[0]
     choices = cast("Field[Any, Any]", one._meta.get_field(name)).choices or []
     words = {"value": str(getattr(one, name))[:60], "choices": ", ".join(str(key) for key, _label in choices)}
     return _("“%(value)s” is none of %(choices)s. Choose one of them, or leave it out.") % words

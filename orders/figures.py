@@ -23,6 +23,8 @@ from tasks_app.models import Attempt, Card, Task
 from tasks_app.tallies import Tally
 from tasks_app.words import FAULTS, OUTCOMES
 
+FIRST: Final = date(1900, 1, 1)
+LAST: Final = date(9999, 12, 29)  # calendars end two days later, clocks elsewhere are ahead of ours
 LONGEST: Final = 3 * 366  # days: what bounds the cost
 CAUSES: Final = 15
 TALLY: Final = "orders"
@@ -37,10 +39,16 @@ class Range:
     until: date
 
     def __post_init__(self) -> None:
+        words: dict[str, object] = {"since": self.since, "until": self.until, "limit": LONGEST}
         if self.since > self.until:
-            raise ValidationError(_("The first day comes after the last one."))
+            told = _("The first day, %(since)s, comes after the last one, %(until)s: choose an earlier one.")
+            raise ValidationError(told % words)
+        if self.since < FIRST or self.until > LAST:
+            told = _("Choose days from %(first)s to %(last)s.")
+            raise ValidationError(told % {"first": FIRST, "last": LAST})
         if (self.until - self.since).days > LONGEST:
-            raise ValidationError(_("At most %(limit)s days at a time.") % {"limit": LONGEST})
+            told = _("At most %(limit)s days at a time: choose days that lie nearer together.")
+            raise ValidationError(told % words)
 
     @property
     def begin(self) -> datetime:

@@ -10,13 +10,12 @@ from datetime import timedelta
 from typing import Any, Final, Protocol
 from uuid import UUID
 
-from django.conf import settings
 from django.utils.translation import gettext as _
 
 from imager import clock
 from imager.accounts import ledger
 from imager.lifecycle import move
-from orders import notices
+from orders import allowance, notices
 from orders.lifecycle import FINAL, MOVES, STAGES, OrderStatus
 from orders.models import Order
 from tasks_app import services as tasks
@@ -152,7 +151,7 @@ def _from_creating(order: Order, *, by: str) -> bool:
         return False
     size = (create.result or {}).get("image_size", 0)
     if order.kind == Order.Kind.VIRTUAL:
-        expires_at = clock.now() + timedelta(days=settings.DOWNLOAD_DAYS)
+        expires_at = clock.now() + timedelta(days=allowance.download_days(order.organization))
         move_order(order, OrderStatus.AVAILABLE, by=by, image_bytes=size, expires_at=expires_at)
     else:
         move_order(order, OrderStatus.DOWNLOADING, by=by, image_bytes=size)

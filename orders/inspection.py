@@ -11,6 +11,7 @@ from django.db.models import Prefetch
 from django.utils.translation import gettext as _
 
 from imager.accounts.models import Organization
+from imager.sentences import sentences
 from orders import describing
 from orders.catalogue.replacing import replacements
 from orders.models import UPLOADS, Configuration, Content
@@ -68,8 +69,8 @@ def _fields(configuration: Configuration) -> Iterator[Finding]:
     try:
         configuration.clean_fields(exclude=NOT_TYPED)
     except ValidationError as error:
-        for name, reasons in error.error_dict.items():
-            yield _finding(configuration, "invalid", name, str(reasons[0].messages[0]))
+        for name, said in sentences(error).items():
+            yield _finding(configuration, "invalid", name, said[0])
     values = {name: getattr(configuration, name) for name in describing.NAMES}
     chosen = tuple(configuration.contents.all())
     draft = describing.Draft(configuration.organization, values, chosen, was=configuration.preload_url)

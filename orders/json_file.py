@@ -10,7 +10,7 @@ from django.core.exceptions import ValidationError
 from django.core.files.uploadedfile import UploadedFile
 from django.utils.translation import gettext as _
 
-from imager.sizes import words as size_in_words
+from imager.sizes import apart
 
 
 def read(file: UploadedFile[Any]) -> dict[str, Any]:
@@ -51,7 +51,8 @@ def sentences(error: ValidationError) -> list[str]:
 
 def too_large(size: int) -> ValidationError:
     """The file has more bytes than are read."""
-    words = {"has": size_in_words(size), "limit": size_in_words(limit())}
+    has, most = apart(size, limit())
+    words = {"has": has, "limit": most}
     return ValidationError(
         _("The file has %(has)s; at most %(limit)s are read. Export it again, with smaller logos.") % words,
         "too_large",

@@ -90,6 +90,15 @@ class OrderForm(forms.Form):
         self._offer("address", self._book())
         if by.role == Role.STAFF:
             self._shorten(configurations)
+        if not by.may_order_cards:
+            self._offer_downloads_alone()
+
+    def _offer_downloads_alone(self) -> None:
+        """Whoever may not order cards is not asked where to send them."""
+        field = cast("forms.ChoiceField", self.fields["kind"])
+        field.choices = [choice for choice in Order.Kind.choices if choice[0] == Order.Kind.VIRTUAL]
+        self.initial["kind"] = Order.Kind.VIRTUAL
+        self._offer("media", Media.objects.filter(active=True, kind=Order.Kind.VIRTUAL))
 
     def _shorten(self, configurations: Any) -> None:
         """Staff see too many to choose from: those changed last are offered, and the one that is chosen."""

@@ -12,7 +12,7 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 from PIL import Image, UnidentifiedImageError
 
-from imager.sizes import words as size_in_words
+from imager.sizes import apart
 from orders.models import Upload
 
 # What a file begins with, whatever its name says; Pillow's name for it.
@@ -55,7 +55,8 @@ def check_size(size: int, limit: int | None = None) -> None:
     """Before it is read: ValidationError if that many bytes are too many."""
     limit = settings.LOGO_BYTES if limit is None else limit
     if size > limit:
-        words = {"has": size_in_words(size), "limit": size_in_words(limit)}
+        has, most = apart(size, limit)
+        words = {"has": has, "limit": most}
         raise _refused(_("The picture has %(has)s; at most %(limit)s are taken. Make it smaller.") % words)
 
 

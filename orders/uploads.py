@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 
 from imager import clock
 from imager.accounts.models import Organization, User
-from imager.sizes import words as size_in_words
+from imager.sizes import apart
 from orders import archives
 from orders.models import Upload
 from orders.pictures import check_size, picture
@@ -57,7 +57,8 @@ def keep_archive(file: BinaryIO, *, size: int, name: str, of: Organization, by: 
     """The ZIP archive as it is; the same one is kept once. ValidationError."""
     limit: int = settings.ZIP_BYTES
     if size > limit:
-        words = {"has": size_in_words(size), "limit": size_in_words(limit)}
+        has, most = apart(size, limit)
+        words = {"has": has, "limit": most}
         raise ValidationError(
             _(
                 "The archive has %(has)s; at most %(limit)s can be uploaded. Put it on a web server, and "

@@ -340,6 +340,30 @@ class LoginInputRequest(BaseModel):
     ] = ''
 
 
+class MeasureRequest(BaseModel):
+    contents: Annotated[
+        list[Content] | None, Field(description='Identifiers of the catalogue.')
+    ] = None
+    content_metrics: bool = False
+    option_kiwix_readers: bool = False
+    branding_logo: Annotated[
+        UUID | None, Field(description='An upload of the kind `logo`.')
+    ] = None
+    branding_favicon: Annotated[
+        UUID | None, Field(description='An upload of the kind `favicon`.')
+    ] = None
+    preload_zip: Annotated[
+        UUID | None, Field(description='An upload of the kind `zip`.')
+    ] = None
+
+
+class Measured(BaseModel):
+    needed_bytes: int
+    card: Annotated[int | None, Field(...)]
+    download: Annotated[int | None, Field(...)]
+    free_bytes: Annotated[int, Field(description='On that card.')]
+
+
 class MediaKind(StrEnum):
     PHYSICAL = 'physical'
     VIRTUAL = 'virtual'
@@ -390,6 +414,67 @@ class OrderedContent(BaseModel):
     size: int
 
 
+class Organization(BaseModel):
+    slug: Annotated[str, Field(pattern='^[-a-zA-Z0-9_]+$')]
+    name: str
+    email: Annotated[EmailStr, Field(title='E-mail')]
+    language: LanguageEnum
+    channel: str
+    active: Annotated[
+        bool,
+        Field(
+            description='Members of an inactive organization cannot log in; its orders go on until canceled.'
+        ),
+    ]
+    limited: Annotated[
+        bool,
+        Field(
+            description='Orders need units that staff granted. Otherwise they are only counted.',
+            title='Limited units',
+        ),
+    ]
+    max_open_orders: Annotated[
+        int | None,
+        Field(
+            description='How many orders may be under way at a time; empty: any number.',
+            title='Open orders',
+        ),
+    ]
+    max_open_orders_per_member: Annotated[
+        int | None,
+        Field(description='Empty: any number.', title='Open orders per member'),
+    ]
+    max_quantity: Annotated[
+        int | None,
+        Field(
+            description='Empty: as many as the service allows for everybody.',
+            title='Cards per order',
+        ),
+    ]
+    download_days: Annotated[
+        int | None,
+        Field(
+            description="How long links of its downloads work. Empty: as long as everybody's.",
+            title='Days of downloads',
+        ),
+    ]
+    can_brand: Annotated[
+        bool,
+        Field(
+            description='Its hotspots may have a name and logos of their own.',
+            title='May brand',
+        ),
+    ]
+    beta_is_active: Annotated[
+        bool,
+        Field(
+            description='Its configurations may ask for what is being tried.',
+            title='Beta features',
+        ),
+    ]
+    created_at: Annotated[AwareDatetime, Field(title='Created')]
+
+
 class PaginatedAddressList(BaseModel):
     count: Annotated[int, Field(examples=[123])]
     next: Annotated[
@@ -412,10 +497,26 @@ class PaginatedNoteList(BaseModel):
     results: list[Note]
 
 
+class PaginatedOrganizationList(BaseModel):
+    count: Annotated[int, Field(examples=[123])]
+    next: Annotated[
+        AnyUrl | None, Field(examples=['http://api.example.org/accounts/?page=4'])
+    ] = None
+    previous: Annotated[
+        AnyUrl | None, Field(examples=['http://api.example.org/accounts/?page=2'])
+    ] = None
+    results: list[Organization]
+
+
 class PairOutput(BaseModel):
     access: str
     refresh: str
     expires_in: int
+
+
+class PatchedAccountInputRequest(BaseModel):
+    name: Annotated[str | None, Field(max_length=150)] = None
+    language: LanguageEnum | BlankEnum | None = None
 
 
 class Email4(RootModel[EmailStr]):
@@ -576,6 +677,12 @@ class PurchaseRequest(BaseModel):
         ),
     ] = None
     limited: Annotated[bool, Field(description='Whether its orders need units.')] = True
+    cards: Annotated[
+        bool,
+        Field(
+            description='Whether a new account may order cards; otherwise downloads alone.'
+        ),
+    ] = True
     units: Annotated[int, Field(ge=0, le=1000000000)] = 0
 
 
@@ -629,6 +736,11 @@ class ReleaseRequest(BaseModel):
     attempt: Annotated[int, Field(ge=1, le=2147483647)]
 
 
+class Replaced(BaseModel):
+    old: str
+    new: Annotated[str | None, Field(...)]
+
+
 class ReportOutcomeEnum(StrEnum):
     DONE = 'done'
     FAILED = 'failed'
@@ -637,6 +749,13 @@ class ReportOutcomeEnum(StrEnum):
 
 class RestoreRequest(BaseModel):
     version: Annotated[int | None, Field(ge=0, le=2147483647)] = None
+
+
+class RoleEnum(StrEnum):
+    MEMBER = 'member'
+    STAFF = 'staff'
+    CREATOR = 'creator'
+    WRITER = 'writer'
 
 
 class SecretsRequest(BaseModel):
@@ -760,6 +879,22 @@ class Problem(BaseModel):
     errors: Annotated[dict[str, Any] | None, Field(description='By field.')] = None
 
 
+class Account(BaseModel):
+    email: Annotated[EmailStr, Field(title='E-mail')]
+    name: str
+    language: LanguageEnum
+    role: RoleEnum
+    organization: str
+    may_order_cards: bool
+    expires_at: Annotated[
+        AwareDatetime | None,
+        Field(
+            description='From then on nobody can log in with it. Two mails warn before. Empty: never.',
+            title='Account ends',
+        ),
+    ]
+
+
 class Answer(BaseModel):
     answer: AnswerEnum
 
@@ -853,6 +988,12 @@ class Configuration(BaseModel):
     contents: Annotated[
         list[str] | None, Field(description='Identifiers of the catalogue.')
     ] = None
+    missing_contents: Annotated[
+        list[str],
+        Field(
+            description='Of its contents those that are no longer available: `replace/` them, or leave them out.'
+        ),
+    ]
     content_metrics: Annotated[
         bool | None,
         Field(
@@ -1028,6 +1169,60 @@ class Imported(BaseModel):
     left_out: list[str]
 
 
+class Invitation(BaseModel):
+    id: int
+    organization: str
+    email: Annotated[EmailStr, Field(title='E-mail')]
+    name: str
+    language: Annotated[
+        LanguageEnum,
+        Field(
+            description="Empty: the organization's.\n\n* `en` - English\n* `fr` - Français",
+            title='Language of the mail',
+        ),
+    ]
+    account_ends_at: Annotated[
+        AwareDatetime | None,
+        Field(
+            description='Of the account that is made by it. Empty: never.',
+            title='Account ends',
+        ),
+    ]
+    can_order_cards: Annotated[
+        bool, Field(description='Otherwise downloads alone.', title='May order cards')
+    ]
+    invited_by: Annotated[EmailStr | None, Field(title='E-mail')]
+    created_at: Annotated[AwareDatetime, Field(title='Invited')]
+    sent_at: Annotated[AwareDatetime | None, Field(title='Sent')]
+    expires_at: Annotated[AwareDatetime, Field(title='Expires')]
+    accepted_at: Annotated[AwareDatetime | None, Field(title='Accepted')]
+    revoked_at: Annotated[AwareDatetime | None, Field(title='Revoked')]
+
+
+class InvitationInputRequest(BaseModel):
+    organization: Annotated[str, Field(min_length=1)]
+    email: Annotated[EmailStr, Field(max_length=254, min_length=1, title='E-mail')]
+    name: Annotated[str | None, Field(max_length=150)] = None
+    language: Annotated[
+        LanguageEnum | BlankEnum | None,
+        Field(
+            description="Empty: the organization's.\n\n* `en` - English\n* `fr` - Français",
+            title='Language of the mail',
+        ),
+    ] = None
+    account_ends_at: Annotated[
+        AwareDatetime | None,
+        Field(
+            description='Of the account that is made by it. Empty: never.',
+            title='Account ends',
+        ),
+    ] = None
+    can_order_cards: Annotated[
+        bool | None,
+        Field(description='Otherwise downloads alone.', title='May order cards'),
+    ] = None
+
+
 class Media(BaseModel):
     id: int
     name: Annotated[str, Field(max_length=50)]
@@ -1153,6 +1348,17 @@ class PaginatedContentList(BaseModel):
     results: list[Content1]
 
 
+class PaginatedInvitationList(BaseModel):
+    count: Annotated[int, Field(examples=[123])]
+    next: Annotated[
+        AnyUrl | None, Field(examples=['http://api.example.org/accounts/?page=4'])
+    ] = None
+    previous: Annotated[
+        AnyUrl | None, Field(examples=['http://api.example.org/accounts/?page=2'])
+    ] = None
+    results: list[Invitation]
+
+
 class PaginatedMediaList(BaseModel):
     count: Annotated[int, Field(examples=[123])]
     next: Annotated[
@@ -1263,6 +1469,11 @@ class PatchedConfigurationRequest(BaseModel):
         ),
     ] = None
     version: Annotated[int | None, Field(ge=0, le=2147483647)] = None
+
+
+class Replacements(BaseModel):
+    configuration: Configuration
+    replaced: list[Replaced]
 
 
 class ReportRequest(BaseModel):

@@ -104,8 +104,8 @@ def accept(token: str, *, name: str, password: str) -> User:
         raise ValidationError({"password1": error.messages}) from error
     if not _usable(now).filter(pk=invitation.pk, token_hash=_hashed(token)).update(accepted_at=now):
         raise Gone
-    invitation.refresh_from_db(fields=["account_ends_at"])  # a purchase may have met us
-    user.expires_at = invitation.account_ends_at
+    invitation.refresh_from_db(fields=["account_ends_at", "can_order_cards"])  # a purchase may have met us
+    user.expires_at, user.can_order_cards = invitation.account_ends_at, invitation.can_order_cards
     if User.objects.filter(email__iexact=user.email).exists():
         raise Gone
     user.set_password(password)

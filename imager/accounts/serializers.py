@@ -5,11 +5,12 @@ from __future__ import annotations
 from rest_framework import serializers
 
 from imager.accounts.services import Pair
+from imager.api.strict import Telling
 
 MAX_TOKEN = 4096
 
 
-class LoginInput(serializers.Serializer[None]):
+class LoginInput(Telling):
     """E-mail and password."""
 
     email = serializers.CharField(max_length=254)
@@ -23,13 +24,13 @@ class LoginInput(serializers.Serializer[None]):
     )
 
 
-class RefreshInput(serializers.Serializer[None]):
+class RefreshInput(Telling):
     """A refresh token."""
 
     refresh = serializers.CharField(max_length=MAX_TOKEN)
 
 
-class VerifyInput(serializers.Serializer[None]):
+class VerifyInput(Telling):
     """Any token of the API."""
 
     token = serializers.CharField(max_length=MAX_TOKEN, write_only=True)

@@ -42,6 +42,7 @@ class Purchase:
     days: int | None = None
     limited: bool = True
     units: int = 0
+    cards: bool = True  # whether somebody new may order cards
 
 
 @transaction.atomic
@@ -119,6 +120,7 @@ def _invitation(purchase: Purchase, found: Invitation | None) -> Invitation:
         email=purchase.email,
         name=purchase.name,
         language=purchase.language,
+        can_order_cards=purchase.cards,
     )
     invitation.account_ends_at = _end(purchase, clock.now()) if purchase.days else None
     return invitations.invite(invitation, by=None)

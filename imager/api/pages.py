@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.db.models import Model, QuerySet
 from django.utils.translation import gettext as _
 from django_filters.rest_framework import DjangoFilterBackend
-from django_filters.utils import translate_validation
 from rest_framework.exceptions import ValidationError
 from rest_framework.filters import OrderingFilter
 from rest_framework.pagination import PageNumberPagination
 from rest_framework.request import Request
 from rest_framework.views import APIView
+
+from imager.api.sentences import one_of
+from imager.sentences import in_words
 
 MOST = 100
 
@@ -60,8 +62,20 @@ class Filters(DjangoFilterBackend):  # type: ignore[misc]  # the library has no 
             text = _("Send a value, or leave this filter out.")
             raise ValidationError({name: [text] for name in empty})
         if not filterset.is_valid():
-            raise translate_validation(filterset.errors)
+            raise ValidationError(_refused(filterset.form))
         return filterset.qs
+
+
+def _refused(form: forms.Form) -> dict[str, list[str]]:
+    """As pages say it, but by the names and values that a program knows."""
+    told: dict[str, list[str]] = {}
+    for name, reasons in form.errors.as_data().items():
+        field = form.fields.get(name)
+        if isinstance(field, forms.ChoiceField) and not isinstance(field, forms.ModelChoiceField):
+            told[name] = [one_of(name, [value for value, _label in cast("Any", field.choices)])]
+        else:
+            told[name] = [str(said) for each in reasons for said in in_words(name, field, each).messages]
+    return told
 
 
 def _words(field: forms.Field) -> bool:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
+from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
 from django.http import Http404
 from django.utils.translation import gettext as _
@@ -47,7 +49,18 @@ def key_of(request: Request) -> str:
 
 def digest(body: Any) -> str:
     """What tells one request from another: the body's values, however they are laid out."""
-    return hashlib.sha256(json.dumps(body, sort_keys=True, default=str).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(body, sort_keys=True, default=_plain).encode()).hexdigest()
+
+
+def _plain(value: Any) -> str:
+    """Of a file what is in it, whatever it is called."""
+    if not isinstance(value, UploadedFile):
+        return str(value)
+    found = hashlib.sha256()
+    for piece in value.chunks():
+        found.update(piece)
+    value.seek(0)
+    return found.hexdigest()
 
 
 class Repeatable(_ViewSet):
@@ -56,20 +69,32 @@ class Repeatable(_ViewSet):
     @extend_schema(parameters=[KEY])
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Make one. With an Idempotency-Key it is made once, however often the request comes."""
+        return self.once(request, lambda: super(Repeatable, self).create(request, *args, **kwargs))
+
+    def once(
+        self, request: Request, make: Callable[[], Response], *, within: str = "", **beside: Any
+    ) -> Response:
+        """What `make` answers; to the same key and body again what was made then, without making it.
+
+        `within`: the part of the answer that holds what was made (by default all of it), with `beside`
+        next to it when it comes again.
+        """
         key = key_of(request)
         if not key:
-            return super().create(request, *args, **kwargs)
+            return make()
         with transaction.atomic():
             kept, fresh = Repeat.objects.get_or_create(
                 user=visitor(request), path=request.path, key=key, defaults={"digest": digest(request.data)}
             )
             if not fresh:
-                return self._again(kept, request)
-            answer = super().create(request, *args, **kwargs)
-            Repeat.objects.filter(pk=kept.pk).update(made=str(answer.data["id"]))
+                again = self._again(kept, request)
+                return Response({within: again, **beside}) if within else Response(again)
+            answer = make()
+            made = answer.data[within] if within else answer.data
+            Repeat.objects.filter(pk=kept.pk).update(made=str(made["id"]))
         return answer
 
-    def _again(self, kept: Repeat, request: Request) -> Response:
+    def _again(self, kept: Repeat, request: Request) -> Any:
         if kept.digest != digest(request.data):
             sentence = _("The key “%(key)s” was used for another request. Use a new key for a new request.")
             raise Problem(
@@ -78,4 +103,4 @@ class Repeatable(_ViewSet):
         made = self.get_queryset().filter(pk=kept.made).first()
         if made is None:
             raise Http404
-        return Response(self.get_serializer(made).data)
+        return self.get_serializer(made).data

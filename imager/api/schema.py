@@ -49,6 +49,8 @@ def tell_refusals(result: dict[str, Any], **_context: Any) -> dict[str, Any]:
                 operation["responses"].setdefault(code, {"$ref": f"#/components/responses/Problem{code}"})
             if any(parameter["name"] == "If-None-Match" for parameter in operation.get("parameters", [])):
                 operation["responses"]["304"] = {"description": "Nothing has changed since."}
+            if any(parameter["name"] == "Idempotency-Key" for parameter in operation.get("parameters", [])):
+                _as_before(operation["responses"])
             _as_problems(operation["responses"])
     return result
 
@@ -72,6 +74,11 @@ def _codes(path: str, operation: dict[str, Any]) -> list[str]:
     if "requestBody" in operation:
         codes += ["413", "415"]
     return codes
+
+
+def _as_before(responses: dict[str, Any]) -> None:
+    """What is sent again under its key is answered with what was made then, by 200 instead of 201."""
+    responses.setdefault("200", {**responses["201"], "description": "It was made before, by the same key."})
 
 
 def _as_problems(responses: dict[str, Any]) -> None:

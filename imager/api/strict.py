@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from django.utils.translation import gettext as _
 from rest_framework import serializers
+from rest_framework.fields import empty
 from rest_framework.settings import api_settings
 
 from imager.api.sentences import in_sentences
@@ -17,10 +18,15 @@ NAME: Final = 60  # characters of an unknown key that are told
 class Telling(serializers.Serializer[Any]):
     """Refuses in our sentences; what it does not know it ignores."""
 
+    def run_validation(self, data: Any = empty) -> Any:
+        """A whole body that is `null` is none: DRF would call it “No data provided”."""
+        if data is None and self.parent is None:
+            raise _no_object()
+        return super().run_validation(data)
+
     def to_internal_value(self, data: Any) -> Any:
         if not isinstance(data, Mapping):
-            told = _("Send one object { … } with the fields by their names.")
-            raise serializers.ValidationError({api_settings.NON_FIELD_ERRORS_KEY: [told]})
+            raise _no_object()
         try:
             return super().to_internal_value(data)
         except serializers.ValidationError as error:
@@ -38,3 +44,8 @@ class Strict(Telling):
                 {key: [told % {"field": key[:NAME]}] for key in sorted(unknown)}
             )
         return super().to_internal_value(data)
+
+
+def _no_object() -> serializers.ValidationError:
+    told = _("Send one object { … } with the fields by their names.")
+    return serializers.ValidationError({api_settings.NON_FIELD_ERRORS_KEY: [told]})

@@ -79,6 +79,8 @@ TEMPLATES = [
     },
 ]
 
+FORM_RENDERER = "imager.sentences.Renderer"  # refuses in our sentences
+
 # --- words
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("fr", "Français")]

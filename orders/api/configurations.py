@@ -5,14 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from django.core.exceptions import ValidationError as Refused
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import Http404
 from django.shortcuts import get_object_or_404
+from django_filters import rest_framework as filters
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import mixins, status, viewsets
 from rest_framework.decorators import action
 from rest_framework.exceptions import ValidationError
+from rest_framework.filters import SearchFilter
 from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -22,11 +24,12 @@ from imager.accounts.permissions import IsMember
 from imager.accounts.visitor import visitor
 from imager.api import Problem
 from imager.api.conditions import IF_MATCH, TAG, Conditional
-from imager.api.pages import Ordering
-from imager.api.repeats import Repeatable
+from imager.api.pages import Filters, Ordering
+from imager.api.repeats import KEY, Repeatable
 from orders import exchange, json_file, keeping, queries, showing, uploads
 from orders.api import serializers
 from orders.api.fields import whose
+from orders.catalogue import replacing
 from orders.differences import differences
 from orders.models import Configuration, ConfigurationVersion, Upload
 
@@ -37,13 +40,32 @@ NUMBER = OpenApiParameter("number", int, OpenApiParameter.PATH)
 JSON = extend_schema(request=serializers.SecretsSerializer, responses={200: OpenApiTypes.OBJECT})
 
 
+class ConfigurationFilter(filters.FilterSet):  # type: ignore[misc]  # django-filter brings no types
+    """For whoever sees those of many."""
+
+    organization = filters.CharFilter(
+        "organization__slug", max_length=50, label="The slug of its organization"
+    )
+    mine = filters.BooleanFilter(method="by_me", label="Whether you saved it last")
+
+    class Meta:
+        model = Configuration
+        fields = ["organization", "mine"]
+
+    def by_me(self, found: QuerySet[Configuration], _name: str, value: bool) -> QuerySet[Configuration]:
+        mine = Q(updated_by=visitor(self.request))
+        return found.filter(mine) if value else found.exclude(mine)
+
+
 class ConfigurationViewSet(Repeatable, Conditional, viewsets.ModelViewSet[Configuration]):
     """Configurations: those of your organization; all of them for staff."""
 
     queryset = Configuration.objects.none()
     serializer_class = serializers.ConfigurationSerializer
     permission_classes = [IsMember]
-    filter_backends = [Ordering]
+    filter_backends = [Filters, Ordering, SearchFilter]
+    filterset_class = ConfigurationFilter
+    search_fields = ["name", "ssid"]
     ordering_fields = ["name", "updated_at"]
     ordering = ["-updated_at"]
     http_method_names = ["get", "post", "patch", "delete", "head", "options"]
@@ -52,6 +74,7 @@ class ConfigurationViewSet(Repeatable, Conditional, viewsets.ModelViewSet[Config
         "duplicate": "orders.add_configuration",
         "take_in": "orders.add_configuration",
         "undelete": "orders.delete_configuration",
+        "measure": "orders.view_configuration",
     }
 
     def get_queryset(self) -> QuerySet[Configuration]:
@@ -78,12 +101,16 @@ class ConfigurationViewSet(Repeatable, Conditional, viewsets.ModelViewSet[Config
         keeping.undelete(found)
         return self._shown(found)
 
-    @extend_schema(request=None, responses={201: serializers.ConfigurationSerializer})
+    @extend_schema(parameters=[KEY], request=None, responses={201: serializers.ConfigurationSerializer})
     @action(detail=True, methods=["post"])
     def duplicate(self, request: Request, pk: int) -> Response:  # `get_object` reads pk
-        """A copy of it, with its contents, logos and passwords."""
-        made = keeping.duplicate(self.get_object(), by=visitor(request))
-        return self._shown(made, status.HTTP_201_CREATED)
+        """A copy of it, with its contents, logos and passwords. 200 instead of 201: it was made before."""
+        found = self.get_object()
+
+        def copied() -> Response:
+            return self._shown(keeping.duplicate(found, by=visitor(request)), status.HTTP_201_CREATED)
+
+        return self.once(request, copied)
 
     @extend_schema(responses={200: serializers.VersionSerializer(many=True)}, filters=False)
     @action(detail=True, pagination_class=None)
@@ -132,6 +159,23 @@ class ConfigurationViewSet(Repeatable, Conditional, viewsets.ModelViewSet[Config
             raise stale(error) from error
         return Response({"configuration": self._shown(found).data, "left_out": lost})
 
+    @extend_schema(request=serializers.MeasureSerializer, responses={200: serializers.MeasuredSerializer})
+    @action(detail=False, methods=["post"])
+    def measure(self, request: Request) -> Response:
+        """What an image with these contents and options would need. Nothing is saved."""
+        body = serializers.MeasureSerializer(data=request.data, context=self.get_serializer_context())
+        body.is_valid(raise_exception=True)
+        return Response(serializers.MeasuredSerializer(body.measured()).data)
+
+    @extend_schema(request=None, responses={200: serializers.ReplacementsSerializer})
+    @action(detail=True, methods=["post"])
+    def replace(self, request: Request, pk: int) -> Response:
+        """Put what comes closest in the place of everything that is no longer available."""
+        found = self.get_object()
+        pairs = replacing.replace_missing(found, by=visitor(request))
+        replaced = [{"old": old.ident, "new": new and new.ident} for old, new in pairs]
+        return Response({"configuration": self._shown(found).data, "replaced": replaced})
+
     @JSON
     @action(detail=True, methods=["post"])
     def export(self, request: Request, pk: int) -> Response:
@@ -145,12 +189,16 @@ class ConfigurationViewSet(Repeatable, Conditional, viewsets.ModelViewSet[Config
         return Response({"text": showing.recipe_of(self.get_object(), secrets=_secrets(request))})
 
     @extend_schema(
+        parameters=[KEY],
         request={"multipart/form-data": serializers.ImportSerializer},
         responses={201: serializers.ImportedSerializer},
     )
     @action(detail=False, methods=["post"], url_path="import", parser_classes=[MultiPartParser])
     def take_in(self, request: Request) -> Response:
-        """A new configuration out of a JSON file."""
+        """A new configuration out of a JSON file. 200 instead of 201: it was made before."""
+        return self.once(request, lambda: self._taken_in(request), within="configuration", left_out=[])
+
+    def _taken_in(self, request: Request) -> Response:
         body = serializers.ImportSerializer(data=request.data, context=self.get_serializer_context())
         body.is_valid(raise_exception=True)
         user, file = visitor(request), body.validated_data["file"]

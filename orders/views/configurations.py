@@ -11,6 +11,7 @@ from django.db.models import Aggregate, BigIntegerField, Count, OuterRef, Q, Sub
 from django.db.models.functions import Coalesce
 from django.http import FileResponse, Http404, HttpResponse, HttpResponseBase, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
@@ -33,6 +34,8 @@ SORTS: Final = {
     "-size": ("-bytes", "-pk"),
     "changed": ("updated_at", "pk"),
     "-changed": ("-updated_at", "-pk"),
+    "by": ("updated_by__name", "updated_by__email", "pk"),
+    "-by": ("-updated_by__name", "-updated_by__email", "-pk"),
 }
 PARTS: Final = {"picker": "orders/_picked.html", "found": "orders/_found.html"}  # of the page, for htmx
 PICTURES: Final = {"logo": "branding_logo", "favicon": "branding_favicon"}
@@ -95,6 +98,7 @@ def edit(request: Request, subject: Configuration) -> HttpResponse:
     stored = room(subject, sent and picker.sent(sent))  # before the form writes into the subject
     form = ConfigurationForm(sent, request.FILES or None, instance=subject, by=visitor(request))
     context = {"form": form, "configuration": subject if subject.pk else None, "picker": picker, **stored}
+    context["may_order"] = form.by.may("orders.add_order")
     if picking.STEP in request.POST or request.htmx.target in PARTS:
         form.without_complaints()
     elif sent is not None and "measure" not in sent and form.is_valid():
@@ -116,6 +120,8 @@ def _chosen(subject: Configuration, sent: QueryDict | None) -> list[str]:
 def _saved(request: Request, form: ConfigurationForm) -> HttpResponse:
     saved = form.save()
     messages.success(request, _("The configuration “%(name)s” is saved.") % {"name": saved})
+    if request.POST.get("then") == "order":
+        return redirect(reverse("order_new", query={"configuration": saved.pk}))
     return redirect("configurations")
 
 

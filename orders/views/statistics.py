@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
 from typing import Any
 
 from django import forms
 from django.contrib.auth.decorators import login_required
-from django.core.exceptions import ValidationError
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.utils.formats import date_format, number_format
@@ -37,11 +35,9 @@ class RangeForm(forms.Form):
     )
 
     def clean(self) -> dict[str, Any]:
-        """A range that is not too long, nor beyond what calendars know."""
+        """A range that is not too long."""
         data = super().clean() or self.cleaned_data
         if {"since", "until"} <= data.keys():
-            if data["until"] > date.max - timedelta(days=2) or data["since"].year < 1900:
-                raise ValidationError(_("Choose days of this age."))
             data["range"] = Range(data["since"], data["until"])
         return data
 

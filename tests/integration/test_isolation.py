@@ -101,6 +101,8 @@ def values(school, line) -> dict[str, str]:
         r"addresses/<int:pk>": str(make.address(school.organization, name="Parcel desk").pk),
         r"versions/<int:number>": "1",
         r"pictures/<slug:what>": "logo",
+        r"invitations/<int:pk>": str(invitation.pk),
+        r"organizations/<slug:slug>": school.organization.slug,
         r"uploads/<uuid:pk>": str(logo.pk),
         r"u/<slug:key>": "x" * 43,
         r"tasks/<uuid:task>": str(task.pk),

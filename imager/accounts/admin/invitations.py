@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from imager.accounts import invitations
+from imager.accounts.admin.dates import NamedDates
 from imager.accounts.admin.filters import FewFilter
 from imager.accounts.models import Invitation, User
 
@@ -31,7 +32,7 @@ class InvitationForm(_Form):
 
     class Meta:
         model = Invitation
-        fields = ("organization", "email", "name", "language")
+        fields = ("organization", "email", "name", "language", "account_ends_at", "can_order_cards")
 
     def clean(self) -> dict[str, Any]:
         """People who have an account, or an invitation already, need none."""
@@ -45,7 +46,7 @@ class InvitationForm(_Form):
 
 
 @admin.register(Invitation)
-class InvitationAdmin(_Invitations):
+class InvitationAdmin(NamedDates, _Invitations):
     """Who was invited, by whom, and what became of it. The token is in the mail alone."""
 
     form = InvitationForm

@@ -51,6 +51,7 @@ class OrganizationAdmin(_Organizations):
                     "max_open_orders",
                     "max_open_orders_per_member",
                     "max_quantity",
+                    "download_days",
                     "can_brand",
                     "beta_is_active",
                 )

@@ -9,13 +9,13 @@ from django.contrib.auth import admin as stock
 from django.contrib.auth import forms
 from django.db import transaction
 from django.db.models import QuerySet
-from django.forms import ModelForm, SplitDateTimeField
+from django.forms import ModelForm
 from django.http import HttpRequest
-from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from imager.accounts import addresses, leaving, services
+from imager.accounts.admin.dates import NamedDates
 from imager.accounts.admin.filters import FewFilter
 from imager.accounts.admin.links import links
 from imager.accounts.admin.powers import is_superuser, manages_staff, may_touch
@@ -54,13 +54,20 @@ class UserForm(_ChangedUser):
 
 
 @admin.register(User)
-class UserAdmin(_Users):
+class UserAdmin(NamedDates, _Users):
     """People and hosts. Disabling one ends its tokens and sessions at once."""
 
     form = UserForm
     add_form = NewUserForm
     list_display = ("email", "name", "role", "organization", "is_active", "expires_at", "last_login")
-    list_filter = ("role", "groups", "is_active", "is_superuser", ("organization", FewFilter))
+    list_filter = (
+        "role",
+        "groups",
+        "is_active",
+        "can_order_cards",
+        "is_superuser",
+        ("organization", FewFilter),
+    )
     list_select_related = ("organization",)
     search_fields = ("email", "name", "organization__name", "organization__slug")
     ordering = ("email",)
@@ -70,7 +77,7 @@ class UserAdmin(_Users):
     fieldsets = (
         (None, {"fields": ("email", "password")}),
         (_("Person or host"), {"fields": ("name", "role", "organization", "language")}),
-        (_("Permissions"), {"fields": ("is_active", "expires_at", "groups", *POWERS)}),
+        (_("Permissions"), {"fields": ("is_active", "expires_at", "can_order_cards", "groups", *POWERS)}),
         (_("Dates"), {"fields": ("last_login", "date_joined", "elsewhere")}),
     )
     add_fieldsets = (
@@ -117,14 +124,6 @@ class UserAdmin(_Users):
         """The same for each, or for none."""
         for user in queryset.order_by("pk"):
             leaving.delete(user)
-
-    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        """Date and time have two fields, and each its name."""
-        field = super().formfield_for_dbfield(db_field, request, **kwargs)
-        if isinstance(field, SplitDateTimeField):
-            for part, name in zip(field.widget.widgets, (_("date"), _("time")), strict=True):
-                part.attrs["aria-label"] = format_lazy("{}: {}", field.label, name)
-        return field
 
     @admin.display(description=_("elsewhere"))
     def elsewhere(self, user: User) -> str:

@@ -23,6 +23,7 @@ from imager.accounts.ledger import MOST
 from imager.accounts.models import Language
 from imager.api import Problem
 from imager.api.strict import Strict
+from imager.sentences import sentences
 
 SIGNATURE = OpenApiParameter(
     "Imager-Signature",
@@ -49,6 +50,9 @@ class PurchaseSerializer(Strict):
         help_text="How much longer. Left out: a new account never ends, one that is here keeps its end.",
     )
     limited = serializers.BooleanField(default=True, help_text="Whether its orders need units.")
+    cards = serializers.BooleanField(
+        default=True, help_text="Whether a new account may order cards; otherwise downloads alone."
+    )
     units = serializers.IntegerField(default=0, min_value=0, max_value=MOST)
 
 
@@ -114,13 +118,13 @@ def _deliver(fields: dict[str, Any]) -> Any:
     try:
         return shop.deliver(shop.Purchase(**fields), digest=digest)
     except Invalid as error:
-        raise ValidationError(error.message_dict) from error
+        raise ValidationError(sentences(error)) from error
     except shop.Refused as error:
-        sentences = {
+        told = {
             "event_conflict": _("This purchase was told before, with another content."),
             "not_a_member": _("This address belongs to an account that cannot be sold anything."),
             "disabled": _(
                 "This account or its organization is disabled: ask the people who run this service."
             ),
         }
-        raise Problem(409, error.code, sentences[error.code]) from error
+        raise Problem(409, error.code, told[error.code]) from error

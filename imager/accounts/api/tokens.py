@@ -9,7 +9,6 @@ from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework.exceptions import Throttled
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.serializers import Serializer
 from rest_framework.throttling import ScopedRateThrottle
 from rest_framework.views import APIView
 
@@ -17,6 +16,7 @@ from imager.accounts import services
 from imager.accounts.authentication import TokenAuthentication, refusal
 from imager.accounts.keys import key_ring
 from imager.accounts.serializers import LoginInput, PairOutput, RefreshInput, VerifyInput
+from imager.api.strict import Telling
 
 JWKS_SECONDS = 300
 TOO_MANY_SECONDS = 300  # as in ACCOUNT_RATE_LIMITS
@@ -27,7 +27,7 @@ class _TokenView(APIView):
 
     authentication_classes: list[type[TokenAuthentication]] = []
     permission_classes: list[type] = []
-    input_class: type[Serializer[None]]
+    input_class: type[Telling]
 
     def get_authenticate_header(self, request: Request) -> str:
         """So that a refusal is 401, not 403."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -93,6 +94,13 @@ class Organization(Destinations):
         null=True,
         blank=True,
         help_text=_("Empty: as many as the service allows for everybody."),
+    )
+    download_days = models.PositiveSmallIntegerField(
+        _("days of downloads"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(366)],
+        help_text=_("How long links of its downloads work. Empty: as long as everybody's."),
     )
     can_brand = models.BooleanField(
         _("may brand"),

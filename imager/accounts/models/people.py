@@ -81,6 +81,9 @@ class User(AbstractBaseUser, PermissionsMixin):
         blank=True,
         help_text=_("From then on nobody can log in with it. Two mails warn before. Empty: never."),
     )
+    can_order_cards = models.BooleanField(
+        _("may order cards"), default=True, help_text=_("Otherwise downloads alone. Staff may both.")
+    )
     token_epoch = models.PositiveIntegerField(_("epoch of tokens"), default=0, editable=False)
     date_joined = models.DateTimeField(_("joined"), default=timezone.now, editable=False)
 
@@ -127,6 +130,11 @@ class User(AbstractBaseUser, PermissionsMixin):
         if self.role == Role.MEMBER and self.organization and not self.organization.active:
             return Bar.ORGANIZATION
         return None
+
+    @property
+    def may_order_cards(self) -> bool:
+        """Whether cards are written and sent for this person, or images alone are built."""
+        return self.is_staff or self.can_order_cards
 
     @property
     def preferred_language(self) -> str:

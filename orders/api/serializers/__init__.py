@@ -11,6 +11,7 @@ from orders.api.serializers.configurations import (
     ImportedSerializer,
     ImportSerializer,
     RecipeTextSerializer,
+    ReplacementsSerializer,
     RestoreSerializer,
     SecretsSerializer,
     UploadInputSerializer,
@@ -37,6 +38,7 @@ from orders.api.serializers.orders import (
     StageSerializer,
     VisibleConfiguration,
 )
+from orders.api.serializers.sizes import MeasuredSerializer, MeasureSerializer
 
 __all__ = [
     "AddressSerializer",
@@ -48,6 +50,8 @@ __all__ = [
     "DifferenceSerializer",
     "ImportSerializer",
     "ImportedSerializer",
+    "MeasureSerializer",
+    "MeasuredSerializer",
     "MediaSerializer",
     "MoveSerializer",
     "NoteInputSerializer",
@@ -61,6 +65,7 @@ __all__ = [
     "RecipeTextSerializer",
     "RecipientInputSerializer",
     "RecreateInputSerializer",
+    "ReplacementsSerializer",
     "RestoreSerializer",
     "SecretsSerializer",
     "ShipInputSerializer",

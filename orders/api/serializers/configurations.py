@@ -66,7 +66,8 @@ class CardFilesField(serializers.JSONField):
     """Files of the boot partition that are different on each card."""
 
 
-def _upload(words: str) -> UploadField:
+def upload_field(words: str) -> UploadField:
+    """One that may be left out."""
     return UploadField(
         queryset=Upload.objects.none(),
         pk_field=serializers.UUIDField(),
@@ -84,9 +85,11 @@ class ConfigurationSerializer(Strict, serializers.ModelSerializer[Configuration]
 
     organization = Owner()
     contents = ContentsField(required=False, help_text="Identifiers of the catalogue.")
-    branding_logo = _upload("An upload of the kind `logo`.")
-    branding_favicon = _upload("An upload of the kind `favicon`.")
-    preload_zip = _upload("An upload of the kind `zip`; its files lie in the File Manager of the hotspot.")
+    branding_logo = upload_field("An upload of the kind `logo`.")
+    branding_favicon = upload_field("An upload of the kind `favicon`.")
+    preload_zip = upload_field(
+        "An upload of the kind `zip`; its files lie in the File Manager of the hotspot."
+    )
     beta_features = serializers.ListField(
         child=serializers.CharField(max_length=50), required=False, max_length=50
     )
@@ -100,6 +103,10 @@ class ConfigurationSerializer(Strict, serializers.ModelSerializer[Configuration]
     has_wifi_password = serializers.SerializerMethodField()
     needed_bytes = serializers.SerializerMethodField(
         help_text="What an image of it takes: choose a media of that size."
+    )
+
+    missing_contents = serializers.SerializerMethodField(
+        help_text="Of its contents those that are no longer available: `replace/` them, or leave them out."
     )
 
     class Meta:
@@ -119,6 +126,7 @@ class ConfigurationSerializer(Strict, serializers.ModelSerializer[Configuration]
             "variant",
             *UPLOADS,
             "contents",
+            "missing_contents",
             "content_metrics",
             "option_kiwix_readers",
             "preload_url",
@@ -136,6 +144,9 @@ class ConfigurationSerializer(Strict, serializers.ModelSerializer[Configuration]
 
     def get_has_wifi_password(self, configuration: Configuration) -> bool:
         return bool(configuration.wifi_password)
+
+    def get_missing_contents(self, configuration: Configuration) -> list[str]:
+        return sorted(content.ident for content in configuration.contents.all() if not content.available)
 
     def get_needed_bytes(self, configuration: Configuration) -> int:
         return sizes.needed_by(configuration)
@@ -213,6 +224,20 @@ class ImportedSerializer(serializers.Serializer[Any]):
 
     configuration = ConfigurationSerializer(read_only=True)
     left_out = serializers.ListField(child=serializers.CharField(), read_only=True)
+
+
+class ReplacedSerializer(serializers.Serializer[Any]):
+    """A content that is no longer available, and what stands in its place; null: nothing comes close."""
+
+    old = serializers.CharField(read_only=True)
+    new = serializers.CharField(read_only=True, allow_null=True)
+
+
+class ReplacementsSerializer(serializers.Serializer[Any]):
+    """What became of all that was missing."""
+
+    configuration = ConfigurationSerializer(read_only=True)
+    replaced = ReplacedSerializer(many=True, read_only=True)
 
 
 class SecretsSerializer(Telling):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-from argparse import ArgumentTypeError
 from dataclasses import asdict
 from datetime import date, datetime, time, timedelta
 from typing import Any, Final
@@ -13,6 +12,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.core.serializers.json import DjangoJSONEncoder
 from django.utils import timezone
 
+from imager.days import day
 from orders.export import cell
 from orders.models import Content
 from orders.popularity import Popularity, most, popularity
@@ -66,14 +66,6 @@ class Command(BaseCommand):
             self.stdout.write(f"{counts}  {row.title} [{row.ident}]{gone}")
         if not rows:
             self.stdout.write("No content was chosen or ordered.")
-
-
-def day(text: str) -> date:
-    """A day as it is typed."""
-    try:
-        return date.fromisoformat(text)
-    except ValueError as error:
-        raise ArgumentTypeError(f"“{text}” is no day: write it as YYYY-MM-DD.") from error
 
 
 def _bounds(since: date | None, until: date | None) -> tuple[datetime | None, datetime | None]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import csv
 import json
 from dataclasses import asdict
-from datetime import date
 from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from imager import clock
+from imager.days import day
 from orders.export import cell
 from orders.figures import Figures, Range, figures, usual
 from tasks_app.templatetags.pace import took
@@ -25,8 +25,8 @@ class Command(BaseCommand):
     help = "Orders, cards, GB per month, failures, durations per stage and hosts' use. By default of a year."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--since", type=date.fromisoformat, help="the first day, YYYY-MM-DD")
-        parser.add_argument("--until", type=date.fromisoformat, help="the last day, YYYY-MM-DD")
+        parser.add_argument("--since", type=day, help="the first day, YYYY-MM-DD")
+        parser.add_argument("--until", type=day, help="the last day, YYYY-MM-DD")
         parser.add_argument("--format", choices=["text", "json", "csv"], default="text")
         parser.add_argument("--part", choices=PARTS, default="months", help="of CSV: which table")
 

@@ -93,7 +93,7 @@ def test_an_unknown_organization_is_named_with_those_that_exist() -> None:
     ("args", "message"),
     [
         (["x@example.org"], "--organization SLUG"),
-        (["no-email", "--group", "support"], "valid email"),
+        (["no-email", "--group", "support"], "must be an e-mail address"),
         (["x@example.org", "--role", "creator"], "invalid choice"),
         (["x@example.org", "--role", "staff"], "give --group.*operator.*support.*administrator"),
         (["x@example.org", "--role", "member", "--group", "support"], "Groups are for staff"),
@@ -110,7 +110,7 @@ def test_refusals(args: list[str], message: str) -> None:
 
 def test_an_account_that_exists_already_in_any_case() -> None:
     user = factories.user(email="taken@example.org")
-    with pytest.raises(CommandError, match="already exists"):
+    with pytest.raises(CommandError, match="“email” is taken"):
         create("Taken@example.org", "--group", "support")
     assert log_in(user), "nothing was changed"
 

@@ -130,7 +130,7 @@ def test_an_account_that_was_made_meanwhile_is_not_touched_and_not_told(school):
         ({"password1": "short", "password2": "short"}, "too short"),
         ({"password2": "another sentence"}, "The two passwords differ"),
         ({"password1": "fatou@example.org", "password2": "fatou@example.org"}, "too similar"),
-        ({"name": ""}, "This field is required"),
+        ({"name": ""}, "“Your name” is empty: fill it in."),
     ],
 )
 def test_what_is_refused_leaves_the_invitation_open(school, fields, words):
@@ -201,6 +201,37 @@ def test_sign_up_is_closed_unless_switched_on(settings):
         "/accounts/signup/", {"email": "x@example.org", "password1": PASSWORD, "password2": PASSWORD}
     )
     assert not User.objects.filter(email="x@example.org").exists()
+
+
+def test_staff_say_when_the_account_will_end(school, staff):
+    fields = {"organization": school.pk, "email": "fatou@example.org"}
+    page = staff.get(reverse(ADD)).text
+    assert 'aria-label="Account ends: date"' in page or 'aria-label="account ends: date"' in page
+    staff.post(reverse(ADD), {**fields, "account_ends_at_0": "2036-03-31", "account_ends_at_1": "14:30"})
+    assert Client().post(link(), FORM).status_code == 302
+    ends = User.objects.get(email="fatou@example.org").expires_at
+    assert f"{ends:%Y-%m-%d %H:%M}" == "2036-03-31 14:30"
+
+
+def test_where_it_is_switched_on_a_confirmed_address_opens_the_door(settings, mailoutbox):
+    """From the form by the mail to the first page; before the mail's link nothing opens."""
+    settings.OPEN_SIGNUP, settings.ACCOUNT_EMAIL_VERIFICATION = True, "mandatory"
+    client = Client(headers={"Accept-Language": "en"})
+    form = {"email": "new@example.org", "password1": PASSWORD, "password2": PASSWORD}
+    assert client.post("/accounts/signup/", form).status_code == 302
+    made = User.objects.get(email="new@example.org")
+    assert (made.role, made.organization, made.is_superuser) == ("member", None, False)
+    login = {"login": "new@example.org", "password": PASSWORD}
+    assert "confirm-email" in Client().post("/accounts/login/", login)["Location"]
+
+    address = next(word for word in mailoutbox[-1].body.split() if "/accounts/confirm-email/" in word)
+    path = "/" + address.split("/", 3)[3]
+    assert "new@example.org" in client.get(path).text
+    client.post(path)
+
+    other = Client()
+    assert other.post("/accounts/login/", login)["Location"] == "/"
+    assert other.get("/").status_code == 200
 
 
 @pytest.mark.django_db(transaction=True)

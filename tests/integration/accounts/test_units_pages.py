@@ -144,8 +144,8 @@ def test_staff_grant_after_a_look_at_what_it_makes(limited):
     [
         ({"units": "0", "note": "x"}, "Enter how many units to give"),
         ({"units": "-1001", "note": "x"}, "École has 1000 units: no more than that can be taken back."),
-        ({"units": "5", "note": " "}, "This field is required."),
-        ({"units": "99999999999", "note": "x"}, "less than or equal to 1000000000"),
+        ({"units": "5", "note": " "}, "“Note” is empty: fill it in."),
+        ({"units": "99999999999", "note": "x"}, "“Units” is at most 1000000000: enter that or less."),
     ],
 )
 def test_what_cannot_be_granted(limited, fields, words):

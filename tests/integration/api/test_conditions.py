@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
@@ -136,6 +137,30 @@ class TestRepeats:
         made = api(school.member).post(URL, BODY, headers=headers).json()["id"]
         Configuration.objects.filter(pk=made).delete()
         assert api(school.member).post(URL, BODY, headers=headers).status_code == 404
+
+    def test_a_copy_is_made_once(self, school, api):
+        headers, client = {"idempotency-key": "k-1"}, api(school.member)
+        url = f"{URL}{school.configuration.pk}/duplicate/"
+        first, again = (client.post(url, headers=headers) for _time in range(2))
+        assert (first.status_code, again.status_code) == (201, 200)
+        assert again.json() == first.json()
+        assert Configuration.objects.count() == 2
+        assert client.post(url).status_code == 201
+
+    def test_an_import_is_made_once_and_another_file_is_another_request(self, school, api):
+        client = api(school.member)
+        data = client.post(f"{URL}{school.configuration.pk}/export/", {"secrets": True}).content
+
+        def send(text: bytes, name: str = "a.json"):
+            file = SimpleUploadedFile(name, text)
+            headers = {"idempotency-key": "k-1"}
+            return client.post(f"{URL}import/", {"file": file}, format="multipart", headers=headers)
+
+        first, again = send(data), send(data, "b.json")
+        assert (first.status_code, again.status_code) == (201, 200)
+        assert again.json() == {**first.json(), "left_out": []}
+        assert Configuration.objects.count() == 2
+        assert send(data + b" ").json()["code"] == "idempotency_conflict"
 
     def test_keys_are_forgotten_after_a_day(self, school, api):
         from datetime import timedelta

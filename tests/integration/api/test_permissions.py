@@ -19,7 +19,8 @@ from django.utils import timezone
 from drf_spectacular.generators import SchemaGenerator
 from rest_framework.test import APIClient
 
-from imager.accounts.models import Organization, User
+from imager.accounts import invitations
+from imager.accounts.models import Invitation, Organization, User
 from imager.accounts.tokens import AccessToken
 from orders import keeping
 from orders.models import Address, Order, Upload
@@ -87,6 +88,9 @@ class World:
             "kind": "logo",
         }
         self.upload = Upload.objects.create(organization=school.organization, **facts)
+        self.invitation = invitations.invite(
+            Invitation(organization=school.organization, email="new@example.org"), by=school.staff
+        )
         self.headers = dict(self._people())
 
     def _people(self) -> list[tuple[str, Headers]]:
@@ -125,6 +129,8 @@ class World:
             "orders/{id}": f"orders/{self._order(operation).pk}",
             "configurations/{id}": f"configurations/{self.school.configuration.pk}",
             "{number}": self.school.configuration.versions.latest("number").number,
+            "{slug}": self.school.organization.slug,
+            "invitations/{id}": f"invitations/{self.invitation.pk}",
             "uploads/{id}": f"uploads/{self.upload.pk}",
             "addresses/{id}": f"addresses/{self.address.pk}",
         }
@@ -202,6 +208,11 @@ BODIES: dict[str, Callable[[World], dict[str, Any]]] = {
     "POST /orders/{id}/ship/": lambda world: {"tracking": "by hand"},
     "POST /configurations/": lambda world: {"name": "New", "admin_password": "secret-word"},
     "POST /addresses/": lambda world: {**ADDRESS},
+    "POST /invitations/": lambda world: {
+        "organization": world.school.organization.slug,
+        "email": "another@example.org",
+    },
+    "PATCH /account/": lambda world: {"name": "Renamed"},
     "PATCH /addresses/{id}/": lambda world: {"name": "Renamed"},
     "PATCH /configurations/{id}/": lambda world: {"name": "Renamed"},
     "POST /hosts/me/beat": lambda world: {

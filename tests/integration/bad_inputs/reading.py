@@ -31,8 +31,9 @@ def of_page(answer: Any) -> str:
     form = answer.context["form"]
     words = Page(answer.text).words
     lines = []
-    for name, sentences in form.errors.items():
+    for name in form.errors:
         label = str(form[name].label) if name in form.fields else "whole"
+        sentences = form[name].errors if name in form.fields else form.errors[name]
         assert label == "whole" or label.casefold() in words.casefold(), label
         for sentence in sentences:
             assert " ".join(html.unescape(sentence).split()) in words, sentence

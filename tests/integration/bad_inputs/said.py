@@ -16,6 +16,7 @@ SSID_SIGNS = (
 )
 VARIANTS = "Demo, Preppers, Preppers Premium, Computer, Medical, Wikipedia EN"
 NOT_PUBLIC = "127.0.0.1 is no public server, so it is not asked. Use a public one, or upload the archive."
+E_MAIL = "“Recipient's e-mail” must be an e-mail address, for example awa@example.org."
 NO_ZIP = "This is no ZIP archive, or not all of it arrived. Make it again as .zip."
 PHONE = (
     "Not a phone number that can be dialled from abroad. Begin with + and the country's code, for example "
@@ -33,4 +34,10 @@ SHRUNK = (
 ENTITIES = (
     "nothing changed: it declares a document type or entities, which no feed of a library does; name another "
     "address."
+)
+ENTRIES = (
+    "beta_features.1: “beta_features[1]” has at most 50 characters: shorten it. | "
+    "beta_features.2: “beta_features[2]” is empty: fill it in. | "
+    "beta_features.4: “beta_features[4]” must not be null: send a value. | "
+    "beta_features.5: “beta_features[5]” must be text, between quotation marks."
 )

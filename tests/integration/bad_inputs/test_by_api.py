@@ -9,9 +9,19 @@ from __future__ import annotations
 
 import pytest
 
+from imager.accounts.models import Organization
+from orders.models import Upload
 from tests.integration.api.test_permissions import ADDRESS
 from tests.integration.bad_inputs.reading import of_api, short
-from tests.integration.bad_inputs.said import NOT_PUBLIC, PHONE, SSID_BYTES, SSID_SIGNS, VARIANTS, WIFI_SIGNS
+from tests.integration.bad_inputs.said import (
+    ENTRIES,
+    NOT_PUBLIC,
+    PHONE,
+    SSID_BYTES,
+    SSID_SIGNS,
+    VARIANTS,
+    WIFI_SIGNS,
+)
 from tests.integration.orders.test_api_configurations import URL as CONFIGURATIONS
 from tests.integration.orders.test_api_configurations import body as configuration_body
 from tests.integration.orders.test_api_orders import URL as ORDERS
@@ -92,6 +102,9 @@ def refused(client, url: str, body: dict) -> str:
             {"beta_features": ["warp"]},
             "beta_features: École does not try beta features. Staff can switch them on.",
         ),
+        ({"beta_features": ["ok", "w" * 51, "", 7, None, ["x"]]}, ENTRIES),
+        ({"beta_features": "warp"}, "beta_features: “beta_features” must be a list: [ … ]."),
+        ({"name": ["x"]}, "name: “name” must be text, between quotation marks."),
         (
             {"beta_features": ["warp"] * 51},
             "beta_features: “beta_features” takes at most 50 entries: leave some out.",
@@ -121,6 +134,21 @@ def test_configurations(school, api, keeps_nothing, fields, sentence):
     body = configuration_body(**fields)
     told = keeps_nothing(lambda: refused(api(school.member), CONFIGURATIONS, body))
     assert told == sentence
+
+
+def test_what_does_not_go_together(school, api, keeps_nothing, settings):
+    settings.BETA_FEATURES = {"warp": "Faster"}
+    Organization.objects.filter(pk=school.organization.pk).update(beta_is_active=True)
+    facts = {"size": 1, "unpacked": 1, "sha256": "ab" * 32, "file": "zip/x", "name": "x.zip", "kind": "zip"}
+    archive = Upload.objects.create(organization=school.organization, **facts)
+    both = {"preload_url": "https://example.org/a.zip", "preload_zip": str(archive.pk)}
+    for fields, sentence in (
+        ({"beta_features": ["worp", "warp"]}, "beta_features: Unknown beta features: worp. Known: warp."),
+        (both, "preload_url: Give either an address or an upload, not both. Empty one of them."),
+    ):
+        body = configuration_body(**fields)
+        told = keeps_nothing(lambda body=body: refused(api(school.member), CONFIGURATIONS, body))
+        assert told == sentence
 
 
 @pytest.mark.parametrize(
@@ -226,6 +254,7 @@ def test_addresses(school, api, keeps_nothing, fields, sentence):
             "ordering: This list cannot be ordered by “price”: choose from created_at, number, status.",
         ),
         ("kind=", "kind: Send a value, or leave this filter out."),
+        ("kind=pigeon", "kind: “kind” must be one of physical, virtual."),
     ],
     ids=short,
 )
@@ -244,7 +273,7 @@ def test_lists(school, api, query, sentence):
         ),
         ("[]", "non_field_errors: Send one object { … } with the fields by their names."),
         ('"x"', "non_field_errors: Send one object { … } with the fields by their names."),
-        ("null", "non_field_errors: No data provided"),
+        ("null", "non_field_errors: Send one object { … } with the fields by their names."),
         ("5", "non_field_errors: Send one object { … } with the fields by their names."),
         (
             '{"name": "\\ud800", "admin_password": "secret-1"}',

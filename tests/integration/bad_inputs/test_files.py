@@ -154,7 +154,7 @@ IMPORTS = [
         {"variant": "Ultimate"},
         f"variant: “Ultimate” is none of {VARIANTS}. Choose one of them, or leave it out.",
     ),
-    ({"name": "x" * 101}, "name: Ensure this value has at most 100 characters (it has 101)."),
+    ({"name": "x" * 101}, "name: “name” has at most 100 characters; here are 101: shorten it."),
     ({"content": {"edupi_resources": "http://127.0.0.1/x.zip"}}, f"preload_url: {NOT_PUBLIC}"),
 ]
 

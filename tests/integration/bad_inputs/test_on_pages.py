@@ -7,7 +7,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 
 from tests.integration.api.test_permissions import ADDRESS
 from tests.integration.bad_inputs.reading import of_page, short
-from tests.integration.bad_inputs.said import NO_ZIP, NOT_PUBLIC, PHONE, SSID_BYTES
+from tests.integration.bad_inputs.said import E_MAIL, NO_ZIP, NOT_PUBLIC, PHONE, SSID_BYTES
 from tests.integration.orders.test_forms import configuration_data, order_data
 from tests.unit.orders.test_pictures import png_bomb
 
@@ -32,8 +32,8 @@ def file(data: bytes, name: str = "logo.png") -> SimpleUploadedFile:
             {"ssid": "x" * 33},
             "Wi-Fi name (SSID): The Wi-Fi name has at most 32 characters; this one has 33. Shorten it.",
         ),
-        ({"name": ""}, "Name: This field is required."),
-        ({"name": "x" * 101}, "Name: Ensure this value has at most 100 characters (it has 101)."),
+        ({"name": ""}, "Name: “Name” is empty: fill it in."),
+        ({"name": "x" * 101}, "Name: “Name” has at most 100 characters; here are 101: shorten it."),
         (
             {"domain": "My School"},
             "Domain: The domain has 1 to 32 small letters, digits and inner hyphens. Example: school-library",
@@ -42,10 +42,10 @@ def file(data: bytes, name: str = "logo.png") -> SimpleUploadedFile:
             {"admin_password": "a b"},
             "Admin password: The admin password has 4 to 31 letters, digits, _ and -. Choose one of these.",
         ),
-        ({"language": "tlh"}, "Language: Select a valid choice. tlh is not one of the available choices."),
+        ({"language": "tlh"}, "Language: “Language” must be one of English, Français: choose one of these."),
         (
             {"contents": ["999999"]},
-            "Contents: Select a valid choice. 999999 is not one of the available choices.",
+            "Contents: “Contents” does not offer what was sent: choose from its list.",
         ),
         ({"preload_url": "http://127.0.0.1/x.zip"}, f"address of a ZIP archive: {NOT_PUBLIC}"),
         (
@@ -70,24 +70,27 @@ def test_configurations(school, member, keeps_nothing, fields, sentence):
     [
         ({"quantity": "-3"}, "quantity: Order 1 to 10 cards at a time; you asked for -3."),
         ({"quantity": "11"}, "quantity: Order 1 to 10 cards at a time; you asked for 11."),
-        ({"quantity": "two"}, "quantity: Enter a whole number."),
-        ({"kind": "pigeon"}, "kind: Select a valid choice. pigeon is not one of the available choices."),
-        ({"media": ""}, "size: This field is required."),
+        ({"quantity": "two"}, "quantity: “Quantity” must be a whole number, for example 1."),
+        ({"kind": "pigeon"}, "kind: “Kind” must be one of SD cards, download: choose one of these."),
+        ({"media": ""}, "size: “Size” has nothing chosen: choose from its list."),
         (
             {"configuration": "x' OR 1=1"},
-            "configuration: Select a valid choice. That choice is not one of the available choices.",
+            "configuration: “Configuration” does not offer what was sent: choose from its list.",
         ),
         ({"recipient_name": ""}, "recipient: Needed to send the cards: fill it in."),
         (
             {"recipient_address": "x" * 1001},
-            "street: Ensure this value has at most 1000 characters (it has 1001).",
+            "street: “Street” has at most 1000 characters; here are 1001: shorten it.",
         ),
         (
             {"recipient_country": "XX"},
-            "country: Select a valid choice. XX is not one of the available choices.",
+            "country: “Country” does not offer what was sent: choose from its list.",
         ),
         ({"recipient_phone": "12"}, f"phone: {PHONE}"),
-        ({"recipient_email": "awa@"}, "recipient's e-mail: Enter a valid email address."),
+        (
+            {"recipient_email": "awa@"},
+            f"recipient's e-mail: {E_MAIL}",
+        ),
     ],
     ids=short,
 )
@@ -100,8 +103,11 @@ def test_orders(school, member, keeps_nothing, fields, sentence):
     ("fields", "sentence"),
     [
         ({"phone": "call me"}, f"Phone: {PHONE}"),
-        ({"country": ""}, "country: This field is required."),
-        ({"email": "awa@"}, "Recipient's e-mail: Enter a valid email address."),
+        ({"country": ""}, "country: “Country” has nothing chosen: choose from its list."),
+        (
+            {"email": "awa@"},
+            f"Recipient's e-mail: {E_MAIL}",
+        ),
     ],
     ids=short,
 )

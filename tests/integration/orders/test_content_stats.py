@@ -88,7 +88,7 @@ def test_as_csv_and_what_is_refused(ordered):
     with pytest.raises(CommandError, match="comes after the last one") as refused:
         run("--since", "2026-02-01", "--until", "2026-01-01")
     assert refused.value.returncode == 2
-    with pytest.raises(CommandError, match="“yesterday” is no day: write it as YYYY-MM-DD"):
+    with pytest.raises(CommandError, match="“yesterday” is no day of the calendar: write it as YYYY-MM-DD"):
         run("--since", "yesterday")
     run("--until", "9999-12-31")
 

@@ -173,7 +173,7 @@ def test_what_has_another_shape_is_left_away(school, changes):
         (b"[" * 100_000, "no JSON"),
         (b"[]", "one object"),
         (b'"x"', "one object"),
-        (b" " * (8 * 1024 * 1024 + 1), "at most 8.4 MB"),
+        (b" " * (8 * 1024 * 1024 + 1), "has 8.388609 MB; at most 8.388608 MB"),
     ],
 )
 def test_files_that_are_no_export(text, words):

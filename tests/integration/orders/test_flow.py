@@ -10,6 +10,7 @@ import pytest
 from django.db import transaction
 from django.utils import timezone
 
+from imager.accounts.models import Organization
 from imager.api import Problem
 from imager.lifecycle import IllegalMove
 from orders import flow, services
@@ -117,6 +118,14 @@ def test_the_recipe_reaches_the_creator_and_nobody_else(school, line):
     assert "wifi-canary-1" in answer["spec"]["recipe"]
     assert answer["spec"]["recipe"] == order.recipe
     assert "canary" not in str(list(Task.objects.values()))
+
+
+def test_an_organization_may_have_its_links_work_longer(school, line):
+    Organization.objects.filter(pk=school.organization.pk).update(download_days=60)
+    order, before = school.place(kind="virtual"), timezone.now()
+    line.build(order)
+    order.refresh_from_db()
+    assert timedelta(days=60) <= order.expires_at - before < timedelta(days=61)
 
 
 def test_a_download_order_ends_with_a_link_that_expires(school, line, settings):

@@ -40,19 +40,19 @@ def test_a_new_address_belongs_to_the_members_organization(member, school):
 @pytest.mark.parametrize(
     ("field", "value", "words"),
     [
-        ("name", "", "required"),
+        ("name", "", "is empty: fill it in"),
         ("name", "x" * 101, "at most 100"),
-        ("name", "a\0b", "Null characters"),
-        ("recipient", "", "required"),
-        ("street", " ", "required"),
+        ("name", "a\0b", "holds a zero byte"),
+        ("recipient", "", "is empty: fill it in"),
+        ("street", " ", "is empty: fill it in"),
         ("street", "x" * 1001, "at most 1000"),
-        ("city", "", "required"),
+        ("city", "", "is empty: fill it in"),
         ("postal_code", "1" * 21, "at most 20"),
-        ("country", "", "required"),
-        ("country", "XX", "valid choice"),
+        ("country", "", "has nothing chosen"),
+        ("country", "XX", "does not offer what was sent"),
         ("phone", "12", "for example +223"),
         ("phone", "call me", "for example +223"),
-        ("email", "awa@", "valid email"),
+        ("email", "awa@", "must be an e-mail address"),
     ],
 )
 def test_what_is_wrong_is_said_beside_its_field(member, field, value, words):

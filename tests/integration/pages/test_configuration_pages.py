@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from orders.models import Configuration, Content, Order
+from tests import factories as make
 from tests.integration.pages.conftest import HTMX, Page
 from tests.unit.orders.test_pictures import drawn
 
@@ -58,18 +60,18 @@ def test_a_member_cannot_choose_another_organization(member, school, stranger, f
 @pytest.mark.parametrize(
     ("field", "value", "words"),
     [
-        ("name", "", "required"),
+        ("name", "", "“Name” is empty: fill it in."),
         ("ssid", "x" * 33, "at most 32"),
         ("ssid", "a+b", "Example: Kiwix Hotspot"),
         ("domain", "No Spaces", "Example: school-library"),
         ("wifi_password", "short", "8 to 63"),
         ("admin_account", "a b", "Example: admin"),
-        ("admin_password", "", "required"),
+        ("admin_password", "", "“Admin password” is empty"),
         ("admin_password", "a b c d e", "4 to 31"),
-        ("language", "xx", "valid choice"),
-        ("timezone", "Mars/Olympus", "valid choice"),
-        ("contents", ["999999"], "not one of the available choices"),
-        ("contents", ["x"], "not a valid value"),
+        ("language", "xx", "“Language” must be one of English, Français"),
+        ("timezone", "Mars/Olympus", "“Time zone” does not offer what was sent"),
+        ("contents", ["999999"], "“Contents” does not offer what was sent"),
+        ("contents", ["x"], "“Contents” does not offer what was sent"),
     ],
 )
 def test_what_is_wrong_is_said_beside_its_field(member, filled, field, value, words):
@@ -175,3 +177,31 @@ def test_staff_upload_beside_a_field_that_is_wrong(staff, school, filled):
 def test_the_admin_never_moves_a_configuration_to_another_organization(staff, school, stranger):
     page = staff.get(f"/admin/orders/configuration/{school.configuration.pk}/change/")
     assert "organization" not in page.context["adminform"].form.fields
+
+
+def test_it_is_saved_and_ordered_in_one_step(member, filled):
+    answer = member.post(NEW, filled(then="order"))
+    made = Configuration.objects.get(name="Clinic")
+    assert answer["Location"] == f"/orders/new/?configuration={made.pk}"
+    form = member.get(answer["Location"]).context["form"]
+    assert form["configuration"].value() == str(made.pk)
+
+
+def test_only_who_may_order_is_offered_that(staff, browse, url):
+    clerk = make.user(role="staff")
+    rights = Permission.objects.filter(codename__in=["view_configuration", "change_configuration"])
+    clerk.user_permissions.set(rights)
+    assert "Save and order" in staff.get(url).text
+    assert "Save and order" not in browse(clerk).get(url).text
+
+
+def test_the_list_is_sorted_by_who_saved_it(member, school, browse):
+    for name in ("Zoé", "Awa"):
+        person = make.user(organization=school.organization, name=name)
+        make.configuration(school.organization, name=f"by {name}", updated_by=person)
+    school.configuration.delete()
+    for sort, names in {"by": ["by Awa", "by Zoé"], "-by": ["by Zoé", "by Awa"]}.items():
+        page = member.get("/configurations/", {"sort": sort})
+        assert [one.name for one in page.context["page"]] == names
+        order = "ascending" if sort == "by" else "descending"
+        assert f'<th scope="col" aria-sort="{order}"><a href="?sort=' in page.text

@@ -136,7 +136,7 @@ def test_errors_are_french_too(school, browse):
     User.objects.filter(pk=school.member.pk).update(language="fr")
     answer = browse(school.member).post("/orders/new/", {"kind": "physical", "quantity": "99"})
     words = Page(answer.text).words
-    assert "Ce champ est obligatoire." in words
+    assert "est vide : remplissez-le." in words
     assert not answer.context["form"].errors.get("kind")
     order = school.place()
     client = browse(school.member)

@@ -155,6 +155,9 @@ def test_not_for(school, who):
     assert browse(school.member if who == "member" else make.user(role="staff")).status_code == 403
 
 
+NO_DAY = "is no day of the calendar: write it as YYYY-MM-DD, for example 2026-03-31."
+
+
 def report(*args: str) -> str:
     out = io.StringIO()
     call_command("order_report", "--since", "2026-01-01", "--until", "2026-12-31", *args, stdout=out)
@@ -169,8 +172,37 @@ def test_the_report(past, line):
     assert told["statuses"] == {"writing": 1, "failed": 1}
     table = list(csv.DictReader(io.StringIO(report("--format", "csv", "--part", "hosts"))))
     assert {row["host"] for row in table} == {line.creator.name, line.writer.name}
-    with pytest.raises(CommandError, match="comes after"):
-        call_command("order_report", "--since", "2026-02-01", "--until", "2026-01-01")
+
+
+@pytest.mark.parametrize(
+    ("asked", "sentence"),
+    [
+        (
+            ["--since", "x"],
+            f"Error: argument --since: “x” {NO_DAY}",
+        ),
+        (
+            ["--until", "2026-02-30"],
+            f"Error: argument --until: “2026-02-30” {NO_DAY}",
+        ),
+        (
+            ["--since", "2026-02-01", "--until", "2026-01-01"],
+            "The first day, 2026-02-01, comes after the last one, 2026-01-01: choose an earlier one.",
+        ),
+        (
+            ["--since", "2020-01-01", "--until", "2026-01-01"],
+            "At most 1098 days at a time: choose days that lie nearer together.",
+        ),
+        (
+            ["--since", "9999-01-01", "--until", "9999-12-31"],
+            "Choose days from 1900-01-01 to 9999-12-29.",
+        ),
+    ],
+)
+def test_days_that_the_report_refuses(db, asked, sentence):
+    with pytest.raises(CommandError) as refused:
+        call_command("order_report", *asked)
+    assert str(refused.value) == sentence
 
 
 def test_a_chart_of_nothing_and_of_one():

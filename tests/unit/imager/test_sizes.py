@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.utils import translation
 
-from imager.sizes import words
+from imager.sizes import apart, words
 
 
 @pytest.mark.parametrize(
@@ -34,3 +34,22 @@ def test_french():
     with translation.override("fr"):
         assert words(7_760_000_000) == "7,8 Go"
         assert words(2) == "2 octets"
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "said"),
+    [
+        (3_100_000, 1_048_576, ("3.1 MB", "1.0 MB")),
+        (1_048_577, 1_048_576, ("1.048577 MB", "1.048576 MB")),
+        (1_140_000, 1_060_000, ("1.14 MB", "1.06 MB")),
+        (1_000_000, 999_999, ("1.000 MB", "999.999 kB")),
+        (7_760_000_001, 7_760_000_000, ("7.760000001 GB", "7.760000000 GB")),
+        (4_000_000_000_001, 4_000_000_000_000, ("4.000000000001 TB", "4.000000000000 TB")),
+        (8, 7, ("8 bytes", "7 bytes")),
+        (1000, 999, ("1.0 kB", "999 bytes")),
+        (5000, 5000, ("5.0 kB", "5.0 kB")),
+    ],
+)
+def test_two_that_are_compared_are_told_apart(one, other, said):
+    with translation.override("en"):
+        assert apart(one, other) == said

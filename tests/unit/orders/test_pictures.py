@@ -84,7 +84,7 @@ def test_what_was_written_is_written_the_same_again():
         (b"\x00\x00\x01\x00" + b"\xff" * 60, FAVICON, "damaged"),
         (png_bomb(5000), LOGO, "more than 16 million pixels"),
         (png_bomb(60_000), LOGO, "more than 16 million pixels"),
-        (drawn() + bytes(1 << 20), LOGO, "at most 1.0 MB"),
+        (drawn() + bytes(1 << 20), LOGO, "at most 1.0"),
         (drawn((300, 100)), FAVICON, "300 × 100 pixels"),
     ],
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import re
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from imager.sentences import sentences
 from warehouse import services
 from warehouse.models import Warehouse
 
@@ -69,7 +71,7 @@ def _warehouse(options: dict[str, Any]) -> Warehouse:
     try:
         warehouse.full_clean(exclude=["secret_hash"])
     except ValidationError as error:
-        raise CommandError("; ".join(error.messages)) from error
+        raise CommandError(" ".join(chain(*sentences(error).values()))) from error
     return warehouse
 
 

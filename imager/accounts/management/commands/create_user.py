@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import sys
+from itertools import chain
 from typing import Any
 
 from django.contrib.auth.models import Group
@@ -15,6 +16,7 @@ from django.utils.translation import gettext as _
 
 from imager.accounts import addresses, groups
 from imager.accounts.models import Organization, Role, User
+from imager.sentences import sentences
 
 
 class Command(BaseCommand):
@@ -90,7 +92,7 @@ def _create(user: User, password: str, group: str | None) -> None:
     try:
         user.full_clean()
     except ValidationError as error:
-        raise CommandError("; ".join(error.messages)) from error
+        raise CommandError(" ".join(chain(*sentences(error).values()))) from error
     user.save()
     if group:
         user.groups.add(Group.objects.get(name=group))
