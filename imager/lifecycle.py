@@ -7,8 +7,8 @@ from collections.abc import Set as AbstractSet
 from typing import Any, Protocol, TypeVar
 
 from django.db import models, transaction
-from django.utils.translation import gettext_lazy as _
-from django.utils.translation import pgettext_lazy
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, pgettext_lazy
 
 
 class IllegalMove(Exception):
@@ -40,15 +40,24 @@ def move(subject: S, went_to: str, *, table: Table, by: str, note: str = "", **f
     """
     came_from: str = subject.status  # type: ignore[attr-defined]
     if went_to not in table[came_from]:
-        raise IllegalMove(f"{subject}: {came_from} → {went_to}")
+        refused = _("%(subject)s is “%(now)s”: it cannot become “%(wanted)s”.")
+        now, wanted = (status_in_words(type(subject), status) for status in (came_from, went_to))
+        raise IllegalMove(refused % {"subject": subject, "now": now, "wanted": wanted})
     with transaction.atomic():
         unmoved = type(subject)._default_manager.filter(pk=subject.pk, status=came_from)
         if not unmoved.update(status=went_to, **fields):
-            raise LostRace(f"{subject}: no longer {came_from}")
+            lost = _("%(subject)s is no longer “%(then)s”: somebody moved it meanwhile. Look at it again.")
+            raise LostRace(lost % {"subject": subject, "then": status_in_words(type(subject), came_from)})
         subject.moves.create(came_from=came_from, went_to=went_to, by=by, note=note)  # type: ignore[attr-defined]
     for name, value in {"status": went_to, **fields}.items():
         setattr(subject, name, value)
     return subject
+
+
+def status_in_words(of: type[models.Model], status: str) -> str:
+    """Its label, translated; of a status that there is no more, its code."""
+    known: Any = of._meta.get_field("status")
+    return str(dict(known.flatchoices).get(status, status))
 
 
 class Move(models.Model):
@@ -56,9 +65,9 @@ class Move(models.Model):
 
     came_from = models.CharField(pgettext_lazy("moves", "from"), max_length=20)
     went_to = models.CharField(pgettext_lazy("moves", "to"), max_length=20)
-    by = models.CharField(_("by"), max_length=200)
-    note = models.TextField(_("note"), blank=True)
-    at = models.DateTimeField(_("at"), auto_now_add=True)
+    by = models.CharField(gettext_lazy("by"), max_length=200)
+    note = models.TextField(gettext_lazy("note"), blank=True)
+    at = models.DateTimeField(gettext_lazy("at"), auto_now_add=True)
 
     class Meta:
         abstract = True
@@ -79,4 +88,4 @@ class Move(models.Model):
 
     def _label(self, status: str) -> str:
         subjects: Any = self._meta.get_field("subject").related_model
-        return str(dict(subjects._meta.get_field("status").flatchoices).get(status, status))
+        return status_in_words(subjects, status)

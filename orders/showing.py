@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Final
+import re
+from typing import Any, Final
+
+import yaml
 
 from orders import sizes
-from orders.models import UPLOADS, Configuration, Media, Upload
+from orders.models import UPLOADS, Configuration, Media, Order, Upload
 from orders.recipe import recipe
 
 HIDDEN: Final = "********"
+KEYS: Final = re.compile(r"(?<=/u/)[\w-]{20,}(?=/)")  # in addresses of uploads; see Upload.path
 
 
 def recipe_of(configuration: Configuration, *, secrets: bool) -> str:
@@ -36,3 +40,24 @@ def _without_key(upload: Upload | None) -> Upload | None:
         return None
     fields = {field.attname: getattr(upload, field.attname) for field in upload._meta.fields}
     return Upload(**{**fields, "key": "hidden"})
+
+
+def ordered(order: Order) -> str:
+    """The recipe that the order was placed with; passwords and keys are hidden wherever they stand."""
+    told = yaml.safe_load(order.recipe) or {}
+    offspot = told.get("offspot") or {}
+    secrets = [(offspot.get("admin") or {}).get("password"), (offspot.get("ap") or {}).get("passphrase")]
+    shown = _masked(told, [str(secret) for secret in secrets if secret])
+    return yaml.safe_dump(shown, allow_unicode=True, sort_keys=False, width=4096)
+
+
+def _masked(part: Any, secrets: list[str]) -> Any:
+    if isinstance(part, dict):
+        return {name: _masked(value, secrets) for name, value in part.items()}
+    if isinstance(part, list):
+        return [_masked(value, secrets) for value in part]
+    if not isinstance(part, str):
+        return part
+    for secret in secrets:
+        part = part.replace(secret, HIDDEN)
+    return KEYS.sub("hidden", part)

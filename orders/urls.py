@@ -50,6 +50,7 @@ pages = [
     path("staff/orders/<uuid:pk>/note/", desk.order_note, name="order_note"),
     path("staff/orders/<uuid:pk>/priority/", desk.order_priority, name="order_priority"),
     path("staff/orders/<uuid:pk>/address/", desk.order_address, name="order_address"),
+    path("staff/orders/<uuid:pk>/recipe/", desk.order_recipe, name="order_recipe"),
     path("staff/orders/<uuid:pk>/recreate/", desk.order_recreate, name="order_recreate"),
     path("configurations/", configurations.configurations, name="configurations"),
     path("configurations/new/", configurations.configuration_new, name="configuration_new"),

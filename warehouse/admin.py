@@ -9,9 +9,12 @@ from uuid import UUID
 from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from imager.accounts.admin.large import Large
+from imager.accounts.admin.links import links
 from warehouse.models import StoredFile, Warehouse
 
 if TYPE_CHECKING:
@@ -30,10 +33,16 @@ class WarehouseAdmin(_Warehouses):
     list_display = ("slug", "host", "port", "tls", "local_root", "active")
     list_filter = ("active", "tls")
     search_fields = ("slug", "host")
+    readonly_fields = ("elsewhere",)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """By command only: it makes the secret, too."""
         return False
+
+    @admin.display(description=_("elsewhere"))
+    def elsewhere(self, warehouse: Warehouse) -> str:
+        """What is in it."""
+        return links((_("stored files"), "warehouse_storedfile", {"warehouse__id__exact": warehouse.pk}))
 
 
 @admin.register(StoredFile)
@@ -48,6 +57,20 @@ class StoredFileAdmin(Large, _StoredFiles):
     date_hierarchy = "granted_at"
     ordering = ("-granted_at",)
     sortable_by = ("granted_at",)
+    exclude = ("owner", "task")
+    readonly_fields = ("order_link", "task_link")
+
+    @admin.display(description=_("order"))
+    def order_link(self, file: StoredFile) -> str:
+        """The order, which this room knows by its key alone."""
+        address = reverse("admin:orders_order_change", args=[file.owner])
+        return format_html('<a href="{}">{}</a>', address, file.owner)
+
+    @admin.display(description=_("task"))
+    def task_link(self, file: StoredFile) -> str:
+        """The task that made it, likewise."""
+        address = reverse("admin:tasks_app_task_change", args=[file.task])
+        return format_html('<a href="{}">{}</a>', address, file.task)
 
     def find(self, rows: QuerySet[StoredFile], sought: str) -> QuerySet[StoredFile]:
         """By the identifier of the order or the task, the beginning of the name, or the digest."""

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from orders.admin import addresses, catalogue, configurations, contents, orders
+from orders.admin import addresses, catalogue, configurations, contents, kept, orders
 
-__all__ = ["addresses", "catalogue", "configurations", "contents", "orders"]
+__all__ = ["addresses", "catalogue", "configurations", "contents", "kept", "orders"]

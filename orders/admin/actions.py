@@ -12,10 +12,10 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from imager.accounts.admin.asking import Question, after_asking
 from imager.accounts.visitor import visitor
 from orders import desk, services
 from orders.models import Order, Priority
-from tasks_app.asking import Question, after_asking
 
 
 class TrackingForm(forms.Form):

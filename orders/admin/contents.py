@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Any
+from functools import partial
+from typing import Any, Final
 
-from django.contrib import admin, messages
+from django.contrib import admin
+from django.core.exceptions import ValidationError
 from django.db import IntegrityError, models, transaction
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
 
+from imager.accounts.admin.asking import Question, after_asking
 from imager.accounts.admin.filters import ValuesFilter
+from imager.accounts.admin.links import links
 from imager.accounts.admin.readonly import ReadOnly
 from imager.sizes import words as size_in_words
 from orders.catalogue import finding, syncing
 from orders.models import Content, Edition, Feed, Source
+
+MOST: Final = 500  # entries at a time: forms have a thousand fields at most
 
 
 class LanguageFilter(admin.SimpleListFilter):
@@ -78,22 +85,32 @@ class ContentAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic a
     list_per_page = 50
     show_full_result_count = False
     inlines = [EditionInline]
-    readonly_fields = ["source", "missing_since"]
+    readonly_fields = ["source", "missing_since", "elsewhere"]
     actions = ["withdraw", "offer"]
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Content], search_term: str
     ) -> tuple[QuerySet[Content], bool]:
-        """As everywhere else: all words, accents aside; or the identifier."""
+        """As everywhere else: all words, accents aside; or the identifier.
+
+        Choosers offer what can be ordered.
+        """
+        if request.path == reverse("admin:autocomplete"):
+            queryset = queryset.filter(active=True, missing_since=None)
         return finding.Wanted(text=search_term).filtered(queryset) | queryset.filter(ident=search_term), False
 
     def get_readonly_fields(self, request: HttpRequest, obj: Content | None = None) -> list[str]:
         if obj is None or obj.source == Source.STAFF:
             return list(super().get_readonly_fields(request, obj))
         return [field.name for field in Content._meta.fields if field.editable and field.name != "active"] + [
-            "source",
-            "missing_since",
+            *self.readonly_fields,
         ]
+
+    @admin.display(description=_("elsewhere"))
+    def elsewhere(self, content: Content) -> str:
+        """Who has chosen it."""
+        mine = {"contents__id__exact": content.pk}
+        return links((_("configurations"), "orders_configuration", mine)) if content.pk else "–"
 
     @admin.display(description=_("languages"))
     def codes(self, content: Content) -> str:
@@ -104,25 +121,31 @@ class ContentAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic a
         return size_in_words(content.size)
 
     @admin.action(description=_("Withdraw: can no longer be ordered"), permissions=["change"])
-    def withdraw(self, request: HttpRequest, queryset: QuerySet[Content]) -> None:
+    def withdraw(self, request: HttpRequest, queryset: QuerySet[Content]) -> HttpResponse | None:
         """Feeds do not bring it back."""
-        self._say(request, queryset.update(active=False))
+        warning = gettext(
+            "They can no longer be chosen, and configurations that hold them cannot be ordered until they are"
+            " taken out. What was ordered stays as it is."
+        )
+        asked = Question("withdraw", gettext("Withdraw"), warning, partial(_offer, active=False), most=MOST)
+        return after_asking(self, request, queryset.defer("package", "search"), asked)
 
     @admin.action(description=_("Offer again"), permissions=["change"])
-    def offer(self, request: HttpRequest, queryset: QuerySet[Content]) -> None:
+    def offer(self, request: HttpRequest, queryset: QuerySet[Content]) -> HttpResponse | None:
         """What vanished stays missing until its feed names it again."""
-        try:
-            with transaction.atomic():
-                count = queryset.update(active=True)
-        except IntegrityError:
-            taken = _("Nothing is changed: another entry has the same place on the card. Withdraw it first.")
-            self.message_user(request, taken, messages.ERROR)
-            return
-        self._say(request, count)
+        warning = gettext("They can be chosen again, unless they have vanished from their feed.")
+        asked = Question("offer", gettext("Offer again"), warning, partial(_offer, active=True), most=MOST)
+        return after_asking(self, request, queryset.defer("package", "search"), asked)
 
-    def _say(self, request: HttpRequest, count: int) -> None:
-        sentence = ngettext("%(count)s entry is changed.", "%(count)s entries are changed.", count)
-        self.message_user(request, sentence % {"count": count})
+
+def _offer(content: Content, *, active: bool) -> None:
+    """Or withdraw it. Raises ValidationError when another entry has its place by now."""
+    try:
+        with transaction.atomic():
+            Content.objects.filter(pk=content.pk).update(active=active)
+    except IntegrityError as error:
+        taken = gettext("Not changed: another entry has the same place on the card. Withdraw that one first.")
+        raise ValidationError(taken) from error
 
 
 @admin.register(Feed)
@@ -138,10 +161,12 @@ class FeedAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # not ge
         return request.user.has_perm("orders.change_feed")
 
     @admin.action(description=_("Look at it now"), permissions=["act"])
-    def look_now(self, request: HttpRequest, queryset: QuerySet[Feed]) -> None:
+    def look_now(self, request: HttpRequest, queryset: QuerySet[Feed]) -> HttpResponse | None:
         """The server's worker does it."""
-        for feed in queryset:
-            syncing.ask_for(Source(feed.source))
-        self.message_user(
-            request, _("The server looks at it in a moment; reload this page then."), messages.SUCCESS
-        )
+        warning = gettext("The server fetches them in a moment. Reload the list then to see how it went.")
+        question = Question("look_now", gettext("Look at it now"), warning, _look_at)
+        return after_asking(self, request, queryset, question)
+
+
+def _look_at(feed: Feed) -> None:
+    syncing.ask_for(Source(feed.source))

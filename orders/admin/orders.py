@@ -23,16 +23,35 @@ from imager.accounts.admin.large import Large, known
 from imager.accounts.admin.links import links
 from imager.accounts.admin.readonly import ReadOnly
 from imager.accounts.visitor import visitor
+from imager.sizes import words as size_in_words
 from orders import export, services
 from orders.admin.actions import OrderActions
+from orders.admin.contacts import Contacts
 from orders.lifecycle import STAGES, OrderStatus
 from orders.models import Order, OrderMove, OrderNote
 from orders.models.searching import SEARCHED, OrderQuerySet
 from tasks_app.admin.wording import StepInWords, TroubleInWords
 from tasks_app.models import Card, Task
+from warehouse.models import Warehouse
 
-RECIPIENT = tuple(f"recipient_{field}" for field in services.Recipient.__dataclass_fields__)
-WHAT = ("kind", "media", "quantity", "name", "configuration", "ordered_contents", "image_name", "image_bytes")
+LINKED = {"email": "mail", "phone": "call"}  # what can be clicked on has a column of its own
+RECIPIENT = tuple(
+    LINKED.get(field, f"recipient_{field}") for field in services.Recipient.__dataclass_fields__
+)
+WHAT = (
+    "kind",
+    "media",
+    "quantity",
+    "units",
+    "name",
+    "configuration",
+    "ordered_contents",
+    "recipe_link",
+    "image_name",
+    "room",
+)
+WHO = ("organization", "channel", "created_by", "orderer_mail", "created_at")
+DELIVERY = ("kept_in", "tracking", "shipped_at", "expires_at")
 STATE = ("number", "status", "priority", "failed_while", "failure", "page", "elsewhere")
 
 
@@ -91,7 +110,7 @@ class Orders(ChangeList):
 
 
 @admin.register(Order)
-class OrderAdmin(Large, OrderActions, admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
+class OrderAdmin(Large, OrderActions, Contacts, admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
     list_display = [
         "number",
         "name",
@@ -99,8 +118,11 @@ class OrderAdmin(Large, OrderActions, admin.ModelAdmin):  # type: ignore[type-ar
         "kind",
         "media",
         "quantity",
+        "units",
         "status",
         "priority",
+        "created_by",
+        "land",
         "created_at",
         "page",
     ]
@@ -115,7 +137,7 @@ class OrderAdmin(Large, OrderActions, admin.ModelAdmin):  # type: ignore[type-ar
         "media",
         "created_at",
     ]
-    list_select_related = ["organization", "media"]
+    list_select_related = ["organization", "media", "created_by"]
     sortable_by = ["number", "created_at"]
     search_fields = ["=number", *SEARCHED, "organization__name", "created_by__email"]
     search_help_text = gettext_lazy("Number, name, file, organization, recipient, who ordered, or tracking.")
@@ -126,21 +148,11 @@ class OrderAdmin(Large, OrderActions, admin.ModelAdmin):  # type: ignore[type-ar
     fieldsets = [
         (None, {"fields": STATE}),
         (gettext_lazy("What"), {"fields": WHAT}),
-        (gettext_lazy("Who"), {"fields": ["organization", "created_by", "created_at"]}),
+        (gettext_lazy("Who"), {"fields": WHO}),
         (gettext_lazy("Recipient"), {"fields": RECIPIENT}),
-        (gettext_lazy("Delivery"), {"fields": ["tracking", "shipped_at", "expires_at"]}),
+        (gettext_lazy("Delivery"), {"fields": DELIVERY}),
     ]
-    readonly_fields = [
-        *STATE,
-        *WHAT,
-        "organization",
-        "created_by",
-        "created_at",
-        "tracking",
-        "shipped_at",
-        "expires_at",
-        *RECIPIENT,
-    ]
+    readonly_fields = [*STATE, *WHAT, *WHO, *DELIVERY, *RECIPIENT]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Orders are placed by the form or the API, which check them."""
@@ -196,6 +208,25 @@ class OrderAdmin(Large, OrderActions, admin.ModelAdmin):  # type: ignore[type-ar
     @admin.display(description=gettext_lazy("contents"))
     def ordered_contents(self, order: Order) -> str:
         return ", ".join(content["title"] for content in order.contents) or "–"
+
+    @admin.display(description=gettext_lazy("recipe"))
+    def recipe_link(self, order: Order) -> str:
+        """What the builder was told, but for the passwords."""
+        return format_html('<a href="{}">{}</a>', reverse("order_recipe", args=[order.pk]), _("YAML"))
+
+    @admin.display(description=gettext_lazy("size of the image"))
+    def room(self, order: Order) -> str:
+        return size_in_words(order.image_bytes) if order.image_bytes else "–"
+
+    @admin.display(description=gettext_lazy("channel"))
+    def channel(self, order: Order) -> str:
+        return str(order.organization.channel)
+
+    @admin.display(description=gettext_lazy("warehouse"))
+    def kept_in(self, order: Order) -> str:
+        """Where its image is, or was."""
+        kept = Warehouse.objects.filter(files__owner=order.pk).distinct()
+        return ", ".join(warehouse.slug for warehouse in kept) or "–"
 
     @admin.display(description=gettext_lazy("organization"), ordering="organization__name")
     def organization_link(self, order: Order) -> str:

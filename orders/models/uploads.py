@@ -37,15 +37,19 @@ class Upload(models.Model):
         ZIP = "zip", _("archive")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    organization = models.ForeignKey(Organization, models.PROTECT, related_name="uploads")
+    organization = models.ForeignKey(
+        Organization, models.PROTECT, related_name="uploads", verbose_name=_("organization")
+    )
     kind = models.CharField(_("kind"), max_length=10, choices=Kind.choices)
     name = models.CharField(_("name"), max_length=100)
-    file = models.FileField(upload_to=shelf_name, storage=shelf, max_length=60)
+    file = models.FileField(_("file"), upload_to=shelf_name, storage=shelf, max_length=60)
     size = models.PositiveBigIntegerField(_("size in bytes"))
     unpacked = models.PositiveBigIntegerField(_("unpacked, in bytes"))
     sha256 = models.CharField(_("SHA-256"), max_length=64)
-    key = models.CharField(max_length=43, default=upload_key, unique=True, editable=False)
-    created_by = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+")
+    key = models.CharField(_("key"), max_length=43, default=upload_key, unique=True, editable=False)
+    created_by = models.ForeignKey(
+        User, models.SET_NULL, null=True, related_name="+", verbose_name=_("created by")
+    )
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
 
     class Meta:

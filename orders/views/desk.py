@@ -14,11 +14,11 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from imager.accounts.visitor import staff_only
 from imager.lifecycle import IllegalMove, LostRace
-from orders import checks, desk, queries, services
+from orders import checks, desk, queries, services, showing
 from orders.address_form import country_choices
 from orders.models import Order, Priority
 from orders.recipients import LIMITS, Recipient
@@ -115,6 +115,21 @@ def order_address(request: Request, pk: str) -> HttpResponse:
             return redirect(order)
     status = 422 if form.errors else 200
     return render(request, "orders/desk/address.html", {"order": order, "form": form}, status=status)
+
+
+@login_required
+@require_safe
+def order_recipe(request: Request, pk: str) -> HttpResponse:
+    """What the builder was told, as YAML, without its passwords."""
+    staff_only(request, "orders.view_order")
+    order = get_object_or_404(queries.visible_orders(visitor(request)), pk=pk)
+    headers = {
+        "Content-Disposition": f'attachment; filename="order-{order.number}.yaml"',
+        "Cache-Control": "private, no-store",
+    }
+    return HttpResponse(
+        showing.ordered(order), content_type="application/yaml; charset=utf-8", headers=headers
+    )
 
 
 def _done(request: Request, order: Order, deed: Callable[[], object], said: str) -> HttpResponse:

@@ -12,11 +12,11 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from imager import clock
+from imager.accounts.admin.asking import Question, after_asking
 from imager.accounts.admin.links import links
 from imager.accounts.visitor import visitor
 from tasks_app import services
 from tasks_app.admin.slot_inline import SlotInline
-from tasks_app.asking import Question, after_asking
 from tasks_app.models import (
     Host,
 )
@@ -52,6 +52,7 @@ class HostAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at r
         "last_seen_at",
         "elsewhere",
     ]
+    autocomplete_fields = ["lot"]
     inlines = [SlotInline]
     actions = ["drain", "resume", "disable", "enable"]
 

@@ -10,6 +10,7 @@ from django.db.models.functions import Coalesce
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
+from imager.accounts.admin.links import links
 from tasks_app.models import Card, Lot
 
 
@@ -19,8 +20,9 @@ class LotAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at ru
 
     list_display = ["brand", "name", "written", "created_at"]
     search_fields = ["brand", "name"]
-    fields = ["brand", "name", "written", "created_at"]
-    readonly_fields = ["written", "created_at"]
+    ordering = ["brand", "name"]
+    fields = ["brand", "name", "written", "created_at", "elsewhere"]
+    readonly_fields = ["written", "created_at", "elsewhere"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Lot]:
         """With how many cards were begun."""
@@ -31,6 +33,11 @@ class LotAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at ru
     def has_delete_permission(self, request: HttpRequest, obj: Lot | None = None) -> bool:  # Django's
         """Cards and stations keep of which lot they were."""
         return False
+
+    @admin.display(description=_("elsewhere"))
+    def elsewhere(self, lot: Lot) -> str:
+        """The cards of it."""
+        return links((_("cards"), "tasks_app_card", {"lot__id__exact": lot.pk})) if lot.pk else "–"
 
     @admin.display(description=_("cards"))
     def written(self, lot: Any) -> int:

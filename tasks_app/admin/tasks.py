@@ -14,14 +14,17 @@ from django.utils.html import format_html
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from imager.accounts.admin.asking import Question, after_asking
+from imager.accounts.admin.filters import FewFilter
 from imager.accounts.admin.history import History
 from imager.accounts.admin.large import Large, known
 from imager.accounts.admin.readonly import ReadOnly
 from imager.accounts.visitor import visitor
 from tasks_app import services
+from tasks_app.admin.facts import FactsInWords
 from tasks_app.admin.finding import of_orders
 from tasks_app.admin.wording import NoteInWords, OutcomeInWords, StepInWords, TroubleInWords
-from tasks_app.asking import Question, after_asking
+from tasks_app.lifecycle import ENDED, OPEN
 from tasks_app.models import (
     Attempt,
     Host,
@@ -30,6 +33,22 @@ from tasks_app.models import (
 )
 from tasks_app.places import LARGE
 from tasks_app.words import OUTCOMES
+
+FACTS = ("trouble_facts", "result_facts", "spec_facts")
+
+
+class OverFilter(admin.SimpleListFilter):
+    """Whether there is an outcome yet, whichever."""
+
+    title = _("outcome")
+    parameter_name = "over"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:  # Django's
+        return [("no", _("none yet")), ("yes", _("done, failed or canceled"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Task]) -> QuerySet[Task]:
+        of = {"no": OPEN, "yes": ENDED}.get(self.value() or "")
+        return queryset.filter(status__in=sorted(of)) if of else queryset
 
 
 class HostChoice(forms.ModelChoiceField):  # type: ignore[type-arg]  # not generic at run time
@@ -90,7 +109,7 @@ class AttemptInline(LogLink, OutcomeInWords, TroubleInWords, ReadOnly, admin.Tab
 
 
 @admin.register(Task)
-class TaskAdmin(Large, StepInWords, ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
+class TaskAdmin(Large, StepInWords, FactsInWords, ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
     list_display = [
         "short_id",
         "order_link",
@@ -103,13 +122,13 @@ class TaskAdmin(Large, StepInWords, ReadOnly, admin.ModelAdmin):  # type: ignore
         "attempt",
         "created_at",
     ]
-    list_filter = ["status", "kind", "host", "channel"]
+    list_filter = [OverFilter, "status", "kind", ("host", FewFilter), "channel"]
     search_fields = ["id", "order__id", "order__name", "=order__number"]
     ordering = ["-created_at"]
     sortable_by = ["created_at"]
     date_hierarchy = "created_at"
-    exclude = ["spec", "step"]
-    readonly_fields = ["step_words"]
+    exclude = ["spec", "step", "trouble", "result"]
+    readonly_fields = ["step_words", *FACTS]
     inlines = [AttemptInline, MoveInline]
     actions = ["retry", "unconfirm", "relocate"]
 
@@ -168,14 +187,14 @@ class TaskAdmin(Large, StepInWords, ReadOnly, admin.ModelAdmin):  # type: ignore
 
 
 @admin.register(Attempt)
-class AttemptAdmin(Large, LogLink, OutcomeInWords, ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
+class AttemptAdmin(Large, LogLink, OutcomeInWords, FactsInWords, ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
     list_display = ["task", "attempt", "host", "started_at", "ended_at", "outcome_words", "log_link"]
-    exclude = ["outcome", "log_end", "log_cut_to", "log_left_out"]
-    readonly_fields = ["outcome_words", "log_link"]
+    exclude = ["outcome", "trouble", "log_end", "log_cut_to", "log_left_out"]
+    readonly_fields = ["outcome_words", "trouble_facts", "log_link"]
     list_filter = [
-        known("outcome", _("outcome"), OUTCOMES.items()),
+        known("outcome", _("outcome"), OUTCOMES.items(), none=_("none yet")),
         "task__kind",
-        "host",
+        ("host", FewFilter),
         "ended_at",
     ]
     search_fields = ["task__id", "task__order__id", "=task__order__number"]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
 from django.contrib import admin
+from django.utils.html import format_html
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -51,3 +53,15 @@ class TroubleInWords:
     def trouble_sentence(self, of: Task | Attempt | Card) -> str:
         """What went wrong, without codes."""
         return str((of.trouble or {}).get("message", ""))
+
+
+def worded(field: str, title: Any, words: Mapping[str, Any]) -> Callable[[Any], str]:
+    """A column: the code that `field` holds, in words. Whoever points at them reads the code."""
+
+    @admin.display(description=title, ordering=field)
+    def column(of: Any) -> str:
+        code = getattr(of, field)
+        return format_html('<span title="{}">{}</span>', code, words[code]) if code in words else str(code)
+
+    column.__name__ = f"{field}_words"
+    return column

@@ -30,12 +30,14 @@ class Stumble(models.Model):
 class Pulse(models.Model):
     """The last sign of life of a process of the server."""
 
-    role = models.CharField(max_length=20)
-    place = models.CharField(max_length=255)
-    at = models.DateTimeField()
+    role = models.CharField(_("process"), max_length=20)
+    place = models.CharField(_("where it runs"), max_length=255)
+    at = models.DateTimeField(_("at"))
 
     class Meta:
         ordering = ["role", "place"]
+        verbose_name = _("sign of life of the server")
+        verbose_name_plural = _("signs of life of the server")
         constraints = [models.UniqueConstraint(fields=["role", "place"], name="pulse_once_per_place")]
 
     def __str__(self) -> str:
@@ -45,11 +47,13 @@ class Pulse(models.Model):
 class Chore(models.Model):
     """Work of every hour or day: the beginning of the last one in which it was done."""
 
-    name = models.CharField(max_length=100, unique=True)
-    slot = models.DateTimeField(null=True)
+    name = models.CharField(_("name"), max_length=100, unique=True)
+    slot = models.DateTimeField(_("done for the time from"), null=True)
 
     class Meta:
         ordering = ["name"]
+        verbose_name = _("chore of the scheduler")
+        verbose_name_plural = _("chores of the scheduler")
 
     def __str__(self) -> str:
         return self.name

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django.db import models, transaction
 from django.db.models import QuerySet
+from django.utils.translation import gettext as _
 
 from imager import clock
 from imager.accounts.models import Channel
@@ -135,7 +136,10 @@ def retry_task(task: Task, *, by: str) -> Task:
     """A failed task gets a fresh budget: queued again, or waiting for a card again. Raises IllegalMove."""
     task = lock(task.pk)
     if task.status != TaskStatus.FAILED:
-        raise IllegalMove(f"{task}: {task.get_status_display()}")
+        raise IllegalMove(
+            _("%(task)s has not failed: it is “%(status)s”.")
+            % {"task": task, "status": task.get_status_display()}
+        )
     went_to = TaskStatus.WAITING if task.kind == Kind.WRITE else TaskStatus.QUEUED
     return move_task(task, went_to, by=by, note="retry", **fresh(task))
 

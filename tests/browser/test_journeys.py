@@ -50,7 +50,7 @@ def invite(page: Page, organization: str, email: str) -> None:
     page.fill("#id_name", "Fatou")
     shoot(page, "journey-1-invite")
     page.get_by_role("button", name="Save", exact=True).click()
-    expect(page.locator(".messagelist")).to_contain_text("Done for 1 invitation.")
+    expect(page.locator(".messagelist")).to_contain_text("was added successfully")
 
 
 def describe(page: Page) -> None:

@@ -10,6 +10,7 @@ from imager.accounts.admin.groups import GroupAdmin
 from imager.accounts.admin.invitations import InvitationAdmin
 from imager.accounts.admin.organizations import ChannelAdmin, OrganizationAdmin
 from imager.accounts.admin.people import UserAdmin
+from imager.accounts.admin.purchases import ShopEventAdmin
 from imager.accounts.admin.units import UnitEntryAdmin
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "InvitationAdmin",
     "LogEntryAdmin",
     "OrganizationAdmin",
+    "ShopEventAdmin",
     "UnitEntryAdmin",
     "UserAdmin",
     "UserSessionAdmin",

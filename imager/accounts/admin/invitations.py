@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy
 
 from imager.accounts import invitations
+from imager.accounts.admin.asking import Question, after_asking
 from imager.accounts.admin.dates import NamedDates
 from imager.accounts.admin.filters import FewFilter
 from imager.accounts.models import Invitation, User
@@ -83,7 +85,10 @@ class InvitationAdmin(NamedDates, _Invitations):
         if not isinstance(request.user, User) or change:
             raise PermissionDenied
         invitations.invite(obj, by=request.user)
-        self._each(request, [obj], invitations.send)
+        try:
+            _tried(invitations.send, obj)
+        except ValidationError as error:
+            self.message_user(request, f"{obj}: {' '.join(error.messages)}", messages.ERROR)
 
     @admin.display(description=gettext_lazy("state"))
     def state(self, invitation: Invitation) -> str:
@@ -93,28 +98,26 @@ class InvitationAdmin(NamedDates, _Invitations):
         return _("revoked") if invitation.revoked_at else _("not answered yet")
 
     @admin.action(description=gettext_lazy("Send again, with a new link"), permissions=["change"])
-    def send_again(self, request: HttpRequest, queryset: QuerySet[Invitation]) -> None:
+    def send_again(self, request: HttpRequest, queryset: QuerySet[Invitation]) -> HttpResponse | None:
         """The link that was sent before is void then."""
-        self._each(request, queryset, invitations.send)
+        warning = _("Each gets a mail with a new link. The links that were sent before are void then.")
+        question = Question("send_again", _("Send again"), warning, partial(_tried, invitations.send))
+        return after_asking(self, request, queryset, question)
 
     @admin.action(description=gettext_lazy("Revoke: the link is void"), permissions=["change"])
-    def revoke(self, request: HttpRequest, queryset: QuerySet[Invitation]) -> None:
+    def revoke(self, request: HttpRequest, queryset: QuerySet[Invitation]) -> HttpResponse | None:
         """Nobody can accept them any more."""
-        self._each(request, queryset, invitations.revoke)
+        warning = _("Nobody can accept them any more. To let somebody in all the same, invite anew.")
+        question = Question("revoke", _("Revoke"), warning, partial(_tried, invitations.revoke))
+        return after_asking(self, request, queryset, question)
 
-    def _each(self, request: HttpRequest, chosen: Any, verb: Callable[[Invitation], Invitation]) -> None:
-        done = 0
-        for invitation in chosen:
-            try:
-                verb(invitation)
-                done += 1
-            except invitations.Gone:
-                text = _("The invitation of %(email)s is over: it was accepted or revoked.")
-                self.message_user(request, text % {"email": invitation.email}, messages.ERROR)
-            except OSError as error:
-                text = _("The mail to %(email)s could not be sent (%(error)s). Send it again later.")
-                words = {"email": invitation.email, "error": error}
-                self.message_user(request, text % words, messages.ERROR)
-        if done:
-            text = ngettext("Done for %(done)d invitation.", "Done for %(done)d invitations.", done)
-            self.message_user(request, text % {"done": done}, messages.SUCCESS)
+
+def _tried(verb: Callable[[Invitation], Invitation], invitation: Invitation) -> None:
+    """Do it. Raises ValidationError with what went wrong."""
+    try:
+        verb(invitation)
+    except invitations.Gone as gone:
+        raise ValidationError(_("The invitation is over: it was accepted or revoked.")) from gone
+    except OSError as error:
+        text = _("The mail could not be sent (%(error)s). Send it again later.")
+        raise ValidationError(text % {"error": error}) from error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from django.contrib import admin
 from django.db.models import QuerySet
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     _Admin = admin.ModelAdmin[Any]
 else:
     _Admin = object
+
+
+NONE: Final = "none"
 
 
 class Large(_Admin):
@@ -37,9 +40,14 @@ class Large(_Admin):
         return (self.find(queryset, sought) if sought else queryset), False
 
 
-def known(field: str, title: Any, values: Iterable[tuple[str, Any]]) -> type[admin.SimpleListFilter]:
-    """A filter by values that are known. Django's own asks the whole table which there are."""
-    choices = list(values)
+def known(
+    field: str, title: Any, values: Iterable[tuple[str, Any]], *, none: Any = ""
+) -> type[admin.SimpleListFilter]:
+    """A filter by values that are known. Django's own asks the whole table which there are.
+
+    `none`: how rows are called that have no value yet, if they can be asked for.
+    """
+    choices = [*values, *([(NONE, none)] if none else [])]
 
     class Known(admin.SimpleListFilter):
         parameter_name = field
@@ -48,7 +56,8 @@ def known(field: str, title: Any, values: Iterable[tuple[str, Any]]) -> type[adm
             return choices
 
         def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-            return queryset.filter(**{field: self.value()}) if self.value() else queryset
+            asked = self.value()
+            return queryset.filter(**{field: "" if asked == NONE else asked}) if asked else queryset
 
     Known.title = title
     return Known

@@ -83,6 +83,7 @@ class OrganizationAdmin(_Organizations):
                 (_("users"), "accounts_user", mine),
                 (_("orders"), "orders_order", mine),
                 (_("configurations"), "orders_configuration", mine),
+                (_("uploads"), "orders_upload", mine),
                 (_("addresses"), "orders_address", mine),
                 (_("ledger"), "accounts_unitentry", mine),
                 (_("invitations"), "accounts_invitation", mine),
@@ -110,3 +111,18 @@ class ChannelAdmin(_Channels):
     list_filter = ("active", "private")
     search_fields = ("name", "slug", "sender_name", "sender_email")
     prepopulated_fields = {"slug": ("name",)}
+    readonly_fields = ("elsewhere",)
+
+    @admin.display(description=_("elsewhere"))
+    def elsewhere(self, channel: Channel) -> str:
+        """Whom it serves, and who works for it."""
+        mine = {"channel__id__exact": channel.pk}
+        return (
+            links(
+                (_("organizations"), "accounts_organization", mine),
+                (_("hosts"), "tasks_app_host", mine),
+                (_("orders"), "orders_order", {"organization__channel__id__exact": channel.pk}),
+            )
+            if channel.pk
+            else "–"
+        )

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.contrib.auth import admin as stock
 from django.contrib.auth import forms
+from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import QuerySet
 from django.forms import ModelForm
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
 
 from imager.accounts import addresses, leaving, services
+from imager.accounts.admin.asking import Question, after_asking
 from imager.accounts.admin.dates import NamedDates
 from imager.accounts.admin.filters import FewFilter
 from imager.accounts.admin.links import links
@@ -137,12 +140,15 @@ class UserAdmin(NamedDates, _Users):
         )
 
     @admin.action(description=_("Log out everywhere: end all tokens and sessions"), permissions=["change"])
-    def log_out_everywhere(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+    def log_out_everywhere(self, request: HttpRequest, queryset: QuerySet[User]) -> HttpResponse | None:
         """End every token and session of the chosen accounts."""
-        users = [user for user in queryset if may_touch(request, user)]
-        for user in users:
-            services.log_out_everywhere(user)
-        text = ngettext(
-            "%(count)d account was logged out.", "%(count)d accounts were logged out.", len(users)
-        )
-        self.message_user(request, text % {"count": len(users)}, messages.SUCCESS)
+        warning = gettext("Their sessions and tokens end at once, on all devices. They can log in again.")
+        verb = partial(_log_out, request)
+        title = gettext("Log out everywhere")
+        return after_asking(self, request, queryset, Question("log_out_everywhere", title, warning, verb))
+
+
+def _log_out(request: HttpRequest, user: User) -> None:
+    if not may_touch(request, user):
+        raise ValidationError(gettext("Only superusers may log out a superuser."))
+    services.log_out_everywhere(user)

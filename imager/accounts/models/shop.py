@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from imager.accounts.models.invitations import Invitation
 from imager.accounts.models.organizations import Organization
@@ -11,11 +12,19 @@ from imager.accounts.models.organizations import Organization
 class ShopEvent(models.Model):
     """A purchase, by the shop's own number for it."""
 
-    event = models.CharField(max_length=100, unique=True)
-    digest = models.CharField(max_length=64)  # of its body
-    organization = models.ForeignKey(Organization, models.CASCADE, related_name="+")
-    invitation = models.ForeignKey(Invitation, models.SET_NULL, null=True, related_name="+")
-    at = models.DateTimeField(auto_now_add=True)
+    event = models.CharField(_("number of the purchase"), max_length=100, unique=True)
+    digest = models.CharField(_("digest of the message"), max_length=64)
+    organization = models.ForeignKey(
+        Organization, models.CASCADE, related_name="+", verbose_name=_("organization")
+    )
+    invitation = models.ForeignKey(
+        Invitation, models.SET_NULL, null=True, related_name="+", verbose_name=_("invitation")
+    )
+    at = models.DateTimeField(_("at"), auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("purchase in a shop")
+        verbose_name_plural = _("purchases in shops")
 
     def __str__(self) -> str:
         return self.event

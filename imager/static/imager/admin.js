@@ -3,9 +3,13 @@
 
 function nameChooser(select) {
   const label = select.labels[0];
-  const box = select.nextElementSibling?.querySelector(".select2-selection--single");
+  const box = select.nextElementSibling?.querySelector(".select2-selection");
   if (!label || !box) return;
   label.id ||= `${select.id}_label`;
+  if (select.multiple) {
+    for (const part of [box, box.querySelector(".select2-search__field")]) part?.setAttribute("aria-labelledby", label.id);
+    return;
+  }
   const value = box.querySelector(".select2-selection__rendered");
   for (const wrong of ["role", "aria-readonly"]) value.removeAttribute(wrong);
   box.setAttribute("aria-labelledby", `${label.id} ${value.id}`);

@@ -145,7 +145,7 @@ def test_a_new_password_ends_tokens() -> None:
 def test_logging_out_everywhere() -> None:
     client, user, other = admin_of(factories.staff()), factories.user(), factories.user()
     pair, others = log_in(user), log_in(other)
-    client.post(USERS, {"action": "log_out_everywhere", "_selected_action": [user.pk]})
+    client.post(USERS, {"action": "log_out_everywhere", "_selected_action": [user.pk], "confirmed": "1"})
     assert revoked(pair)
     assert post("/api/v1/auth/token/verify/", token=others["access"]).status_code == 200
 
@@ -167,7 +167,7 @@ def test_plain_staff_cannot_touch_a_superuser() -> None:
     client.post(
         reverse("admin:auth_user_password_change", args=[boss.pk]), {"password1": new, "password2": new}
     )
-    client.post(USERS, {"action": "log_out_everywhere", "_selected_action": [boss.pk]})
+    client.post(USERS, {"action": "log_out_everywhere", "_selected_action": [boss.pk], "confirmed": "1"})
     client.post(f"{USERS}{boss.pk}/delete/", {"post": "yes"})
     assert post("/api/v1/auth/token/verify/", token=pair["access"]).status_code == 200
     assert log_in(boss)

@@ -52,7 +52,8 @@ def link() -> str:
 
 
 def act(staff: Client, action: str, *chosen: Invitation):
-    data = {"action": action, admin.helpers.ACTION_CHECKBOX_NAME: [one.pk for one in chosen]}
+    chosen = {admin.helpers.ACTION_CHECKBOX_NAME: [one.pk for one in chosen]}
+    data = {"action": action, "confirmed": "1", **chosen}
     return staff.post(reverse(LIST), data, follow=True)
 
 

@@ -72,8 +72,8 @@ def test_staff_ask_at_once(client, followed, school_staff):
     client.force_login(school_staff)
     page = client.get("/admin/orders/feed/")
     assert "its server answers 503" in page.text
-    body = {"action": "look_now", "_selected_action": [Feed.objects.get().pk]}
-    assert "looks at it in a moment" in client.post("/admin/orders/feed/", body, follow=True).text
+    body = {"action": "look_now", "_selected_action": [Feed.objects.get().pk], "confirmed": "1"}
+    assert "Done for 1." in client.post("/admin/orders/feed/", body, follow=True).text
     assert len(asked()) == 1
 
 
@@ -82,7 +82,7 @@ def test_who_may_only_see_a_feed_has_nobody_look_at_it(client, db):
     looker = make.user(role=Role.STAFF)
     looker.user_permissions.add(Permission.objects.get(codename="view_feed"))
     client.force_login(looker)
-    body = {"action": "look_now", "_selected_action": [Feed.objects.get().pk]}
+    body = {"action": "look_now", "_selected_action": [Feed.objects.get().pk], "confirmed": "1"}
     assert "look_now" not in client.post("/admin/orders/feed/", body, follow=True).text
     assert not asked()
     looker.user_permissions.add(Permission.objects.get(codename="change_feed"))
@@ -98,7 +98,8 @@ def test_staff_browse_contents_and_withdraw_them(client, look_at, school_staff):
     assert "openZIM:other:maxi" not in page.text
     content = Content.objects.get(name="other")
     assert client.get(f"/admin/orders/content/{content.pk}/change/").status_code == 200
-    client.post("/admin/orders/content/", {"action": "withdraw", "_selected_action": [content.pk]})
+    body = {"action": "withdraw", "_selected_action": [content.pk], "confirmed": "1"}
+    client.post("/admin/orders/content/", body)
     content.refresh_from_db()
     assert not content.available
 
@@ -106,7 +107,7 @@ def test_staff_browse_contents_and_withdraw_them(client, look_at, school_staff):
 def test_who_may_only_look_withdraws_nothing(client, look_at):
     look_at(opds(site()))
     client.force_login(make.clerk("operator"))
-    body = {"action": "withdraw", "_selected_action": [Content.objects.get().pk]}
+    body = {"action": "withdraw", "_selected_action": [Content.objects.get().pk], "confirmed": "1"}
     client.post("/admin/orders/content/", body)
     assert Content.objects.get().available
 
@@ -117,7 +118,7 @@ def test_what_has_lost_its_place_is_not_offered_again(client, look_at, school_st
     Content.objects.update(active=False)
     Content.objects.create(ident="other", title="Other", path=first.path, url="https://x.example/", size=1)
     client.force_login(school_staff)
-    body = {"action": "offer", "_selected_action": [first.pk]}
+    body = {"action": "offer", "_selected_action": [first.pk], "confirmed": "1"}
     answer = client.post("/admin/orders/content/", body, follow=True)
     assert "another entry has the same place" in answer.text
     first.refresh_from_db()

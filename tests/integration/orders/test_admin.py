@@ -5,12 +5,15 @@ from __future__ import annotations
 import importlib
 
 import pytest
+import yaml
 from django.apps import apps
 from django.urls import reverse
 
 from imager.accounts.models import Role, User
-from orders.models import Configuration, Media, Order
+from orders import uploads
+from orders.models import Configuration, Media, Order, Upload
 from tests import factories as make
+from tests.unit.orders.test_pictures import drawn
 from workers.contract import Kind
 
 LIST = "/admin/orders/order/"
@@ -147,41 +150,50 @@ def test_staff_without_permission_neither_see_nor_act(client, school):
     assert order.status == "placed"
 
 
-def configuration_data(school, **fields) -> dict:
-    return {
-        "organization": school.organization.pk,
-        "name": "Hall",
-        "ssid": "Hall",
-        "domain": "hall",
-        "admin_account": "admin",
-        "wifi_password": "",
-        "admin_password": "",
-        "language": "en",
-        "timezone": "UTC",
-        **fields,
-    }
+def test_whom_an_order_is_for_and_what_it_costs(client, staff, school, line):
+    order = school.place(quantity=2)
+    line.build(order)
+    row = client.get(LIST).content.decode()
+    for shown in (f">{school.member}<", ">Mali<", f'field-units">{order.units}<'):
+        assert shown in row
+    page = client.get(reverse("admin:orders_order_change", args=[order.pk])).content.decode()
+    for shown in (
+        f'href="mailto:{school.member.email}"',
+        'href="mailto:awa@example.org"',
+        'href="tel:+22320225229"',
+        str(school.organization.channel),
+        "main",
+        f">{order.units}<",
+        "1.0 MB",
+    ):
+        assert shown in page
 
 
-def test_configurations_hide_and_keep_their_passwords(client, staff, school):
-    url = reverse("admin:orders_configuration_change", args=[school.configuration.pk])
-    assert "canary" not in client.get(url).content.decode()
-    assert "canary" not in client.get(reverse("admin:orders_configuration_changelist")).content.decode()
-
-    answer = client.post(url, configuration_data(school))
-
-    assert answer.status_code == 302, answer.context["errors"]
-    kept = Configuration.objects.get()
-    assert (kept.name, kept.wifi_password, kept.admin_password) == ("Hall", "wifi-canary-1", "admin-canary-2")
-
-
-def test_a_configuration_can_be_added(client, staff, school):
-    url = reverse("admin:orders_configuration_add")
-    assert client.post(url, configuration_data(school)).status_code == 200  # the admin password is missing
-    assert Configuration.objects.count() == 1
-
-    client.post(url, configuration_data(school, admin_password="secret-1"))
-
-    assert Configuration.objects.get(name="Hall").created_by == staff
+def test_the_recipe_of_an_order_without_its_passwords(client, staff, school):
+    logo = uploads.keep_picture(
+        drawn(), kind=Upload.Kind.LOGO, name="x.png", of=school.organization, by=school.staff
+    )
+    school.organization.can_brand = True
+    school.organization.save()
+    Configuration.objects.filter(pk=school.configuration.pk).update(branding_logo=logo)
+    school.configuration.refresh_from_db()
+    order = school.place()
+    assert logo.key in order.recipe
+    address = reverse("order_recipe", args=[order.pk])
+    assert address in client.get(reverse("admin:orders_order_change", args=[order.pk])).content.decode()
+    assert address in client.get(order.get_absolute_url()).content.decode()
+    answer = client.get(address)
+    told = yaml.safe_load(answer.content)
+    assert answer["Content-Type"].startswith("application/yaml")
+    assert answer["Cache-Control"] == "private, no-store"
+    assert told["output"] == {"size": order.media.bytes}
+    assert told["offspot"]["admin"] == {"login": "admin", "password": "********"}
+    assert told["offspot"]["ap"]["passphrase"] == "********"
+    assert any(file["url"].endswith("/u/hidden/") for file in told["files"])
+    assert not any(secret in answer.content.decode() for secret in ("canary", logo.key))
+    client.force_login(school.member)
+    assert client.get(address).status_code == 403
+    assert address not in client.get(order.get_absolute_url()).content.decode()
 
 
 def test_the_sizes_of_the_first_day(db):

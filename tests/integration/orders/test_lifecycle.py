@@ -6,6 +6,7 @@ from itertools import product
 
 import pytest
 from django.db import IntegrityError, transaction
+from django.utils import translation
 
 from imager.lifecycle import IllegalMove, LostRace, move
 from orders.lifecycle import FINAL, MOVES, STAGES, OrderStatus
@@ -86,6 +87,19 @@ def test_who_read_an_old_status_loses():
 
     order.refresh_from_db()
     assert (order.status, order.moves.count()) == ("creating", 1)
+
+
+@pytest.mark.django_db
+def test_refusals_speak_of_statuses_as_people_do():
+    order = order_in("writing")
+    stale = Order.objects.get(pk=order.pk)
+    with pytest.raises(IllegalMove) as refused:
+        move(order, "shipped", table=MOVES, by="test")
+    assert str(refused.value) == f"{order} is “writing cards”: it cannot become “shipped”."
+    move(order, "ready_to_ship", table=MOVES, by="first")
+    with translation.override("fr"), pytest.raises(LostRace) as lost:
+        move(stale, "canceled", table=MOVES, by="second")
+    assert str(lost.value).startswith(f"L’état de {order} n’est plus « écriture des cartes »")
 
 
 def test_final_states_have_no_moves_and_all_others_can_be_canceled():

@@ -48,6 +48,28 @@ def test_the_stages_of_cards_one_by_one(member, school, line):
     assert "DHL 1" in page.words
 
 
+def test_what_was_ordered_for_whom_and_the_way_to_the_same_again(member, school):
+    order = school.place(quantity=2)
+    page = look(member, order)
+    for told in (
+        "Configuration Library",
+        f"2 cards, {order.media}",
+        "Organization École",
+        f"Ordered by {school.member}",
+        "Awa Diop Rue 17 Bamako Mali",
+        "awa@example.org +223 20 22 52 29",
+        "Gutenberg 1.0 MB Wikipedia 1.0 MB 2.0 MB altogether",
+    ):
+        assert told in page.words, told
+    (again,) = page.all("a", href=f"/orders/new/?again={order.pk}")
+    assert member.get(again["href"]).status_code == 200
+    school.configuration.contents.clear()
+    bare = look(member, school.place(kind="virtual"))
+    assert "No contents: only the hotspot itself." in bare.words
+    assert "Recipient" not in bare.words
+    assert not bare.all("address")
+
+
 def test_the_page_of_a_download(member, school, line):
     order = school.place(kind="virtual")
     line.build(order)

@@ -70,7 +70,7 @@ def test_priority_and_again_for_many(support, school):
 
 
 def test_no_more_at_once_than_a_browser_waits_for(support, school, monkeypatch):
-    monkeypatch.setattr("tasks_app.asking.MOST", 1)
+    monkeypatch.setattr("imager.accounts.admin.asking.MOST", 1)
     page = act(support, "cancel_orders", school.place(), school.place(), confirmed="1").content.decode()
     assert "At most 1 at a time; you chose 2" in page
     assert set(Order.objects.values_list("status", flat=True)) == {"placed"}

@@ -5,12 +5,14 @@ The models come from the admin itself: a new one is tried without a line here, a
 
 from __future__ import annotations
 
+import re
 import uuid
 
 import pytest
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from allauth.usersessions.models import UserSession
+from django.apps import apps
 from django.contrib import admin
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth.models import Group
@@ -22,13 +24,14 @@ from django.urls import reverse
 from django.utils import timezone
 
 from imager.accounts import invitations, ledger
-from imager.accounts.models import Invitation, User
-from orders import desk
-from orders.models import Address, Content, Feed, Media, Source
+from imager.accounts.models import Invitation, ShopEvent, User
+from orders import desk, keeping, uploads
+from orders.models import Address, Content, Feed, Media, Source, Upload
 from tasks_app import outbox
-from tasks_app.models import Lot, RefusedReport, Slot, SlotEvent, Stumble
+from tasks_app.models import Chore, Lot, Pulse, RefusedReport, Slot, SlotEvent, Stumble
 from tests import factories as make
 from tests.integration.orders.conftest import Line, School
+from tests.unit.orders.test_pictures import drawn
 from warehouse.models import Warehouse
 
 pytestmark = pytest.mark.django_db
@@ -67,6 +70,17 @@ MORE = {
     "tasks_app.Stumble": lambda n: Stumble.objects.create(
         job="ring", subject=str(n), not_before=timezone.now()
     ),
+    "tasks_app.Pulse": lambda n: Pulse.objects.create(role="scheduler", place=f"p{n}", at=timezone.now()),
+    "tasks_app.Chore": lambda n: Chore.objects.create(name=f"orders.c{n}", slot=timezone.now()),
+    "orders.ConfigurationVersion": lambda n: keeping.record(make.configuration(), by=None, note=f"n{n}"),
+    "orders.Upload": lambda n: uploads.keep_picture(
+        drawn((300 + n, 100)),
+        kind=Upload.Kind.LOGO,
+        name=f"logo{n}.png",
+        of=make.organization(),
+        by=make.user(),
+    ),
+    "accounts.ShopEvent": lambda n: ShopEvent.objects.create(event=f"e{n}", organization=make.organization()),
     "tasks_app.Lot": lambda n: Lot.objects.create(brand="Sure", name=f"l{n}"),
     "tasks_app.Outbox": lambda n: outbox.post("mail", dedupe=f"x{n}", payload={}),
 }
@@ -116,6 +130,9 @@ def questions(client: Client, url: str) -> tuple[int, str]:
     ) as asked:
         answer = client.get(url)
     assert answer.status_code == 200, f"{url}: {answer.status_code}"
+    policy = answer.headers["Content-Security-Policy"]
+    assert "default-src 'self'" in policy, f"{url}: {policy}"
+    assert "unsafe" not in policy, f"{url}: {policy}"
     text = answer.content.decode()
     assert "canary" not in text, f"{url} tells a secret"
     return len(asked), "\n".join(query["sql"][:300] for query in asked)
@@ -158,6 +175,63 @@ def test_no_page_asks_more_for_three_than_for_one(boss, school, line):
     assert {page: count for page, (count, _asked) in many.items() if count > MOST} == {}
 
 
+# Rows of machines for machines: looked at, they tell nobody anything, and are gone in time.
+NOT_SHOWN = {
+    "accounts.RefreshToken": "hashes; the page of an account ends them all",
+    "accounts.Repeat": "a request that came twice, for a day",
+    "accounts.ShopSignature": "a signature that was taken, for as long as it would be valid",
+    "tasks_app.TaskEvent": "a report that came twice; moves and attempts tell what it did",
+    "tasks_app.LogPiece": "the log has a page of its own",
+}
+
+
+def test_every_model_is_in_the_admin():
+    """By itself, or on the page of what it belongs to."""
+    shown = {*MODELS, *(inline.model for made in admin.site._registry.values() for inline in made.inlines)}
+    ours = {
+        model
+        for app in ("accounts", "orders", "tasks_app", "warehouse")
+        for model in apps.get_app_config(app).get_models()
+    }
+    assert {model._meta.label for model in ours - shown} == set(NOT_SHOWN)
+
+
+def test_what_belongs_together_is_a_click_away(boss, school, line):
+    """Each link between pages of the admin leads to something, narrowed to what it promises."""
+    world(school, line, 1)
+    leads: dict[str, set[str]] = {}
+    for model in MODELS:
+        base = f"admin:{model._meta.app_label}_{model._meta.model_name}"
+        page = boss.get(reverse(f"{base}_change", args=[most_connected(model).pk])).text.split("<main")[1]
+        for to in re.findall(r'href="(/admin/(\w+)/(\w+)/(?:\?[^"]+|[\w-]+/change/))"', page):
+            if f"{to[1]}_{to[2]}" != f"{model._meta.app_label}_{model._meta.model_name}":
+                leads.setdefault(model._meta.label, set()).add(to[0].replace("&amp;", "&"))
+    for label, links in leads.items():
+        for link in links:
+            answer = boss.get(link)
+            assert answer.status_code == 200, f"{label} → {link}: {answer.status_code}"
+    assert {model._meta.label for model in MODELS} - leads.keys() == ALONE
+
+
+# Nothing else of the admin hangs on them.
+ALONE = {
+    "auth.Group", "orders.Feed", "tasks_app.Outbox", "tasks_app.Stumble",
+    "tasks_app.Pulse", "tasks_app.Chore",
+}  # fmt: skip
+
+
+def test_every_action_asks_before_it_acts(boss, school, line):
+    world(school, line, 1)
+    acts = []
+    for model in MODELS:
+        url = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+        for action in admin.site._registry[model].actions or ():
+            answer = boss.post(url, {"action": action, "_selected_action": [str(most_connected(model).pk)]})
+            asks = answer.status_code == 200 and 'name="confirmed"' in answer.text
+            acts += [] if asks else [f"{model._meta.label} {action}"]
+    assert acts == []
+
+
 CHOSEN = [
     (model._meta, name) for model, made in admin.site._registry.items() for name in made.autocomplete_fields
 ]
@@ -165,6 +239,10 @@ CHOSEN = [
 
 @pytest.mark.parametrize(("model", "name"), CHOSEN, ids=[f"{one.label}.{name}" for one, name in CHOSEN])
 def test_what_is_chosen_by_typing_is_found(boss, school, model, name):
+    remote = model.get_field(name).related_model._meta.label
+    if remote in MORE:
+        for n in (1, 2):
+            MORE[remote](n)
     chosen = {"app_label": model.app_label, "model_name": model.model_name, "field_name": name, "term": ""}
     found = boss.get(reverse("admin:autocomplete"), chosen).json()["results"]
     assert found
@@ -187,5 +265,5 @@ SMALL = {
     "accounts.Channel", "accounts.Organization", "auth.Group", "orders.Media", "tasks_app.Host",
     "warehouse.Warehouse", "tasks_app.Slot", "tasks_app.Stumble", "accounts.User", "accounts.Invitation",
     "orders.Address", "orders.Feed",
-    "orders.Configuration", "tasks_app.SlotEvent", "tasks_app.Lot",
+    "orders.Configuration", "tasks_app.Pulse", "tasks_app.Chore", "tasks_app.SlotEvent", "tasks_app.Lot",
 }  # fmt: skip

@@ -20,6 +20,7 @@ from tasks_app.models import Attempt, Card, Task
 from tests import factories as make
 from tests.integration.pages.conftest import Page
 from warehouse.models import StoredFile
+from workers.contract import Kind
 
 pytestmark = pytest.mark.django_db
 
@@ -60,6 +61,36 @@ def test_counting_ends_where_nobody_reads_on(boss, school, monkeypatch):
     for _ in range(3):
         make.order(organization=school.organization)
     assert "More than 2 orders: the first are shown." in Page(boss.get("/admin/orders/order/").text).words
+
+
+def test_who_searches_is_told_that_there_are_more(boss, school, monkeypatch):
+    for number in range(3):
+        make.order(organization=school.organization, name=f"Bus {number}")
+    monkeypatch.setattr(paging, "MOST", 2)
+    assert "more than 2 results" in Page(boss.get("/admin/orders/order/", {"q": "bus"}).text).words
+    monkeypatch.setattr(paging, "MOST", 3)
+    assert "3 results" in Page(boss.get("/admin/orders/order/", {"q": "bus"}).text).words
+
+
+def test_work_without_an_outcome_yet(boss, school, order, line):
+    """`order`: built and downloaded, one card written, the other one waited for."""
+    running = line.claim(line.task(school.place(), Kind.CREATE))
+    unfinished = {running.pk, *Task.objects.filter(status="waiting").values_list("pk", flat=True)}
+    everything = set(Task.objects.values_list("pk", flat=True))
+    assert found(boss, "tasks_app/task", over="no") == unfinished
+    assert found(boss, "tasks_app/task", over="yes") == everything - unfinished
+    assert found(boss, "tasks_app/task", over="x") == everything
+    (attempt,) = running.attempts.all()
+    assert found(boss, "tasks_app/attempt", outcome="none") == {attempt.pk}
+    assert "none yet" in boss.get("/admin/tasks_app/attempt/").text
+
+
+@pytest.mark.parametrize("path", ["task", "attempt", "card", "slot", "slotevent", "refusedreport"])
+def test_hosts_to_filter_by_while_they_are_few(boss, order, path, monkeypatch):
+    url = f"/admin/tasks_app/{path}/"
+    assert "host__id__exact=" in boss.get(url).text
+    monkeypatch.setattr("imager.accounts.admin.filters.MOST", 1)
+    assert "host__id__exact=" not in boss.get(url).text
 
 
 @pytest.mark.parametrize("path", TIMES)

@@ -10,16 +10,39 @@ from pathlib import Path
 import pytest
 from django.contrib import admin
 from django.urls import reverse
-from django.utils import timezone
+from django.utils import timezone, translation
 from django.utils.functional import Promise
 
 from orders.lifecycle import OrderStatus
+from tasks_app import followers, outbox, pulse, scheduler
+from tasks_app.admin.facts import in_words
 from tasks_app.causes import CAUSES
+from tasks_app.fact_names import NAMES
 from tasks_app.lifecycle import TaskStatus
-from tasks_app.models import Task
+from tasks_app.models import Outbox, Pulse, RefusedReport, Stumble, Task
+from tasks_app.record_words import CHORES, JOBS, PROCESSES, REFUSALS, WORKS
 from tasks_app.services import release, retry_task
 from tasks_app.words import OUTCOMES, STEPS
-from workers.contract import Fault, Kind
+from workers.contract import (
+    CardResult,
+    ChangedRange,
+    CreateResult,
+    CreateSpec,
+    DownloadSpec,
+    Fault,
+    FileFacts,
+    Kind,
+    Latencies,
+    LogPiece,
+    PermitRequest,
+    PersonalFacts,
+    Progress,
+    Report,
+    SlotFacts,
+    Trouble,
+    WriteSpec,
+)
+from workers.writer.identity import Identity
 
 ROOT = Path(__file__).parents[3]
 ROOMS = {"accounts", "orders", "tasks_app", "warehouse"}  # the names of other fields are not ours
@@ -127,6 +150,126 @@ def test_statistics_tell_causes_in_words(french, order):
     assert CODES.isdisjoint(words.split())
     assert "construction · image de base absente" in words
     assert "construction la commande image de base absente 1" in words
+
+
+RECORDS = {  # list, the column's codes and words, a row
+    "refusedreport": (
+        REFUSALS,
+        "reason",
+        lambda task, code: RefusedReport.objects.create(task=task, attempt=1, reason=code),
+    ),
+    "outbox": (
+        WORKS,
+        "kind",
+        lambda _task, code: outbox.post(code, dedupe=f"entry {len(code)}", payload={"to": ["x@example.org"]}),
+    ),
+    "stumble": (
+        JOBS,
+        "job",
+        lambda _task, code: Stumble.objects.create(job=code, subject="it", not_before=timezone.now()),
+    ),
+    "pulse": (
+        PROCESSES,
+        "role",
+        lambda _task, code: Pulse.objects.create(role=code, place="here", at=timezone.now()),
+    ),
+}
+
+
+@pytest.mark.parametrize("model", RECORDS)
+def test_records_are_told_in_words_and_found_by_their_code(french, staff, order, line, model):
+    codes, field, made = RECORDS[model]
+    Outbox.objects.all().delete()
+    task = line.task(order, Kind.CREATE)
+    for code in codes:
+        made(task, code)
+    url = reverse(f"admin:tasks_app_{model}_changelist")
+    words = french(url, "<tbody", "</tbody>")
+    with translation.override("fr"):
+        told = {code: str(meaning) for code, meaning in codes.items()}
+    assert [code for code in codes if told[code] not in words] == []
+    codes = {code for code in codes if code not in told[code]}  # “catalogue” is French
+    assert not [code for code in codes if re.search(rf"\b{code}\b", words)]
+    for code in codes:
+        narrowed = {field: code}, {"q": f'"{code}"'}
+        for query in narrowed:
+            rows = staff.get(url, query).context["cl"].result_list
+            assert [getattr(row, field) for row in rows] == [code], query
+    page = reverse(f"admin:tasks_app_{model}_change", args=[rows[0].pk])
+    assert code in staff.get(page).text, "the code is there for whoever points at the words"
+    assert not re.search(rf"\b{code}\b", french(page, "<fieldset", "</fieldset>"))
+
+
+def test_every_code_of_a_record_has_words():
+    texts = "".join(path.read_text() for room in ROOMS - {"accounts"} for path in (ROOT / room).rglob("*.py"))
+    refused = set(re.findall(r'\brefuse\(.*"(\w+)"\)', texts))
+    jobs = set(re.findall(r'\bFooting\("([\w ]+)"\)', texts))
+    assert (refused, jobs) == (set(REFUSALS), set(JOBS))
+    assert {outbox.MAIL, *outbox._works} == set(WORKS)
+    chores = [work for _period, work in followers.chores()]
+    assert {scheduler._name(work) for work in [*chores, *followers.periodic()]} == set(CHORES)
+    assert {pulse.SCHEDULER, pulse.RINGER, pulse.SERVER_WORKER} == set(PROCESSES)
+
+
+def test_facts_of_tasks_are_told_in_words(french, staff, order, line):
+    build = line.task(order, Kind.CREATE)
+    failed = reverse("admin:tasks_app_attempt_change", args=[build.attempts.get(attempt=1).pk])
+    words = french(failed, "<fieldset", "</fieldset>", first=True).split("Tel quel")[0]
+    for told in ("à qui la faute la commande", "cause image de base absente (base_missing)"):
+        assert told in words, told
+    assert "ce qu’a dit l’hôte Take another one." in words
+    assert CODES.isdisjoint(words.split())
+    done = reverse("admin:tasks_app_task_change", args=[build.pk])
+    words = french(done, "<fieldset", "</fieldset>", first=True)
+    assert "taille de l’image 1,0 Mo" in words
+    write = reverse("admin:tasks_app_task_change", args=[line.task(order, Kind.WRITE, 1).pk])
+    words = french(write, "<fieldset", "</fieldset>", first=True)
+    assert "clé publique du constructeur" in words
+    assert ".img.zst ·" in words
+    assert "signing_key" in staff.get(write).text, "letter by letter, too"
+
+
+def test_a_fact_that_nobody_knows_is_shown_as_well_as_can_be():
+    shown = in_words({"newer_fact": [1, 2], "more": {"a<b": "<script>"}, "none": [], "whether": True})
+    assert "<dt>newer fact</dt><dd>1, 2</dd>" in shown
+    assert "<dt>a&lt;b</dt><dd>&lt;script&gt;</dd>" in shown
+    assert "<dt>whether</dt><dd>yes</dd>" in shown
+    many = in_words({"files": [{"name": f"f{n}", "size": 1} for n in range(60)]})
+    assert many.split("<details>")[0].count("<li>") == 51
+    assert in_words(None) == in_words({}) == "–"
+
+
+PROTOCOL = [
+    CardResult,
+    ChangedRange,
+    CreateResult,
+    CreateSpec,
+    DownloadSpec,
+    FileFacts,
+    Identity,
+    Latencies,
+    LogPiece,
+    PermitRequest,
+    PersonalFacts,
+    Progress,
+    Report,
+    SlotFacts,
+    Trouble,
+    WriteSpec,
+]
+
+
+@pytest.mark.parametrize("facts", PROTOCOL, ids=lambda one: one.__name__)
+def test_every_fact_of_the_protocol_has_a_name(facts):
+    assert sorted(facts.__annotations__.keys() - NAMES.keys() - {"recipe"}) == []
+
+
+def test_apps_are_told_apart(staff):
+    """In the admin's index, in each language."""
+    for language in ("en", "fr"):
+        page = staff.get("/admin/", headers={"Accept-Language": language})
+        names = [str(app["name"]) for app in page.context["app_list"]]
+        assert len(names) == len(set(names)), names
 
 
 @pytest.mark.parametrize("room", ["workers", "tasks_app"])

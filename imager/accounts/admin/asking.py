@@ -43,15 +43,17 @@ class Question:
     warning: str
     verb: Callable[..., object]
     form: Callable[[Any, QuerySet[Any]], Asked] | None = None
+    most: int = 0  # at a time, if not MOST
 
 
 def after_asking(
     of: ModelAdmin[Any], request: HttpRequest, chosen: QuerySet[Any], question: Question
 ) -> HttpResponse | None:
     """Show the question; act when its page is confirmed, on each object by itself."""
-    if (count := chosen.count()) > MOST:
+    most = question.most or MOST
+    if (count := chosen.count()) > most:
         words = _("At most %(limit)s at a time; you chose %(has)s. Filter the list, and go step by step.")
-        of.message_user(request, words % {"limit": MOST, "has": count}, messages.ERROR)
+        of.message_user(request, words % {"limit": most, "has": count}, messages.ERROR)
         return None
     confirmed = request.POST if "confirmed" in request.POST else None
     form = question.form and question.form(confirmed, chosen)
@@ -82,7 +84,7 @@ def _ask(
         "opts": of.opts,
         "back": reverse(f"admin:{of.opts.app_label}_{of.opts.model_name}_changelist"),
     }
-    return TemplateResponse(request, "admin/tasks_app/confirm.html", context)
+    return TemplateResponse(request, "admin/confirm.html", context)
 
 
 def _act(
