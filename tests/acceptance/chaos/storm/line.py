@@ -111,6 +111,7 @@ class StormLine:
             "EMAIL_HOST": "127.0.0.1",
             "EMAIL_PORT": str(mail_port),
             "SUPPORT_EMAIL": "support@example.org",
+            "API_RATE_LOGIN": "",  # all hosts have one address here, and log in after each kill
             **{name: str(seconds) for name, seconds in self.times.items()},
         }
 
