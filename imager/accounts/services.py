@@ -56,7 +56,22 @@ def log_in(request: HttpRequest | None = None, *, email: str, password: str, cod
     An unknown e-mail costs the same time as a wrong password: one hash either way. An account with a second
     factor needs `code`, from its app or a recovery code.
     """
-    attempt = _attempt(request, email)
+    uncount = _attempt(request, email)
+    try:
+        user = _recognized(request, email, password, code)
+        until = timezone.now() + settings.REFRESH_FAMILY_LIFETIME
+        pair = _pair(user, _issue(user, family=uuid.uuid4(), until=until, jti=uuid.uuid4().hex))
+    except Refused:
+        raise
+    except Exception:  # our own trouble, which goes on: it is no guess of theirs
+        uncount()
+        raise
+    uncount()
+    return pair
+
+
+def _recognized(request: HttpRequest | None, email: str, password: str, code: str) -> User:
+    """Whoever knows all that this account asks for. Raises Refused."""
     user = ModelBackend().authenticate(request, username=email, password=password)
     if not isinstance(user, User):
         raise Refused("no_active_account")
@@ -68,9 +83,7 @@ def log_in(request: HttpRequest | None = None, *, email: str, password: str, cod
         raise Refused("second_factor_missing")
     if not user.is_host and second_factor.has(user):
         _ask_code(request, user, code)
-    attempt()
-    until = timezone.now() + settings.REFRESH_FAMILY_LIFETIME
-    return _pair(user, _issue(user, family=uuid.uuid4(), until=until, jti=uuid.uuid4().hex))
+    return user
 
 
 def _attempt(request: HttpRequest | None, email: str) -> Callable[[], None]:

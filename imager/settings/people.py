@@ -39,7 +39,7 @@ ACCOUNT_CHANGE_EMAIL = True  # one address each; the new one counts once it is c
 ACCOUNT_REAUTHENTICATION_REQUIRED = True
 ACCOUNT_EMAIL_NOTIFICATIONS = True
 # The key is e-mail and address of the network together: nobody can lock somebody else out (docs/accounts.md).
-ACCOUNT_RATE_LIMITS = {"login_failed": "30/m/ip,5/300s/key"}
+ACCOUNT_RATE_LIMITS = {"login_failed": env.str("LOGIN_FAILED_RATE", default="30/m/ip,5/300s/key")}
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_ALLOW_UNVERIFIED_EMAIL = True  # staff and invitations vouch for addresses

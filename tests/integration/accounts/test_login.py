@@ -7,8 +7,10 @@ import pytest
 from allauth.account.models import EmailAddress
 from django.contrib.auth import hashers
 from django.core.management import call_command
+from django.db import OperationalError
 from rest_framework.test import APIClient
 
+from imager.accounts import services
 from imager.accounts.keys import key_ring
 from imager.accounts.models import RefreshToken, User
 from tests import factories
@@ -139,6 +141,21 @@ def test_guessing_is_slowed_down() -> None:
     assert [answer.status_code for answer in answers] == [401] * 30 + [429]
     assert is_problem(answers[-1], 429, "throttled")
     assert int(answers[-1]["Retry-After"]) > 0
+
+
+def test_what_breaks_on_our_side_is_no_guess(monkeypatch) -> None:
+    """A host asks again and again while the database restarts; it must not be locked out for that."""
+    user = factories.user()
+    client = APIClient(raise_request_exception=False)
+
+    def broken(*_given: object, **_more: object) -> None:
+        raise OperationalError("the database restarts")
+
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(services, "_issue", broken)
+        body = {"email": user.email, "password": PASSWORD}
+        assert {client.post(LOGIN, body).status_code for _ in range(7)} == {503}
+    assert post(LOGIN, email=user.email, password=PASSWORD).status_code == 200
 
 
 def test_where_anybody_signs_up_tokens_are_for_confirmed_addresses(settings) -> None:

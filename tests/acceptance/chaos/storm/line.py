@@ -111,7 +111,9 @@ class StormLine:
             "EMAIL_HOST": "127.0.0.1",
             "EMAIL_PORT": str(mail_port),
             "SUPPORT_EMAIL": "support@example.org",
-            "API_RATE_LOGIN": "",  # all hosts have one address here, and log in after each kill
+            # all hosts have one address, and log in after each kill; a login that is killed stays counted
+            "API_RATE_LOGIN": "",
+            "LOGIN_FAILED_RATE": "10000/m/ip,10000/300s/key",
             **{name: str(seconds) for name, seconds in self.times.items()},
         }
 
