@@ -47,17 +47,21 @@ def ordered(order: Order) -> str:
     told = yaml.safe_load(order.recipe) or {}
     offspot = told.get("offspot") or {}
     secrets = [(offspot.get("admin") or {}).get("password"), (offspot.get("ap") or {}).get("passphrase")]
-    shown = _masked(told, [str(secret) for secret in secrets if secret])
+    shown = _masked(told, _any_of([str(secret) for secret in secrets if secret]))
     return yaml.safe_dump(shown, allow_unicode=True, sort_keys=False, width=4096)
 
 
-def _masked(part: Any, secrets: list[str]) -> Any:
+def _any_of(secrets: list[str]) -> re.Pattern[str]:
+    """The longest first: one may be a part of another, whose rest would be told. Matches nothing of none."""
+    longest_first = sorted(secrets, key=len, reverse=True)
+    return re.compile("|".join(map(re.escape, longest_first)) or "(?!)")
+
+
+def _masked(part: Any, secrets: re.Pattern[str]) -> Any:
     if isinstance(part, dict):
         return {name: _masked(value, secrets) for name, value in part.items()}
     if isinstance(part, list):
         return [_masked(value, secrets) for value in part]
     if not isinstance(part, str):
         return part
-    for secret in secrets:
-        part = part.replace(secret, HIDDEN)
-    return KEYS.sub("hidden", part)
+    return KEYS.sub("hidden", secrets.sub(HIDDEN, part))

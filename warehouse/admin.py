@@ -13,6 +13,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
+from imager.accounts.admin.closed import Closed
 from imager.accounts.admin.large import Large
 from imager.accounts.admin.links import links
 from warehouse.models import StoredFile, Warehouse
@@ -27,9 +28,10 @@ else:
 
 
 @admin.register(Warehouse)
-class WarehouseAdmin(_Warehouses):
+class WarehouseAdmin(Closed, _Warehouses):
     """Where hosts find a warehouse, and whether it takes new images."""
 
+    secret = frozenset({"secret_hash"})
     list_display = ("slug", "host", "port", "tls", "local_root", "active")
     list_filter = ("active", "tls")
     search_fields = ("slug", "host")

@@ -13,6 +13,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from imager.accounts.admin.closed import Closed
 from imager.accounts.admin.filters import FewFilter
 from imager.accounts.admin.links import links
 from imager.accounts.visitor import visitor
@@ -59,8 +60,9 @@ class ConfigurationAdminForm(forms.ModelForm):  # type: ignore[type-arg]  # not 
 
 
 @admin.register(Configuration)
-class ConfigurationAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
+class ConfigurationAdmin(Closed, admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
     form = ConfigurationAdminForm
+    secret = frozenset({"wifi_password", "admin_password"})
     list_display = [
         "name",
         "organization",

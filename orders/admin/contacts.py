@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 from django.contrib import admin
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
@@ -32,4 +34,6 @@ class Contacts:
 
 
 def _link(scheme: str, to: str) -> str:
-    return format_html('<a href="{}:{}">{}</a>', scheme, to.replace(" ", ""), to) if to else "–"
+    """What members wrote stays an address: no `?` in it begins a subject or a copy to others."""
+    address = quote(to.replace(" ", ""), safe="@+")
+    return format_html('<a href="{}:{}">{}</a>', scheme, address, to) if to else "–"

@@ -12,6 +12,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from imager.accounts.admin.closed import Closed
 from imager.accounts.admin.filters import FewFilter
 from imager.accounts.admin.readonly import ReadOnly
 from imager.paging import Bounded
@@ -20,9 +21,10 @@ from orders.models import ConfigurationVersion, Upload
 
 
 @admin.register(ConfigurationVersion)
-class ConfigurationVersionAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
+class ConfigurationVersionAdmin(Closed, ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
     """Who saved what when. What was changed stands on the version's own page, without the passwords."""
 
+    secret = frozenset({"values"})
     list_display = ["configuration", "number", "saved_at", "saved_by", "note", "page"]
     list_filter = [("configuration__organization", FewFilter), "saved_at"]
     search_fields = ["configuration__name", "saved_by__email", "note"]
@@ -40,15 +42,18 @@ class ConfigurationVersionAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[typ
 
     @admin.display(description=gettext_lazy("page"))
     def page(self, version: ConfigurationVersion) -> str:
-        """What that save has changed."""
+        """What that save has changed. Of what was deleted there are no pages."""
+        if version.configuration.deleted_at:
+            return "–"
         address = reverse("configuration_version", args=[version.configuration_id, version.number])
         return format_html('<a href="{}">{}</a>', address, _("open"))
 
 
 @admin.register(Upload)
-class UploadAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
+class UploadAdmin(Closed, ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
     """Logos and archives. What nothing names any more goes by itself; addresses of files are secret."""
 
+    secret = frozenset({"key"})
     list_display = ["name", "kind", "organization", "room", "created_by", "created_at"]
     list_filter = ["kind", ("organization", FewFilter), "created_at"]
     search_fields = ["name", "organization__name", "created_by__email", "=sha256"]

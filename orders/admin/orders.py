@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from imager import clock
+from imager.accounts.admin.closed import Closed
 from imager.accounts.admin.filters import FewFilter
 from imager.accounts.admin.history import History
 from imager.accounts.admin.large import Large, known
@@ -110,7 +111,8 @@ class Orders(ChangeList):
 
 
 @admin.register(Order)
-class OrderAdmin(Large, OrderActions, Contacts, admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
+class OrderAdmin(Closed, Large, OrderActions, Contacts, admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
+    secret = frozenset({"recipe", "download_token"})
     list_display = [
         "number",
         "name",
@@ -165,6 +167,14 @@ class OrderAdmin(Large, OrderActions, Contacts, admin.ModelAdmin):  # type: igno
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         """Orders are history."""
         return False
+
+    def get_fieldsets(self, request: HttpRequest, obj: Model | None = None) -> Any:  # Django's
+        """The recipe tells what configurations hold."""
+        left_out = set() if visitor(request).has_perm("orders.view_configuration") else {"recipe_link"}
+        return [
+            (title, {**options, "fields": [field for field in options["fields"] if field not in left_out]})
+            for title, options in super().get_fieldsets(request, obj)
+        ]
 
     def find(self, rows: QuerySet[Order], sought: str) -> QuerySet[Order]:
         """As on the page of orders, and by whoever ordered."""

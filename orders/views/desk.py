@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable
 from dataclasses import fields
+from typing import Final
 
 from django import forms
 from django.contrib import messages
@@ -23,6 +24,8 @@ from orders.address_form import country_choices
 from orders.models import Order, Priority
 from orders.recipients import LIMITS, Recipient
 from orders.views.visitor import Request, visitor
+
+RECIPE: Final = "orders.view_configuration"  # it tells what a configuration holds
 
 
 class RecipientForm(forms.Form):
@@ -120,8 +123,9 @@ def order_address(request: Request, pk: str) -> HttpResponse:
 @login_required
 @require_safe
 def order_recipe(request: Request, pk: str) -> HttpResponse:
-    """What the builder was told, as YAML, without its passwords."""
+    """What the builder was told, as YAML, without its passwords, for whoever may read configurations."""
     staff_only(request, "orders.view_order")
+    staff_only(request, RECIPE)
     order = get_object_or_404(queries.visible_orders(visitor(request)), pk=pk)
     headers = {
         "Content-Disposition": f'attachment; filename="order-{order.number}.yaml"',
@@ -155,6 +159,7 @@ def facts(request: Request, order: Order) -> dict[str, object]:
         "desk": {
             "notes": list(order.notes.all()),
             "priorities": Priority.choices,
+            "recipe": user.has_perm(RECIPE),
             "key": uuid.uuid4(),  # a form that is sent twice makes one order
             **{f"can_{deed}": can for deed, can in desk.offered(order, to=user).items()},
         }

@@ -9,6 +9,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
+from imager.accounts.admin.closed import Closed
 from imager.accounts.admin.filters import FewFilter
 from imager.accounts.admin.large import Large
 from imager.accounts.admin.links import links
@@ -50,7 +51,8 @@ class SlotAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at r
 
 
 @admin.register(Card)
-class CardAdmin(Large, FactsInWords, ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
+class CardAdmin(Closed, Large, FactsInWords, ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
+    secret = frozenset({"certificate_key"})
     list_display = ["serial", "verdict", "order", "unit", "host", "slot", "card_bytes", "permitted_at"]
     list_filter = ["verdict", ("host", FewFilter)]
     exclude = ["facts", "trouble"]

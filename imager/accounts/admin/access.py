@@ -12,6 +12,7 @@ from django.contrib.admin.models import LogEntry
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
+from imager.accounts.admin.closed import Closed
 from imager.accounts.admin.powers import manages_staff, may_touch
 from imager.accounts.models import Role
 
@@ -71,18 +72,20 @@ class EmailAddressAdmin(_Entrances):
 
 
 @admin.register(Authenticator)
-class AuthenticatorAdmin(_Entrances):
+class AuthenticatorAdmin(Closed, _Entrances):
     """Second factors, without their keys. Whoever has lost theirs logs in without once it is deleted here."""
 
+    secret = frozenset({"data"})
     list_display = ("user", "type", "created_at", "last_used_at")
     list_filter = ("type", "created_at")
     fields = ("user", "type", "created_at", "last_used_at")
 
 
 @admin.register(UserSession)
-class UserSessionAdmin(_Entrances):
+class UserSessionAdmin(Closed, _Entrances):
     """Who is logged in, and from where. An account's page ends all of its sessions."""
 
+    secret = frozenset({"session_key", "data"})
     list_display = ("user", "ip", "user_agent", "created_at", "last_seen_at")
     list_filter = ("last_seen_at",)
     search_fields = ("ip", *OF_PERSON)

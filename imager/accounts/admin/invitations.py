@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy
 
 from imager.accounts import invitations
 from imager.accounts.admin.asking import Question, after_asking
+from imager.accounts.admin.closed import Closed
 from imager.accounts.admin.dates import NamedDates
 from imager.accounts.admin.filters import FewFilter
 from imager.accounts.models import Invitation, User
@@ -48,9 +49,10 @@ class InvitationForm(_Form):
 
 
 @admin.register(Invitation)
-class InvitationAdmin(NamedDates, _Invitations):
+class InvitationAdmin(Closed, NamedDates, _Invitations):
     """Who was invited, by whom, and what became of it. The token is in the mail alone."""
 
+    secret = frozenset({"token_hash"})
     form = InvitationForm
     list_display = ("email", "organization", "state", "sent_at", "expires_at", "invited_by", "accepted_by")
     list_filter = (("organization", FewFilter), "created_at")

@@ -18,6 +18,7 @@ from django.utils.translation import gettext_lazy as _
 
 from imager.accounts import addresses, leaving, services
 from imager.accounts.admin.asking import Question, after_asking
+from imager.accounts.admin.closed import Closed
 from imager.accounts.admin.dates import NamedDates
 from imager.accounts.admin.filters import FewFilter
 from imager.accounts.admin.links import links
@@ -57,9 +58,10 @@ class UserForm(_ChangedUser):
 
 
 @admin.register(User)
-class UserAdmin(NamedDates, _Users):
+class UserAdmin(Closed, NamedDates, _Users):
     """People and hosts. Disabling one ends its tokens and sessions at once."""
 
+    secret = frozenset({"password"})
     form = UserForm
     add_form = NewUserForm
     list_display = ("email", "name", "role", "organization", "is_active", "expires_at", "last_login")

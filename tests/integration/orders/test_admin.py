@@ -9,8 +9,10 @@ import yaml
 from django.apps import apps
 from django.urls import reverse
 
+from imager import clock
+from imager.accounts import groups
 from imager.accounts.models import Role, User
-from orders import uploads
+from orders import keeping, showing, uploads
 from orders.models import Configuration, Media, Order, Upload
 from tests import factories as make
 from tests.unit.orders.test_pictures import drawn
@@ -194,6 +196,61 @@ def test_the_recipe_of_an_order_without_its_passwords(client, staff, school):
     client.force_login(school.member)
     assert client.get(address).status_code == 403
     assert address not in client.get(order.get_absolute_url()).content.decode()
+
+
+@pytest.mark.parametrize(
+    ("password", "passphrase"),
+    [("tree-4711", "apple-tree-4711-x"), ("apple-tree-4711-x", "tree-4711"), ("a.c", "abc-1234")],
+)
+def test_a_password_within_another_tells_nothing_of_it(school, password, passphrase):
+    Configuration.objects.filter(pk=school.configuration.pk).update(
+        admin_password=password, wifi_password=passphrase
+    )
+    school.configuration.refresh_from_db()
+    told = yaml.safe_load(showing.ordered(school.place()))
+    assert told["offspot"]["admin"]["password"] == "********"
+    assert told["offspot"]["ap"]["passphrase"] == "********"
+
+
+def test_without_passwords_there_is_nothing_to_hide():
+    assert showing.ordered(Order(recipe="offspot: {}")) == "offspot: {}\n"
+
+
+def test_operators_are_not_led_to_the_recipe(client, school):
+    """They see no configurations."""
+    order = school.place()
+    address = reverse("order_recipe", args=[order.pk])
+    for group, led in ((groups.OPERATOR, False), (groups.SUPPORT, True)):
+        client.force_login(make.clerk(group))
+        for page in (reverse("admin:orders_order_change", args=[order.pk]), order.get_absolute_url()):
+            answer = client.get(page)
+            assert answer.status_code == 200
+            assert (address in answer.text) == led, f"{group}: {page}"
+
+
+def test_addresses_of_members_are_addresses_and_nothing_more(client, staff, school):
+    order = school.place()
+    Order.objects.filter(pk=order.pk).update(
+        recipient_email='"a?cc=all&x"@example.org', recipient_phone="+223 70 00"
+    )
+    page = client.get(reverse("admin:orders_order_change", args=[order.pk])).text
+    assert 'href="mailto:%22a%3Fcc%3Dall%26x%22@example.org"' in page
+    assert 'href="tel:+2237000"' in page
+
+
+def test_versions_of_what_was_deleted_lead_nowhere(client, staff, school):
+    keeping.record(school.configuration, by=school.staff)
+    version = school.configuration.versions.get()
+    address = reverse("configuration_version", args=[school.configuration.pk, version.number])
+    pages = [
+        reverse("admin:orders_configurationversion_changelist"),
+        reverse("admin:orders_configurationversion_change", args=[version.pk]),
+    ]
+    assert client.get(address).status_code == 200
+    assert all(address in client.get(page).text for page in pages)
+    Configuration.objects.filter(pk=school.configuration.pk).update(deleted_at=clock.now())
+    assert client.get(address).status_code == 404
+    assert not any(address in client.get(page).text for page in pages)
 
 
 def test_the_sizes_of_the_first_day(db):

@@ -38,6 +38,7 @@ DEEDS = {
     "retry": Deed("post", "/orders/{order}/retry/", (S, A)),
     "end a download": Deed("post", "/orders/{order}/end/", (S, A)),
     "ship": Deed("post", "/orders/{order}/ship/", (OP, S, A), {"tracking": "x"}),
+    "recipe of an order": Deed("get", "/staff/orders/{order}/recipe/", (S, A)),
     "order form": Deed("get", "/orders/new/", (S, A)),
     "place": Deed("post", "/orders/new/", (S, A)),
     "read a configuration": Deed("get", "/configurations/{configuration}/", (S, A)),
