@@ -15,24 +15,42 @@ from django.utils.translation import gettext_lazy, pgettext_lazy
 from tasks_app.fact_names import name_of, value_of
 
 MOST: Final = 50  # of one list: files, ranges
+FILES: Final = "files"
 
 
 def in_words(facts: Any) -> str:
     """Names and values; nothing of nothing."""
     if not facts:
         return "–"
-    told = json.dumps(facts, ensure_ascii=False, indent=2, sort_keys=True)
-    raw = format_html("<details><summary>{}</summary><pre>{}</pre></details>", _("As it was told"), told)
-    return format_html('<div class="facts">{}{}</div>', _told("", facts), raw)
+    letters = "<details><summary>{}</summary><pre>{}</pre></details>"
+    raw = format_html(letters, _("As it was told"), _letter_by_letter(facts))
+    try:
+        words = _told("", facts)
+    except (ArithmeticError, TypeError, ValueError, RecursionError):  # no host of ours tells such facts
+        words = ""
+    return format_html('<div class="facts">{}{}</div>', words, raw)
+
+
+def _letter_by_letter(facts: Any) -> str:
+    """As JSON; what is deeper, or longer, than Python writes is left out."""
+    try:
+        return json.dumps(facts, ensure_ascii=False, indent=2, sort_keys=True)
+    except (RecursionError, ValueError):
+        return "…"
 
 
 def _told(name: str, facts: Any) -> str:
     if isinstance(facts, Mapping) and facts:
-        rows = ((name_of(str(key)), _told(str(key), value)) for key, value in facts.items())
+        rows = (_row(name, str(key), value) for key, value in facts.items())
         return format_html("<dl>{}</dl>", format_html_join("", "<dt>{}</dt><dd>{}</dd>", rows))
     if isinstance(facts, list | tuple) and facts:
         return _listed(name, facts)
     return value_of(name, None if facts in ({}, [], ()) else facts)
+
+
+def _row(name: str, key: str, value: Any) -> tuple[str, str]:
+    """What something is called, and its value. Files have names of their own."""
+    return (key, _told("", value)) if name == FILES else (name_of(key), _told(key, value))
 
 
 def _listed(name: str, facts: list[Any] | tuple[Any, ...]) -> str:

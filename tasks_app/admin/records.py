@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -27,12 +25,12 @@ from tasks_app.models import (
 )
 from tasks_app.record_words import CHORES, JOBS, PROCESSES, REFUSALS, WORKS
 
-REASON: Any = worded("reason", _("reason"), REFUSALS)
-KIND: Any = worded("kind", _("kind"), WORKS)
-CHORE: Any = worded("name", _("name"), CHORES)
-SUBJECT: Any = worded("subject", _("of what"), CHORES)
-PROCESS: Any = worded("role", _("process"), PROCESSES)
-JOB: Any = worded("job", _("job"), JOBS)
+REASON, REASON_AND_CODE = worded("reason", _("reason"), REFUSALS)
+KIND, KIND_AND_CODE = worded("kind", _("kind"), WORKS)
+CHORE, CHORE_AND_CODE = worded("name", _("name"), CHORES)
+SUBJECT, SUBJECT_AND_CODE = worded("subject", _("of what"), CHORES)
+PROCESS, PROCESS_AND_CODE = worded("role", _("process"), PROCESSES)
+JOB, JOB_AND_CODE = worded("job", _("job"), JOBS)
 
 
 @admin.register(RefusedReport)
@@ -41,8 +39,8 @@ class RefusedReportAdmin(FactsInWords, ReadOnly, admin.ModelAdmin):  # type: ign
     list_filter = [known("reason", _("reason"), REFUSALS.items()), ("host", FewFilter)]
     search_fields = ["task__id", "event_id", "=reason"]
     paginator = Bounded
-    fields = ["at", "task", "attempt", "host", REASON, "event_id", "body_facts"]
-    readonly_fields = ["at", REASON, "body_facts"]
+    fields = ["at", "task", "attempt", "host", REASON_AND_CODE, "event_id", "body_facts"]
+    readonly_fields = ["at", REASON_AND_CODE, "body_facts"]
     list_select_related = ["task", "host"]
     show_full_result_count = False
 
@@ -56,9 +54,10 @@ class OutboxAdmin(FactsInWords, ReadOnly, admin.ModelAdmin):  # type: ignore[typ
         ("given_up_at", admin.EmptyFieldListFilter),
     ]
     search_fields = ["dedupe", "=kind"]
+    ordering = ["-id"]  # of very many the first are shown
     paginator = Bounded
     fields = [
-        KIND,
+        KIND_AND_CODE,
         "dedupe",
         "payload_facts",
         "created_at",
@@ -69,7 +68,7 @@ class OutboxAdmin(FactsInWords, ReadOnly, admin.ModelAdmin):  # type: ignore[typ
         "last_error",
         "given_up_at",
     ]
-    readonly_fields = [KIND, "created_at", "payload_facts"]
+    readonly_fields = [KIND_AND_CODE, "created_at", "payload_facts"]
     show_full_result_count = False
     actions = ["again"]
 
@@ -92,8 +91,8 @@ class StumbleAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # not
     list_display = [JOB, SUBJECT, "error", "count", "first_at", "last_at", "not_before"]
     list_filter = [known("job", _("job"), JOBS.items())]
     search_fields = ["subject", "=job"]
-    fields = [JOB, SUBJECT, "error", "count", "first_at", "last_at", "not_before"]
-    readonly_fields = [JOB, SUBJECT, "first_at"]
+    fields = [JOB_AND_CODE, SUBJECT_AND_CODE, "error", "count", "first_at", "last_at", "not_before"]
+    readonly_fields = [JOB_AND_CODE, SUBJECT_AND_CODE, "first_at"]
 
 
 @admin.register(Pulse)
@@ -103,8 +102,8 @@ class PulseAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # not g
     list_display = [PROCESS, "place", "at"]
     list_filter = [known("role", _("process"), PROCESSES.items())]
     search_fields = ["place", "=role"]
-    fields = [PROCESS, "place", "at"]
-    readonly_fields = [PROCESS]
+    fields = [PROCESS_AND_CODE, "place", "at"]
+    readonly_fields = [PROCESS_AND_CODE]
 
 
 @admin.register(Chore)
@@ -114,5 +113,5 @@ class ChoreAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # not g
     list_display = [CHORE, "slot"]
     list_filter = [("slot", admin.EmptyFieldListFilter)]
     search_fields = ["name"]
-    fields = [CHORE, "slot"]
-    readonly_fields = [CHORE]
+    fields = [CHORE_AND_CODE, "slot"]
+    readonly_fields = [CHORE_AND_CODE]

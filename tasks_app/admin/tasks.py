@@ -192,7 +192,7 @@ class AttemptAdmin(Large, LogLink, OutcomeInWords, FactsInWords, ReadOnly, admin
     exclude = ["outcome", "trouble", "log_end", "log_cut_to", "log_left_out"]
     readonly_fields = ["outcome_words", "trouble_facts", "log_link"]
     list_filter = [
-        known("outcome", _("outcome"), OUTCOMES.items(), none=_("none yet")),
+        known("outcome", _("outcome"), OUTCOMES.items(), none=_("none yet"), unset={"ended_at": None}),
         "task__kind",
         ("host", FewFilter),
         "ended_at",

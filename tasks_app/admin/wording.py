@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 from django.contrib import admin
@@ -55,13 +55,18 @@ class TroubleInWords:
         return str((of.trouble or {}).get("message", ""))
 
 
-def worded(field: str, title: Any, words: Mapping[str, Any]) -> Callable[[Any], str]:
-    """A column: the code that `field` holds, in words. Whoever points at them reads the code."""
+def worded(field: str, title: Any, words: Mapping[str, Any]) -> tuple[Any, Any]:
+    """The code that `field` holds, in words: for lists, where whoever points at them reads it; for pages."""
 
     @admin.display(description=title, ordering=field)
     def column(of: Any) -> str:
         code = getattr(of, field)
         return format_html('<span title="{}">{}</span>', code, words[code]) if code in words else str(code)
 
-    column.__name__ = f"{field}_words"
-    return column
+    @admin.display(description=title)
+    def with_code(of: Any) -> str:
+        code = getattr(of, field)
+        return f"{words[code]} ({code})" if code in words else str(code)
+
+    column.__name__, with_code.__name__ = f"{field}_words", f"{field}_and_code"
+    return column, with_code

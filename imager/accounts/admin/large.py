@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from django.contrib import admin
@@ -41,11 +41,17 @@ class Large(_Admin):
 
 
 def known(
-    field: str, title: Any, values: Iterable[tuple[str, Any]], *, none: Any = ""
+    field: str,
+    title: Any,
+    values: Iterable[tuple[str, Any]],
+    *,
+    none: Any = "",
+    unset: Mapping[str, Any] | None = None,
 ) -> type[admin.SimpleListFilter]:
     """A filter by values that are known. Django's own asks the whole table which there are.
 
-    `none`: how rows are called that have no value yet, if they can be asked for.
+    `none`: how rows are called that have no value yet, if they can be asked for; `unset`: how, where that
+    has an index and the empty value has none.
     """
     choices = [*values, *([(NONE, none)] if none else [])]
 
@@ -57,7 +63,9 @@ def known(
 
         def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
             asked = self.value()
-            return queryset.filter(**{field: "" if asked == NONE else asked}) if asked else queryset
+            if asked == NONE:
+                return queryset.filter(**(unset or {field: ""}))
+            return queryset.filter(**{field: asked}) if asked else queryset
 
     Known.title = title
     return Known

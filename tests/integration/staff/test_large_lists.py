@@ -12,11 +12,12 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from imager import paging
+from imager import clock, paging
 from imager.accounts import ledger
 from imager.accounts.models import UnitEntry, User
 from orders.models import Order
-from tasks_app.models import Attempt, Card, Task
+from tasks_app import outbox
+from tasks_app.models import Attempt, Card, RefusedReport, SlotEvent, Stumble, Task
 from tests import factories as make
 from tests.integration.pages.conftest import Page
 from warehouse.models import StoredFile
@@ -83,6 +84,30 @@ def test_work_without_an_outcome_yet(boss, school, order, line):
     (attempt,) = running.attempts.all()
     assert found(boss, "tasks_app/attempt", outcome="none") == {attempt.pk}
     assert "none yet" in boss.get("/admin/tasks_app/attempt/").text
+
+
+def test_attempts_without_an_outcome_are_found_by_an_index(boss, order):
+    """Which ended has one, what came of them has none."""
+    with CaptureQueriesContext(connection) as asked:
+        boss.get("/admin/tasks_app/attempt/", {"outcome": "none"})
+    told = [query["sql"] for query in asked if 'FROM "tasks_app_attempt"' in query["sql"]]
+    assert any('"ended_at" IS NULL' in sql for sql in told)
+    assert not any("\"outcome\" = ''" in sql for sql in told)
+
+
+@pytest.mark.parametrize("path", ["outbox", "refusedreport", "slotevent", "stumble", "attempt"])
+def test_records_begin_with_the_newest(boss, order, line, path):
+    """Of very many only the first are shown."""
+    slot, task = make.slot(line.writer, name="B"), line.task(order, Kind.CREATE)
+    for number in range(2):
+        outbox.post("mail", dedupe=f"newest {number}", payload={})
+        RefusedReport.objects.create(task=task, attempt=1, host=line.creator, reason="stale")
+        SlotEvent.objects.create(slot=slot, what="released", by="x")
+        Stumble.objects.create(job="ring", subject=str(number), last_at=clock.now(), not_before=clock.now())
+    rows = list(boss.get(f"/admin/tasks_app/{path}/").context["cl"].result_list)
+    keys = [row.pk for row in rows]
+    assert len(keys) >= 2
+    assert keys == sorted(keys, reverse=True)
 
 
 @pytest.mark.parametrize("path", ["task", "attempt", "card", "slot", "slotevent", "refusedreport"])

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 import uuid
+from functools import reduce
 from html import unescape
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.contrib import admin
@@ -196,8 +198,7 @@ def test_records_are_told_in_words_and_found_by_their_code(french, staff, order,
             rows = staff.get(url, query).context["cl"].result_list
             assert [getattr(row, field) for row in rows] == [code], query
     page = reverse(f"admin:tasks_app_{model}_change", args=[rows[0].pk])
-    assert code in staff.get(page).text, "the code is there for whoever points at the words"
-    assert not re.search(rf"\b{code}\b", french(page, "<fieldset", "</fieldset>"))
+    assert f"{told[code]} ({code})" in french(page, "<fieldset", "</fieldset>"), "nobody points on a phone"
 
 
 def test_every_code_of_a_record_has_words():
@@ -237,6 +238,41 @@ def test_a_fact_that_nobody_knows_is_shown_as_well_as_can_be():
     many = in_words({"files": [{"name": f"f{n}", "size": 1} for n in range(60)]})
     assert many.split("<details>")[0].count("<li>") == 51
     assert in_words(None) == in_words({}) == "–"
+
+
+ODD_FACTS: dict[str, dict[str, Any]] = {
+    "an endless number": {"mapped_bytes": 10**400},
+    "a size that is none": {"files": [{"name": "a", "size": {"a": 1}}]},
+    "deep": reduce(lambda inner, _depth: {"deeper": inner}, range(250), {"size": 1}),
+    "too deep": reduce(lambda inner, _depth: [inner], range(5000), ["x"]),
+    "too long": {"size": 10**5000},
+}
+
+
+@pytest.mark.parametrize("odd", ODD_FACTS)
+def test_odd_facts_are_shown_letter_by_letter(odd):
+    words, letters = in_words(ODD_FACTS[odd]).split("<details>")
+    assert words == '<div class="facts">'
+    assert {
+        "an endless number": "0" * 400,
+        "a size that is none": "&quot;size&quot;",
+        "deep": "&quot;size&quot;",
+        "too deep": "<pre>…</pre>",
+        "too long": "<pre>…</pre>",
+    }[odd] in letters
+
+
+def test_odd_facts_break_no_page(staff, order, line):
+    task = line.task(order, Kind.CREATE)
+    for odd in ("an endless number", "a size that is none", "deep"):
+        Task.objects.filter(pk=task.pk).update(result=ODD_FACTS[odd])
+        assert staff.get(reverse("admin:tasks_app_task_change", args=[task.pk])).status_code == 200
+
+
+def test_files_keep_their_names():
+    shown = in_words({"per_card": {"files": {"my_boot_file.txt": "abc", "code": "base_missing"}}})
+    assert "<dt>my_boot_file.txt</dt><dd>abc</dd>" in shown
+    assert "<dt>code</dt><dd>base_missing</dd>" in shown
 
 
 PROTOCOL = [
