@@ -678,11 +678,11 @@ class PurchaseRequest(BaseModel):
     ] = None
     limited: Annotated[bool, Field(description='Whether its orders need units.')] = True
     cards: Annotated[
-        bool,
+        bool | None,
         Field(
-            description='Whether a new account may order cards; otherwise downloads alone.'
+            description='Whether they may order cards; otherwise downloads alone. Left out: a new account may, an invitation stays as it is. true allows it to an account that is here; false takes nothing away.'
         ),
-    ] = True
+    ] = None
     units: Annotated[int, Field(ge=0, le=1000000000)] = 0
 
 

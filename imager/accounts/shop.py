@@ -42,7 +42,7 @@ class Purchase:
     days: int | None = None
     limited: bool = True
     units: int = 0
-    cards: bool = True  # whether somebody new may order cards
+    cards: bool | None = None  # whether they may order cards; None: somebody new may
 
 
 @transaction.atomic
@@ -90,14 +90,16 @@ def _one_after_the_other() -> None:
 
 
 def _extended(user: User, purchase: Purchase) -> Organization | None:
-    """More time for a member. What staff have disabled stays so."""
+    """More time for a member, and cards if they are sold. What staff have disabled stays so."""
     if user.is_staff or user.is_host:
         return None
     if not user.is_active:
         raise Refused("disabled")
     if purchase.days and user.expires_at:
         user.expires_at = _end(purchase, user.expires_at)
-        user.save(update_fields=["expires_at"])
+    if purchase.cards:  # sold; what an account may already do is nobody's to take by selling
+        user.can_order_cards = True
+    user.save(update_fields=["expires_at", "can_order_cards"])
     return user.organization
 
 
@@ -112,15 +114,17 @@ def _invitation(purchase: Purchase, found: Invitation | None) -> Invitation:
     if found:
         if purchase.days and found.account_ends_at:
             found.account_ends_at = _end(purchase, found.account_ends_at)
+        if purchase.cards is not None:
+            found.can_order_cards = purchase.cards
         found.sent_at = None  # the mail of this purchase brings a new link
-        found.save(update_fields=["account_ends_at", "sent_at"])
+        found.save(update_fields=["account_ends_at", "can_order_cards", "sent_at"])
         return found
     invitation = Invitation(
         organization=_organization(purchase),
         email=purchase.email,
         name=purchase.name,
         language=purchase.language,
-        can_order_cards=purchase.cards,
+        can_order_cards=purchase.cards is not False,
     )
     invitation.account_ends_at = _end(purchase, clock.now()) if purchase.days else None
     return invitations.invite(invitation, by=None)

@@ -51,7 +51,10 @@ class PurchaseSerializer(Strict):
     )
     limited = serializers.BooleanField(default=True, help_text="Whether its orders need units.")
     cards = serializers.BooleanField(
-        default=True, help_text="Whether a new account may order cards; otherwise downloads alone."
+        default=None,
+        allow_null=True,
+        help_text="Whether they may order cards; otherwise downloads alone. Left out: a new account may, "
+        "an invitation stays as it is. true allows it to an account that is here; false takes nothing away.",
     )
     units = serializers.IntegerField(default=0, min_value=0, max_value=MOST)
 
@@ -114,17 +117,19 @@ def _check(request: Request) -> None:
 
 
 def _deliver(fields: dict[str, Any]) -> Any:
-    digest = hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
+    told = {name: value for name, value in fields.items() if name != "cards" or value is not None}
+    # Without `cards` it is as before there was any: such purchases are kept, and may be told again.
+    digest = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
     try:
         return shop.deliver(shop.Purchase(**fields), digest=digest)
     except Invalid as error:
         raise ValidationError(sentences(error)) from error
     except shop.Refused as error:
-        told = {
+        refusals = {
             "event_conflict": _("This purchase was told before, with another content."),
             "not_a_member": _("This address belongs to an account that cannot be sold anything."),
             "disabled": _(
                 "This account or its organization is disabled: ask the people who run this service."
             ),
         }
-        raise Problem(409, error.code, told[error.code]) from error
+        raise Problem(409, error.code, refusals[error.code]) from error

@@ -156,8 +156,46 @@ class TestANewPerson:
         assert ledger.purse(invitation.organization).balance == 10_000
         invitations.accept(link(), name="Awa", password=make.PASSWORD)
 
+    def test_what_was_told_before_there_were_cards_is_known_again(self):
+        """The digest is of the body as it was then; kept rows hold it."""
+        digest = "bc2ce4bab2ae17b3875cb00fd34c73c3044e0494009ae69e081ed260e80154a7"
+        ShopEvent.objects.create(event="order-17", digest=digest, organization=make.organization(slug="awa"))
+        again = tell(SOLD)
+        assert (again.status_code, again.json()["organization"]) == (200, "awa")
+        assert tell({**SOLD, "cards": False}).json()["code"] == "event_conflict"
+
+    @pytest.mark.parametrize(
+        ("first", "then", "may"),
+        [
+            ({}, {}, True),
+            ({"cards": False}, {}, False),
+            ({"cards": False}, {"cards": None}, False),
+            ({"cards": False}, {"cards": True}, True),
+            ({"cards": True}, {"cards": False}, False),
+        ],
+    )
+    def test_the_last_purchase_that_speaks_of_cards_counts(self, first, then, may):
+        tell({**SOLD, **first})
+        tell({**SOLD, "event": "order-18", **then})
+        assert invitations.accept(link(), name="Awa", password=make.PASSWORD).can_order_cards is may
+
 
 class TestWhoIsHere:
+    @pytest.mark.parametrize(
+        ("before", "cards", "after"),
+        [
+            (False, {"cards": True}, True),
+            (False, {}, False),
+            (False, {"cards": False}, False),
+            (True, {"cards": False}, True),
+        ],
+    )
+    def test_may_order_cards_once_they_are_sold(self, before, cards, after):
+        user = make.user(email="awa@example.org", can_order_cards=before)
+        assert tell({**SOLD, **cards}).status_code == 201
+        user.refresh_from_db()
+        assert (user.can_order_cards, user.expires_at) == (after, None)
+
     def test_gets_more_time(self):
         end = timezone.now() + timedelta(days=10)
         user = make.user(email="awa@example.org", expires_at=end)
