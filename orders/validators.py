@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 import zoneinfo
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -158,7 +159,7 @@ def per_card(value: Any) -> None:
 
 def _boot_path(to: str) -> None:
     fits = len(to) <= MAX_BOOT_PATH and re.fullmatch(BOOT_PATH, to)
-    if not fits or to.casefold() == BOOT_CONFIG:
+    if not fits or to.casefold().split("/")[0] == BOOT_CONFIG:
         raise ValidationError(
             _(
                 "“%(to)s” is no name for a file of each card: up to %(most)s letters without accents, "
@@ -169,11 +170,16 @@ def _boot_path(to: str) -> None:
         )
 
 
+def _can_be_shown(char: str) -> bool:
+    """Also blanks of all widths: “Zs”, which Python counts as not printable."""
+    return char.isprintable() or char in "\n\t" or unicodedata.category(char) == "Zs"
+
+
 def _card_content(to: str, content: str) -> None:
     if not any(variable in content for variable in CARD_VARIABLES):
         told = _("“%(to)s” would be the same on all cards. Put {serial} or {suffix} into what it says.")
         raise ValidationError(told, "per_card", {"to": to})
-    if any(not (char.isprintable() or char in "\n\t") for char in content):
+    if not all(_can_be_shown(char) for char in content):
         told = _("“%(to)s” holds characters that cannot be shown. Remove them.")
         raise ValidationError(told, "per_card", {"to": to})
     if longest(content) > CARD_FILE_BYTES:

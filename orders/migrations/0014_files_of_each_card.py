@@ -16,6 +16,7 @@ class Migration(migrations.Migration):
             name="per_card",
             field=models.JSONField(
                 blank=True,
+                db_default=[],
                 default=list,
                 validators=[orders.validators.per_card],
                 verbose_name="files of each card",

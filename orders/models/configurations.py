@@ -115,7 +115,11 @@ class Configuration(models.Model):
         models.CharField(max_length=50), verbose_name=_("beta features"), default=list, blank=True
     )
     per_card = models.JSONField(
-        _("files of each card"), default=list, blank=True, validators=[validators.per_card]
+        _("files of each card"),
+        default=list,
+        db_default=[],
+        blank=True,
+        validators=[validators.per_card],
     )  # {"to": path on the boot partition, "content": what it says}
     version = models.PositiveIntegerField(_("version"), default=0, editable=False)
     created_by = models.ForeignKey(

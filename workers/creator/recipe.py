@@ -220,7 +220,8 @@ class File(_Part):
 
 
 def _check_boot_path(to: str) -> str:
-    if len(to) > MAX_BOOT_PATH or not _BOOT_PATH.fullmatch(to) or to.casefold() == BOOT_CONFIG:
+    fits = len(to) <= MAX_BOOT_PATH and _BOOT_PATH.fullmatch(to)
+    if not fits or to.casefold().split("/")[0] == BOOT_CONFIG:  # a file and a folder: FAT has one of a name
         raise ValueError(
             f"{to[:80]!r} must be a path on the boot partition such as serial.txt or conf/hostname, of "
             "letters, digits, dots, dashes and underscores, and not offspot.yaml"

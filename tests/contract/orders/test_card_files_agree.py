@@ -37,6 +37,8 @@ def read(per_card: list[dict[str, str]]) -> tuple[CardFile, ...]:
         [file("a" * 100)],
         [file(content="x" * (CARD_FILE_BYTES - MAX_SERIAL) + "{serial}")],
         [file(content="{suffix}: {no}")],
+        [file(content="Hôtel\u00a0: {serial}\u202f!")],
+        [file("conf/offspot.yaml"), file("offspot.yaml.txt")],
     ],
 )
 def test_what_is_accepted_is_understood(per_card):
@@ -56,6 +58,8 @@ def test_what_is_accepted_is_understood(per_card):
         ([file("a\n")], "no name"),
         ([file("a" * 101)], "up to 100 letters"),
         ([file("Offspot.YAML")], "not offspot.yaml"),
+        ([file("offspot.yaml/x")], "not offspot.yaml"),
+        ([file("OFFSPOT.yaml/x/y")], "not offspot.yaml"),
         ([file(content="always the same")], "same on all cards"),
         ([file(content="")], "same on all cards"),
         ([file(content="{serial}" * 13)], "at most 512 fit"),
