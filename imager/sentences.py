@@ -37,7 +37,7 @@ class TellingField(BoundField):
         told = found.copy()
         # By it the control names its errors; Django's copy loses it, and its stubs do not know it.
         told.field_id = found.field_id  # type: ignore[attr-defined]
-        told.data = [in_words(self.label, self.field, error) for error in found.data]
+        told.data = [in_words(capfirst(self.label), self.field, error) for error in found.data]
         return told
 
 
@@ -60,8 +60,7 @@ def in_words(label: Any, field: forms.Field | None, error: Any) -> Any:
     make = _MADE.get(id(error.message)) if isinstance(error, ValidationError) else None
     if make is None:
         return error
-    name = label if field is None else capfirst(label)
-    return ValidationError(make(str(name), field, error.params or {}), code=error.code)
+    return ValidationError(make(str(label), field, error.params or {}), code=error.code)
 
 
 def _said(sentence: str, **words: str) -> Make:
@@ -76,9 +75,12 @@ def _missing(label: str, field: forms.Field | None, _told: Mapping[str, Any]) ->
     return made(label, field, {})
 
 
-def _no_choice(label: str, field: forms.Field | None, _told: Mapping[str, Any]) -> str:
+def _no_choice(label: str, field: forms.Field | None, told: Mapping[str, Any]) -> str:
+    if field is None:  # of a model: nobody sees a list
+        words = {"field": label, "value": str(told.get("value", ""))[:100]}
+        return _("“%(field)s” cannot be “%(value)s”: choose another value.") % words
     names = [str(name) for value, name in getattr(field, "choices", ()) if value not in ("", None)]
-    if 0 < len(names) <= SHOWN:
+    if 1 < len(names) <= SHOWN:
         words = {"field": label, "choices": ", ".join(names)}
         return _("“%(field)s” must be one of %(choices)s: choose one of these.") % words
     return _("“%(field)s” does not offer what was sent: choose from its list.") % {"field": label}

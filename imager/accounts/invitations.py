@@ -10,7 +10,7 @@ from typing import Final
 from django.conf import settings
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -33,8 +33,14 @@ def invite(invitation: Invitation, *, by: User | None) -> Invitation:
     invitation.invited_by = by
     invitation.expires_at, invitation.token_hash = clock.now(), secrets.token_hex(32)  # good for nothing yet
     check(invitation.organization, invitation.email)
+    check_end(invitation.account_ends_at)
     invitation.full_clean(exclude=() if by else ["invited_by"])
-    invitation.save(force_insert=True)
+    try:
+        with transaction.atomic():
+            invitation.save(force_insert=True)
+    except IntegrityError:
+        check(invitation.organization, invitation.email)  # somebody was faster: now it says so
+        raise
     return invitation
 
 
@@ -47,6 +53,13 @@ def check(organization: Organization, email: str) -> None:
     else:
         return
     raise ValidationError({"email": sentence % {"email": email}})
+
+
+def check_end(ends_at: datetime | None) -> None:
+    """Whether an account that ends then can be let in. Raises ValidationError for `account_ends_at`."""
+    if ends_at is not None and ends_at <= clock.now():
+        sentence = _("The account would have ended before it begins: choose a later time, or leave it empty.")
+        raise ValidationError({"account_ends_at": sentence})
 
 
 def send(invitation: Invitation) -> Invitation:

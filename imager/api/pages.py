@@ -7,11 +7,12 @@ from typing import Any, cast
 from django import forms
 from django.db.models import Model, QuerySet
 from django.utils.translation import gettext as _
-from django_filters.rest_framework import DjangoFilterBackend
+from django_filters.rest_framework import DjangoFilterBackend, FilterSet
 from rest_framework.exceptions import ValidationError
-from rest_framework.filters import OrderingFilter
+from rest_framework.filters import OrderingFilter, SearchFilter
 from rest_framework.pagination import PageNumberPagination
 from rest_framework.request import Request
+from rest_framework.settings import api_settings
 from rest_framework.views import APIView
 
 from imager.api.sentences import one_of
@@ -26,6 +27,12 @@ class Pages(PageNumberPagination):
     page_size = 20
     page_size_query_param = "page_size"
     max_page_size = MOST
+
+    def paginate_queryset(self, queryset: Any, request: Request, view: APIView | None = None) -> Any:
+        """The page that was asked for; 400 if the list does not know all that was asked."""
+        if view is not None:
+            _refuse_unknown(request, view)
+        return super().paginate_queryset(queryset, request, view)
 
     def get_page_size(self, request: Request) -> int | None:
         """What was asked for, if it is a whole number from 1; more than there may be is cut."""
@@ -64,6 +71,34 @@ class Filters(DjangoFilterBackend):  # type: ignore[misc]  # the library has no 
         if not filterset.is_valid():
             raise ValidationError(_refused(filterset.form))
         return filterset.qs
+
+
+def _refuse_unknown(request: Request, view: Any) -> None:
+    """A filter that is misspelt would give everybody's rows to whoever wants those of one."""
+    known = {"page", "page_size", api_settings.URL_FORMAT_OVERRIDE}
+    for backend in (each() for each in view.filter_backends):
+        if isinstance(backend, Filters):
+            known |= _filters(view)
+        elif isinstance(backend, OrderingFilter):
+            known.add(backend.ordering_param)
+        elif isinstance(backend, SearchFilter):
+            known.add(backend.search_param)
+    unknown = sorted(set(request.query_params) - known)
+    if unknown:
+        text = _("This list has no “%(name)s”: leave it out, or choose from %(known)s.")
+        words = ", ".join(sorted(known))
+        raise ValidationError(
+            {name[:100]: [text % {"name": name[:100], "known": words}] for name in unknown[:20]}
+        )
+
+
+def _filters(view: Any) -> set[str]:
+    """Their names, without making them again."""
+    if made := getattr(view, "filterset_class", None):
+        return set(made.base_filters)
+    fields = getattr(view, "filterset_fields", ())
+    lookups = fields if isinstance(fields, dict) else dict.fromkeys(fields, ("exact",))
+    return {FilterSet.get_filter_name(name, each) for name, all_of in lookups.items() for each in all_of}
 
 
 def _refused(form: forms.Form) -> dict[str, list[str]]:

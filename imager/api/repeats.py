@@ -76,8 +76,8 @@ class Repeatable(_ViewSet):
     ) -> Response:
         """What `make` answers; to the same key and body again what was made then, without making it.
 
-        `within`: the part of the answer that holds what was made (by default all of it), with `beside`
-        next to it when it comes again.
+        `within`: the part of the answer that holds what was made (by default all of it). What the first
+        answer told next to it is kept and comes again; `beside` is for those from before it was kept.
         """
         key = key_of(request)
         if not key:
@@ -88,10 +88,11 @@ class Repeatable(_ViewSet):
             )
             if not fresh:
                 again = self._again(kept, request)
-                return Response({within: again, **beside}) if within else Response(again)
+                return Response({within: again, **beside, **kept.beside}) if within else Response(again)
             answer = make()
             made = answer.data[within] if within else answer.data
-            Repeat.objects.filter(pk=kept.pk).update(made=str(made["id"]))
+            told = {name: value for name, value in answer.data.items() if within and name != within}
+            Repeat.objects.filter(pk=kept.pk).update(made=str(made["id"]), beside=told)
         return answer
 
     def _again(self, kept: Repeat, request: Request) -> Any:

@@ -146,6 +146,12 @@ _KINDS: Final[dict[type[Field], Callable[[str, Any], str]]] = {
     serializers.EmailField: _said(
         gettext_noop("“%(field)s” must be an e-mail address, for example awa@example.org.")
     ),
+    serializers.URLField: _said(
+        gettext_noop("“%(field)s” must be an address of the web, for example https://example.org/a.")
+    ),
+    serializers.SlugField: _said(
+        gettext_noop("“%(field)s” has letters without accents, digits, _ and - only: replace the others.")
+    ),
     serializers.CharField: _said(gettext_noop("“%(field)s” must be text, between quotation marks.")),
     serializers.UUIDField: _said(
         gettext_noop("“%(field)s” must be an identifier (a UUID): send one of the list.")

@@ -212,7 +212,7 @@ class ConfigurationViewSet(Repeatable, Conditional, viewsets.ModelViewSet[Config
         return Response(answer, status=status.HTTP_201_CREATED)
 
     def _shown(self, one: Configuration, code: int = status.HTTP_200_OK) -> Response:
-        fresh = self.get_queryset().get(pk=one.pk)
+        fresh = get_object_or_404(self.get_queryset(), pk=one.pk)  # deleted meanwhile, by somebody else
         return Response(self.get_serializer(fresh).data, status=code)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -46,6 +47,15 @@ class InvitationForm(_Form):
             except ValidationError as error:
                 self.add_error(None, error)
         return data
+
+    def clean_account_ends_at(self) -> datetime | None:
+        """In the future, or never."""
+        ends_at: datetime | None = self.cleaned_data["account_ends_at"]
+        try:
+            invitations.check_end(ends_at)
+        except ValidationError as error:
+            raise ValidationError(error.messages) from error
+        return ends_at
 
 
 @admin.register(Invitation)

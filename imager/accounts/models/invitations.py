@@ -36,7 +36,7 @@ class Invitation(models.Model):
         help_text=_("Of the account that is made by it. Empty: never."),
     )
     can_order_cards = models.BooleanField(
-        _("may order cards"), default=True, help_text=_("Otherwise downloads alone.")
+        _("may order cards"), default=True, db_default=True, help_text=_("Otherwise downloads alone.")
     )
     token_hash = models.CharField(_("digest of the invitation"), max_length=64, unique=True, editable=False)
     created_at = models.DateTimeField(_("invited"), auto_now_add=True)

@@ -82,7 +82,10 @@ class User(AbstractBaseUser, PermissionsMixin):
         help_text=_("From then on nobody can log in with it. Two mails warn before. Empty: never."),
     )
     can_order_cards = models.BooleanField(
-        _("may order cards"), default=True, help_text=_("Otherwise downloads alone. Staff may both.")
+        _("may order cards"),
+        default=True,
+        db_default=True,
+        help_text=_("Otherwise downloads alone. Staff may both."),
     )
     token_epoch = models.PositiveIntegerField(_("epoch of tokens"), default=0, editable=False)
     date_joined = models.DateTimeField(_("joined"), default=timezone.now, editable=False)

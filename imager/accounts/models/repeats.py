@@ -15,6 +15,7 @@ class Repeat(models.Model):
     key = models.CharField(max_length=100)
     digest = models.CharField(max_length=64)  # of the body
     made = models.CharField(max_length=40, blank=True)  # the primary key of what was made
+    beside = models.JSONField(default=dict, db_default={}, blank=True)  # what the answer told next to it
     at = models.DateTimeField(auto_now_add=True, db_index=True)
 
     class Meta:

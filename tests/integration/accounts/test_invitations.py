@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from datetime import timedelta
 
 import pytest
@@ -17,7 +18,7 @@ from django.utils import timezone
 from imager.accounts import invitations
 from imager.accounts.models import Invitation, Organization, User
 from tests import factories as make
-from tests.together import together
+from tests.together import PATIENCE, together
 
 pytestmark = pytest.mark.django_db
 
@@ -250,3 +251,36 @@ def test_what_another_account_has_left_of_the_address_is_in_nobodys_way(school):
     assert Client().post(link(), FORM).status_code == 302
     (address,) = EmailAddress.objects.filter(email="fatou@example.org")
     assert (address.user.email, address.verified) == ("fatou@example.org", True)
+
+
+def test_an_account_cannot_end_before_it_begins(staff, school):
+    fields = {"organization": school.pk, "email": "fatou@example.org"}
+    past = {"account_ends_at_0": "2020-03-31", "account_ends_at_1": "14:30"}
+    answer = staff.post(reverse(ADD), {**fields, **past}, headers={"accept-language": "en"})
+    assert list(answer.context["adminform"].form.errors) == ["account_ends_at"]
+    assert "choose a later time, or leave it empty" in answer.text
+    assert not Invitation.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_who_invite_the_same_person_at_once_one_is_told(school, monkeypatch):
+    """Both have looked before either of them saves."""
+    by, looked, check = make.staff(), threading.Barrier(2), invitations.check
+    seen = threading.local()
+
+    def both_look(*of):
+        check(*of)
+        if not hasattr(seen, "once"):
+            seen.once = looked.wait(PATIENCE)
+
+    monkeypatch.setattr(invitations, "check", both_look)
+    monkeypatch.setattr(Invitation, "full_clean", lambda *_of, **_fields: None)
+
+    def invite():
+        return invitations.invite(Invitation(organization=school, email="fatou@example.org"), by=by)
+
+    refusal, made = sorted(together(invite, invite), key=lambda each: isinstance(each, Invitation))
+    assert refusal.messages == [
+        "fatou@example.org is invited already. Send that invitation again, or revoke it."
+    ]
+    assert Invitation.objects.get() == made

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import pytest
 
-from imager.accounts.models import Organization
 from orders.models import Upload
 from tests.integration.api.test_permissions import ADDRESS
 from tests.integration.bad_inputs.reading import of_api, short
@@ -28,6 +27,7 @@ from tests.integration.orders.test_api_orders import URL as ORDERS
 from tests.integration.orders.test_api_orders import body as order_body
 
 ADDRESSES = "/api/v1/addresses/"
+LIST_TAKES = "format, kind, ordering, page, page_size, status, status__in"
 
 
 def refused(client, url: str, body: dict) -> str:
@@ -91,6 +91,10 @@ def refused(client, url: str, body: dict) -> str:
             "preload_url: Give an address that begins with https:// or http://.",
         ),
         (
+            {"preload_url": "https://example.org:port/a.zip"},
+            "preload_url: “preload_url” must be an address of the web, for example https://example.org/a.",
+        ),
+        (
             {"branding_logo": "logo.png"},
             "branding_logo: “branding_logo” must be an identifier: send one of the list.",
         ),
@@ -138,7 +142,8 @@ def test_configurations(school, api, keeps_nothing, fields, sentence):
 
 def test_what_does_not_go_together(school, api, keeps_nothing, settings):
     settings.BETA_FEATURES = {"warp": "Faster"}
-    Organization.objects.filter(pk=school.organization.pk).update(beta_is_active=True)
+    school.organization.beta_is_active = True  # the member's own object: the client holds on to it
+    school.organization.save()
     facts = {"size": 1, "unpacked": 1, "sha256": "ab" * 32, "file": "zip/x", "name": "x.zip", "kind": "zip"}
     archive = Upload.objects.create(organization=school.organization, **facts)
     both = {"preload_url": "https://example.org/a.zip", "preload_zip": str(archive.pk)}
@@ -255,12 +260,32 @@ def test_addresses(school, api, keeps_nothing, fields, sentence):
         ),
         ("kind=", "kind: Send a value, or leave this filter out."),
         ("kind=pigeon", "kind: “kind” must be one of physical, virtual."),
+        (
+            "organisation=ecole",
+            f"organisation: This list has no “organisation”: leave it out, or choose from {LIST_TAKES}.",
+        ),
+        (
+            "search=x",
+            f"search: This list has no “search”: leave it out, or choose from {LIST_TAKES}.",
+        ),
     ],
     ids=short,
 )
 def test_lists(school, api, query, sentence):
     told = of_api(api(school.member).get(f"{ORDERS}?{query}"))
     assert told == sentence
+
+
+def test_lists_of_others_and_by_their_names(school, api):
+    staff = api(school.staff)
+    assert (
+        staff.get(f"{CONFIGURATIONS}?search=x&ordering=name&page=1&page_size=5&format=json").status_code
+        == 200
+    )
+    told = of_api(staff.get(f"{CONFIGURATIONS}?organization={'x' * 51}"))
+    assert told == "organization: “organization” has at most 50 characters; here are 51: shorten it."
+    told = of_api(staff.get("/api/v1/invitations/?email=awa@example.org"))
+    assert told.startswith("email: This list has no “email”")
 
 
 @pytest.mark.parametrize(

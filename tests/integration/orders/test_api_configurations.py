@@ -6,6 +6,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from imager import clock
+from orders import keeping
 from orders.models import Configuration, Content, Media
 from tests import factories as make
 from tests.unit.orders.test_pictures import drawn
@@ -236,6 +237,13 @@ def test_copies_and_what_is_deleted(school, api, stranger):
     assert client.get(url).status_code == 404
     assert api(stranger).post(f"{url}undelete/").status_code == 404
     assert client.post(f"{url}undelete/").status_code == 200
+    assert client.post(f"{url}undelete/").status_code == 404
+
+
+def test_one_that_somebody_deletes_meanwhile_is_not_there(school, api, monkeypatch):
+    client, url = api(school.member), f"{URL}{school.configuration.pk}/"
+    client.delete(url)
+    monkeypatch.setattr(keeping, "undelete", lambda _found: None)  # as if it were deleted again at once
     assert client.post(f"{url}undelete/").status_code == 404
 
 

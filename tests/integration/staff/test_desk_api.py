@@ -89,7 +89,7 @@ def test_the_same_again_once_for_a_key(school, support):
     [
         ("notes", {"text": " "}, "text", "“text” is empty: fill it in."),
         ("notes", {"text": "x" * 2001}, "text", "“text” has at most 2000 characters: shorten it."),
-        ("notes", {"text": 0}, "text", "Not a valid string."),
+        ("notes", {"text": 0}, "text", "“text” must be text, between quotation marks."),
         ("prioritize", {"priority": 10}, "priority", "“priority” must be one of urgent, normal, low."),
         ("readdress", {}, "recipient_name", "Needed to send the cards: fill it in."),
         (

@@ -58,6 +58,7 @@ CASES: list[tuple[forms.Field, Any, str]] = [
     (forms.ChoiceField(choices=CHOICES), None, "“X” has nothing chosen: choose from its list."),
     (forms.ChoiceField(choices=CHOICES), "c", "“X” must be one of Ah, Be: choose one of these."),
     (forms.ChoiceField(choices=MANY), "c", "“X” does not offer what was sent: choose from its list."),
+    (forms.ChoiceField(choices=CHOICES[:1]), "c", "“X” does not offer what was sent: choose from its list."),
     (forms.MultipleChoiceField(choices=CHOICES), ["c"], "“X” must be one of Ah, Be: choose one of these."),
 ]  # fmt: skip
 
@@ -68,7 +69,7 @@ def test_of_every_kind_of_field(field, value, sentence):
         assert said(field, value) == [sentence]
     with translation.override("fr"):
         (french,) = said(field, value)
-    assert french.startswith("« X » ")
+    assert "« X »" in french
     assert french != sentence
 
 
@@ -118,7 +119,7 @@ def test_of_a_model():
     assert sentences(refused.value) == {
         "slug": ["“slug” has letters without accents, digits, _ and - only: replace the others."],
         "name": ["“name” has at most 100 characters; here are 101: shorten it."],
-        "language": ["“language” does not offer what was sent: choose from its list."],
+        "language": ["“language” cannot be “tlh”: choose another value."],
         "channel": ["“channel” is empty: fill it in."],
     }
 
@@ -133,6 +134,7 @@ class Outer(serializers.Serializer):
     many = Inner(many=True)
     numbers = serializers.ListField(child=serializers.IntegerField(max_value=9), allow_empty=False)
     by_name = serializers.DictField(child=serializers.EmailField())
+    slug = serializers.SlugField(required=False)
 
 
 def told(**body: Any) -> Any:
@@ -160,6 +162,9 @@ def test_inside_of_bodies_by_api():
     }
     assert told(numbers=[])["numbers"] == ["“numbers” is an empty list: put at least one entry in."]
     assert told(numbers="x")["numbers"] == ["“numbers” must be a list: [ … ]."]
+    assert told(slug="é")["slug"] == [
+        "“slug” has letters without accents, digits, _ and - only: replace the others."
+    ]
     assert told(by_name=[])["by_name"] == ["“by_name” must be one object: { … }."]
     assert told(by_name={"awa": "awa@"})["by_name"] == {
         "awa": ["“by_name[awa]” must be an e-mail address, for example awa@example.org."]
