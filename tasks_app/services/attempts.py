@@ -19,7 +19,7 @@ from tasks_app.models import Attempt, Host, RefusedReport, Task, TaskEvent
 from tasks_app.services import built, cards, ending, logs, progress
 from tasks_app.services.leases import deadline, lease
 from tasks_app.services.moving import lock, move_task
-from tasks_app.services.signs import Caller
+from tasks_app.services.signs import RUNG_AT_MOST, Caller
 from workers.contract import (
     PROTOCOL,
     Answer,
@@ -122,17 +122,22 @@ def _refuse_claim(task: Task, host: Host) -> None:
         raise Problem(409, "taken", _("The task is taken or finished."))
     if built.lies_elsewhere(task, host):
         raise Problem(409, "not_ready", _("Another host has built the image already; it comes first."))
-    if _is_urged(task):
+    if built.lies_here(task, host):  # nothing is quicker done
+        return
+    if built.another_lies_here(task, host):
+        raise Problem(409, "not_ready", _("This host has built another image already; it comes first."))
+    if _is_urged(task, host):
         raise Problem(409, "not_ready", _("More urgent work waits; it comes first."))
 
 
-def _is_urged(task: Task) -> bool:
-    """Whether something more urgent waits for the same hosts: bells are heard in the order of ringing."""
+def _is_urged(task: Task, host: Host) -> bool:
+    """Whether something more urgent waits for this host too: bells are heard in the order of ringing."""
     if task.kind == Kind.WRITE:  # each slot goes on by itself
         return False
     mine = {"channel": task.channel_id} if task.kind == Kind.CREATE else {"host": task.host_id}
     ready = Task.objects.filter(kind=task.kind, status=TaskStatus.QUEUED, not_before__lte=clock.now(), **mine)
-    return ready.filter(priority__lt=task.priority).exists()
+    first = ready.filter(priority__lt=task.priority).order_by("priority", "queued_at")[:RUNG_AT_MOST]
+    return any(not built.lies_elsewhere(each, host) for each in first)
 
 
 def _take(task: Task, host: Host, body: Claim) -> Assignment:

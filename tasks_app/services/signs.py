@@ -18,6 +18,7 @@ from imager.accounts.models import Role, User
 from tasks_app import prepared
 from tasks_app.lifecycle import OPEN, TaskStatus
 from tasks_app.models import Host, Slot, Task
+from tasks_app.services.built import AT, HEAD_START
 from workers.contract import Beat, Kind
 
 RUNG_AT_MOST = 20
@@ -122,11 +123,19 @@ renewed AS (
     FROM due WHERE task.id = due.id
 )"""  # noqa: S608
 
+# The own finished image first; last what another host has built and has its time to take (see `built`).
+_BUILT = f"""CASE
+        WHEN not_before <= clock_timestamp() - interval '{HEAD_START.seconds} s' THEN 1
+        WHEN spec->>'{AT}' IS NULL THEN 1
+        WHEN spec->>'{AT}' = me.id::text THEN 0
+        ELSE 2
+    END, """
+
 _READY = f"""ARRAY(
     SELECT id FROM {TASK} task
     WHERE status = '{TaskStatus.QUEUED}' AND kind = '{{kind}}' AND {{mine}}
         AND not_before <= clock_timestamp()
-    ORDER BY priority, queued_at LIMIT {RUNG_AT_MOST}
+    ORDER BY {{first}}priority, queued_at LIMIT {RUNG_AT_MOST}
 )"""  # noqa: S608
 
 _WANTED = ", ".join(f"'{status}'" for status in sorted([*OPEN, TaskStatus.FAILED]))
@@ -145,7 +154,7 @@ def statement(kind: Kind, *, slots: bool, attempts: bool) -> str:
     """The statement for a beat of `kind` with or without these parts."""
     me = _ME.format(kind=Host.Kind.CREATOR if kind is Kind.CREATE else Host.Kind.WRITER)
     mine = "task.channel_id = me.channel_id" if kind is Kind.CREATE else "task.host_id = me.id"
-    ready = _READY.format(kind=kind, mine=mine)
+    ready = _READY.format(kind=kind, mine=mine, first=_BUILT if kind is Kind.CREATE else "")
     needed = _NONE if kind is Kind.CREATE else _NEEDED
     current = "ARRAY(SELECT id FROM mine), ARRAY(SELECT id FROM mine WHERE canceled)"
     select = f"SELECT id, automatic, drain, CASE WHEN drain THEN {_NONE} ELSE {ready} END, {needed}"

@@ -13,7 +13,7 @@ from tasks_app.lifecycle import TaskStatus
 from tasks_app.models import Host, Task
 from tasks_app.services import sweeping
 from tests import factories as make
-from workers.contract import Step
+from workers.contract import PROTOCOL, Step
 
 pytestmark = pytest.mark.django_db
 
@@ -94,6 +94,69 @@ def test_however_the_upload_ended(hosts, end):
 
     assert is_refused(task, hosts[1])
     assert not is_refused(task, hosts[0])
+
+
+def test_an_urgent_image_that_lies_elsewhere_keeps_nobody_from_work(hosts):
+    """It is refused to this host, so it may not be what this host waits for."""
+    first, other = hosts
+    urgent, ordinary = failed(first, Step.UPLOADING), make.task()
+    Task.objects.filter(pk=urgent.pk).update(priority=1)
+
+    assert is_refused(urgent, other)
+    assert not is_refused(ordinary, other)
+
+
+def test_what_is_truly_urgent_comes_first_all_the_same(hosts):
+    first, other = hosts
+    elsewhere, urgent, ordinary = failed(first, Step.UPLOADING), make.task(priority=2), make.task()
+    Task.objects.filter(pk=elsewhere.pk).update(priority=1)
+
+    assert is_refused(ordinary, other)
+    assert not is_refused(urgent, other)
+
+
+def test_the_host_that_has_an_image_begins_nothing_else_before(hosts):
+    """Another image would take its place; and that is hours of work, while this is minutes."""
+    first, other = hosts
+    task, urgent = failed(first, Step.UPLOADING), make.task(priority=1)
+    Task.objects.filter(pk=task.pk).update(not_before=timezone.now() + timedelta(minutes=1))  # backing off
+
+    assert is_refused(urgent, first)
+    Task.objects.filter(pk=task.pk).update(not_before=AGO)
+    assert is_refused(urgent, first)
+    assert not is_refused(task, first)
+    assert not is_refused(urgent, other)
+
+
+def test_of_two_images_of_one_host_neither_waits_for_the_other(hosts):
+    tasks = [failed(hosts[0], Step.UPLOADING)]
+    Task.objects.filter(pk=tasks[0].pk).update(not_before=timezone.now() - timedelta(minutes=6))
+    tasks.append(failed(hosts[0], Step.UPLOADING))
+
+    assert not is_refused(tasks[0], hosts[0])
+
+
+@pytest.mark.parametrize("minutes", [-6, 3])
+def test_long_before_and_after_its_time_it_takes_other_work(hosts, minutes):
+    task, ordinary = failed(hosts[0], Step.UPLOADING), make.task()
+    Task.objects.filter(pk=task.pk).update(not_before=timezone.now() + timedelta(minutes=minutes))
+
+    assert not is_refused(ordinary, hosts[0])
+
+
+def test_the_bell_names_the_own_image_first_and_that_of_others_last(hosts):
+    first, other = hosts
+    image = failed(first, Step.UPLOADING)
+    ordinary, urgent = make.task(), make.task(priority=1)
+
+    def rung(host):
+        body = {"kind": "create", "boot_id": "b", "version": "9", "protocol": PROTOCOL, "free_bytes": 5}
+        return services.beat(host, {**body, "running": []})["ring"]
+
+    assert rung(first) == [str(each.pk) for each in (image, urgent, ordinary)]
+    assert rung(other) == [str(each.pk) for each in (urgent, ordinary, image)]
+    Task.objects.filter(pk=image.pk).update(priority=0, not_before=timezone.now() - timedelta(minutes=6))
+    assert rung(other) == rung(first) == [str(each.pk) for each in (image, urgent, ordinary)]
 
 
 def test_a_retry_by_staff_begins_where_it_failed(hosts):
