@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,7 +62,7 @@ class Attempt:
         self._assignment = assignment
         self._claim_id = claim_id
         self._started = started
-        self._transcript = Transcript(host.scrub)
+        self._transcript = Transcript(_scrub_of(host, assignment))
         self._limits = Limits(assignment["deadline"], time.monotonic())
         self._verdict: Answer | None = None  # what ends us, once the server has said so
         self._child: Child | None = None
@@ -194,6 +195,17 @@ class Attempt:
                 places.clear_built(data, self._assignment["task"])
             if self._host.kind is Kind.DOWNLOAD and ending.outcome is Outcome.CANCELED:
                 places.clear_images(data, self._assignment["order"])
+
+
+def _scrub_of(host: Host, assignment: Assignment) -> Callable[[str], str]:
+    """What no line may hold, also of those that the child prints instead of reporting them."""
+    recipe = assignment["spec"].get("recipe")
+    if host.kind is not Kind.CREATE or not isinstance(recipe, str):
+        return host.scrub
+    from workers.creator.outside.secrets import mask_of  # not for hosts that build nothing
+
+    mask = mask_of(recipe)
+    return lambda text: mask(host.scrub(text))
 
 
 def _is_for_good(ending: Ending) -> bool:

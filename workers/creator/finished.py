@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -39,12 +40,12 @@ class Finished:
         return None
 
     def keep(self, folder: Path, built: Built) -> None:
-        """Take the files out of the work folder, on the same disk. What it says of them comes last."""
+        """Take the files out of the work folder, also to another disk. What it says of them comes last."""
         self.make_room()
         places.clear_built(self._data, self._task)
         self.place.mkdir(parents=True, mode=0o700)
         for facts in built.files:
-            (folder / facts["name"]).rename(self.place / facts["name"])
+            shutil.move(folder / facts["name"], self.place / facts["name"])
         with (self.place / FACTS).open("w") as file:
             json.dump({"made_of": self._made_of, "built": asdict(built)}, file)
             file.flush()

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import cast
+from typing import Final, cast
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from workers import places
+from workers import __version__, places
 from workers.contract import CreateResult, CreateSpec
 from workers.creator.build import build
 from workers.creator.emit import Built
@@ -22,6 +22,8 @@ from workers.job import Job
 from workers.report import Report
 from workers.warehouse import Line
 
+_MAY_LACK_ROOM: Final = ("disk_full", "builder_failed")
+
 
 def create(job: Job, report: Report) -> CreateResult:
     """Built in a private folder that is gone afterwards, however it ends.
@@ -30,7 +32,8 @@ def create(job: Job, report: Report) -> CreateResult:
     """
     spec = cast("CreateSpec", job.spec)
     key = Ed25519PrivateKey.from_private_bytes(bytes.fromhex(job.config.require("signing_key")))
-    finished = Finished(job.config.data, job.task, _made_of(spec, key))
+    made_of = _made_of(spec, key, settings_of(job.config.creator).backend)
+    finished = Finished(job.config.data, job.task, made_of)
     folder = places.work_folder(job.config.data, job.task, job.attempt)
     places.clear_work(job.config.data, job.task, job.attempt)
     folder.mkdir(parents=True, mode=0o700)
@@ -52,8 +55,11 @@ def create(job: Job, report: Report) -> CreateResult:
     }
 
 
-def _made_of(spec: CreateSpec, key: Ed25519PrivateKey) -> dict[str, object]:
+def _made_of(spec: CreateSpec, key: Ed25519PrivateKey, backend: Backend) -> dict[str, object]:
+    """With the builder: the image of one that was replaced since is not served."""
     return {
+        "worker": __version__,
+        "backend": backend.value,
         "name": spec["name"],
         "recipe": hashlib.sha256(spec["recipe"].encode()).hexdigest(),
         "signing_key": public_hex(key),
@@ -64,11 +70,14 @@ def _made_of(spec: CreateSpec, key: Ed25519PrivateKey) -> dict[str, object]:
 def _build_somehow(
     job: Job, spec: CreateSpec, folder: Path, key: Ed25519PrivateKey, finished: Finished, report: Report
 ) -> Built:
-    """On a disk that is too full, the image of another order that waits here makes room."""
+    """On a disk that is too full, the image of another order that waits here makes room.
+
+    An outside builder seldom says that this was why it failed.
+    """
     try:
         return _build(job, spec, folder, key, report)
     except HostError as error:
-        if error.code != "disk_full" or not finished.make_room():
+        if error.code not in _MAY_LACK_ROOM or not finished.make_room():
             raise
         report.log(f"{error.message} The finished image of another order made room: building again.")
     return _build(job, spec, folder, key, report)

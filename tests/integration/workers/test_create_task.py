@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
+import subprocess
 import sys
 import threading
 import uuid
@@ -15,19 +17,21 @@ from typing import Any
 
 import pytest
 import yaml
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from tests.doubles import image_creator
 from tests.doubles.image_creator import SECRET
 from tests.doubles.server import Server, Task
 from tests.doubles.warehouse import Warehouse
 from tests.integration.creator.server import ContentServer
-from workers import mounts, places
+from workers import child, mounts, places
 from workers.config import Config
 from workers.contract import FileFacts, Kind
 from workers.creator import steps
 from workers.creator.demo_base import make_demo_base
 from workers.creator.emit import Built
 from workers.creator.finished import Finished
+from workers.creator.settings import Backend
 from workers.errors import HostError
 from workers.host import Host
 from workers.imaging import manifest
@@ -119,6 +123,32 @@ def test_what_a_build_says_holds_no_password_of_its_recipe(
     assert "[secret].zim" in final["trouble"]["message"]
     assert password not in repr(task.reports)
     assert password not in task.log
+
+
+def test_what_a_build_prints_unasked_holds_none_either(
+    server: Server, recipe: dict[str, Any], creator: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a library does that warns, or a process that dies."""
+    password = "open-sesame-for-all"
+
+    def spawn(events: int, _claim_id: str) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            [sys.executable, "-c", f"import sys; sys.exit('cannot join with {password}')"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            pass_fds=(events,),
+            start_new_session=True,
+        )
+
+    monkeypatch.setattr(child, "_spawn", spawn)
+    recipe["offspot"] = {"ap": {"ssid": "school", "passphrase": password}}
+    task = ask(server, recipe)
+    run(task.id, creator)
+    (final,) = task.finals
+    assert "cannot join with [secret]" in final["trouble"]["message"]
+    assert "cannot join with [secret]" in task.log
+    assert password not in repr(task.reports)
 
 
 @pytest.fixture
@@ -235,8 +265,6 @@ def test_what_the_warehouse_refuses_fails_with_its_reason(
 
 
 def _key(creator: Host) -> Any:
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
     return Ed25519PrivateKey.from_private_bytes(bytes.fromhex(creator.config.signing_key))
 
 
@@ -339,6 +367,29 @@ def test_what_is_not_whole_or_of_something_else_is_built_anew(
     assert (left_of(creator), built_at(creator)) == ([], [])
 
 
+def test_the_image_of_another_builder_is_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    spec: Any = {"name": "hotspot", "recipe": "base: {}"}
+    key = Ed25519PrivateKey.generate()
+    first = steps._made_of(spec, key, Backend.BUILTIN)
+    assert steps._made_of(spec, key, Backend.BUILTIN) == first
+    assert steps._made_of(spec, key, Backend.IMAGE_CREATOR) != first
+    monkeypatch.setattr(steps, "__version__", "0.0.1")
+    assert steps._made_of(spec, key, Backend.BUILTIN) != first
+
+
+def test_a_finished_image_may_go_to_another_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EXDEV, "Invalid cross-device link")
+
+    monkeypatch.setattr(os, "rename", refuse)
+    finished = Finished(tmp_path, str(uuid.uuid4()), {})
+    facts: FileFacts = {"name": "x.img.zst", "size": 5, "sha256": hashlib.sha256(b"image").hexdigest()}
+    (tmp_path / "x.img.zst").write_bytes(b"image")
+    finished.keep(tmp_path, Built([facts], 1, "ab" * 32, 1))
+    assert finished.find(Recorder()) == Built([facts], 1, "ab" * 32, 1)
+    assert not (tmp_path / "x.img.zst").exists()
+
+
 def test_a_recipe_that_cannot_be_built_any_more_keeps_nothing(creator: Host, refused: Task) -> None:
     refused.spec["recipe"] = "outptu: {}"
     run(refused.id, creator)
@@ -346,8 +397,9 @@ def test_a_recipe_that_cannot_be_built_any_more_keeps_nothing(creator: Host, ref
     assert built_at(creator) == []
 
 
+@pytest.mark.parametrize("code", ["disk_full", "builder_failed"])
 def test_one_finished_image_is_kept_and_makes_room_for_other_work(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str
 ) -> None:
     first, second = (Finished(tmp_path, str(uuid.uuid4()), {}) for _ in range(2))
     facts: FileFacts = {"name": "x.img.zst", "size": 5, "sha256": hashlib.sha256(b"image").hexdigest()}
@@ -360,7 +412,7 @@ def test_one_finished_image_is_kept_and_makes_room_for_other_work(
 
     def full(*_: object) -> None:
         tries.append(1)
-        raise HostError("disk_full", "The disk is full.")
+        raise HostError(code, "The disk is full.")
 
     monkeypatch.setattr(steps, "_build", full)
     nothing: Any = None
