@@ -12,10 +12,11 @@ from workers.contract import (
     Step,
     Trouble,
     transfer_limit,
+    upload_limit,
 )
 
-_TRANSFERS = {Step.UPLOADING, Step.DOWNLOADING, Step.WRITING, Step.READING_BACK}
-_MOVES_BYTES = {*_TRANSFERS, Step.WIPING}
+_TRANSFERS = {Step.DOWNLOADING, Step.WRITING, Step.READING_BACK}
+_MOVES_BYTES = {*_TRANSFERS, Step.UPLOADING, Step.WIPING}
 _BUILDS = {Step.FETCHING, Step.BUILDING, Step.PACKING}
 
 
@@ -54,6 +55,8 @@ class Limits:
             return BUILD_LIMIT if now - self._began > BUILD_LIMIT else None
         if state.step is Step.WIPING:
             limit = WIPE_LIMIT
+        elif state.step is Step.UPLOADING and state.total is not None:
+            limit = upload_limit(state.total)  # the line to the warehouse gives up first, and says why
         elif state.step in _TRANSFERS and state.total is not None:
             limit = transfer_limit(state.total)
         else:

@@ -16,6 +16,7 @@ from workers.contract import (
     WIPE_LIMIT,
     Kind,
     transfer_limit,
+    upload_limit,
 )
 
 
@@ -31,7 +32,7 @@ def deadline(task: Task, at: datetime) -> datetime:
     """When an attempt that began at `at` must be over, however alive it is."""
     transfer = transfer_limit(task.total_bytes)
     seconds = {
-        Kind.CREATE: BUILD_LIMIT + transfer,
+        Kind.CREATE: BUILD_LIMIT + upload_limit(task.total_bytes),
         Kind.DOWNLOAD: transfer,
         Kind.WRITE: WIPE_LIMIT + 2 * transfer,  # written, then read back
     }[Kind(task.kind)]

@@ -36,6 +36,7 @@ from workers.contract.limits import (
     TRANSFER_FLOOR,
     WIPE_LIMIT,
     transfer_limit,
+    upload_limit,
 )
 from workers.contract.permits import PermitRequest, Ticket
 from workers.contract.personal import (
@@ -149,4 +150,5 @@ __all__ = [
     "nudge_of",
     "queue_of",
     "transfer_limit",
+    "upload_limit",
 ]

@@ -30,6 +30,11 @@ MAX_SLOT_NAME: Final = 20  # what fits a tile
 MAX_TROUBLE: Final = 4000  # the message of a trouble
 
 
+def upload_limit(size: int) -> int:
+    """The same for an upload. Longer by a stall, so that what it waits for in vain is named before."""
+    return transfer_limit(size) + STALL_LIMIT
+
+
 def transfer_limit(size: int) -> int:
     """Seconds that a transfer or a card write of `size` bytes may take (hard limit)."""
     return max(TRANSFER_FLOOR, size // SLOWEST_TRANSFER)

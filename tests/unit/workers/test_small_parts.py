@@ -103,7 +103,9 @@ class TestLimits:
             (Step.BUILDING, None, 36 * 3600),
             (Step.WIPING, 2**40, 30 * 60),
             (Step.DOWNLOADING, 2**20, 10 * 60),  # the floor
-            (Step.UPLOADING, 32 * 2**30, 2**16),  # at half a MiB per second
+            (Step.DOWNLOADING, 32 * 2**30, 2**16),  # at half a MiB per second
+            (Step.UPLOADING, 32 * 2**30, 2**16 + 15 * 60),
+            (Step.UPLOADING, 2**20, 10 * 60 + 15 * 60),  # above the patience of its line
             (Step.WRITING, 8 * 2**30, 2**14),
             (Step.READING_BACK, 8 * 2**30, 2**14),
         ],
