@@ -14,7 +14,7 @@ from workers.imaging.ranges import GRID, Range, cut
 from workers.imaging.source import Papers
 from workers.report import Report
 from workers.writer.card import Card, aligned
-from workers.writer.personal import wanted_on
+from workers.writer.personal import range_of, wanted_on
 from workers.writer.traffic import Traffic
 from workers.writer.transfer import BadSpot, read_fully
 
@@ -42,7 +42,7 @@ class Chart:
 
 
 def chart_of(papers: Papers, card: Card, serial: str, report: Report) -> Chart:
-    """What must be on this card; JobError `no_digests`, `serial_missing`.
+    """What must be on this card; JobError `no_digests`, `serial_missing`, `bad_manifest`.
 
     Where the map has one digest for more than we compare at once, or for what is this card's own, the card
     is read first: if the whole is right, so are the digests of its parts.
@@ -60,16 +60,32 @@ def chart_of(papers: Papers, card: Card, serial: str, report: Report) -> Chart:
             strict=True,
         )
     ]
+    _refuse_lost([change for pair in changes for change in pair], papers.bmap.ranges)
     traffic = Traffic(card, report)
     ranges: list[Range] = []
     for each in papers.bmap.ranges:
         report.check()
         inside = [pair for pair in changes if each.offset <= pair[0].offset and pair[0].end <= each.end]
-        if each.offset // GRID != (each.end - 1) // GRID:
+        if _is_long(each):
             ranges += _parts(traffic, each)
         else:
             ranges.append(_own(traffic, each, inside) if inside else each)
     return Chart(papers.bmap.image_size, ranges)
+
+
+def _refuse_lost(changes: Sequence[Change], ranges: Sequence[Range]) -> None:
+    """Raise for what could not be compared: a card without its own data must not be called good."""
+    if any(_is_long(range_of(change, ranges)) for change in changes):
+        raise JobError(
+            "no_digests",
+            f"The block map has one digest for more than {GRID} bytes around a file of each card; give the "
+            "image itself.",
+        )
+
+
+def _is_long(each: Range) -> bool:
+    """More than we compare at once."""
+    return each.offset // GRID != (each.end - 1) // GRID
 
 
 def _own(traffic: Traffic, each: Range, changes: Sequence[tuple[Change, Change]]) -> Range:

@@ -21,7 +21,7 @@ from workers.writer.plan import Plan
 from workers.writer.traffic import Traffic
 from workers.writer.transfer import gone
 
-PIECE: Final = 1 << 28  # bytes at a time, so that a cancel is heard between two
+PIECE: Final = 1 << 25  # bytes at a time, so that a cancel is heard between two, within two seconds
 PATIENCE: Final = 30.0  # seconds in all; a card that needs longer gains nothing by it
 _VIRTUAL: Final = "/devices/virtual/"
 

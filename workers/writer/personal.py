@@ -24,7 +24,7 @@ class PersonalSource:
         self._changes: dict[int, list[Change]] = {}
         own = {each.offset: each for each in inner.ranges}
         for change in changes:
-            self._changes.setdefault(_range_of(change, inner.ranges).offset, []).append(change)
+            self._changes.setdefault(range_of(change, inner.ranges).offset, []).append(change)
         self._original = {start: own[start] for start in self._changes}
         self.changed = tuple(self._digested(each) for each in self._original.values())
         mine = {each.offset: each for each in self.changed}
@@ -103,7 +103,8 @@ def facts_of(source: Source, serial: str) -> PersonalFacts | None:
     return {"serial": serial, "files": files, "ranges": changed}
 
 
-def _range_of(change: Change, ranges: Sequence[Range]) -> Range:
+def range_of(change: Change, ranges: Sequence[Range]) -> Range:
+    """The one that holds all of a change, or JobError `bad_manifest`."""
     for each in ranges:
         if each.offset <= change.offset and change.end <= each.end:
             return each

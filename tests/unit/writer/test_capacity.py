@@ -47,6 +47,18 @@ def test_a_forged_card_is_measured_to_a_step(
     assert "forgery" in str(found)
 
 
+@pytest.mark.parametrize("real", [3 * MIB, 3 * MIB + 12_288, 9 * MIB, 9 * MIB + 65_536])
+@pytest.mark.parametrize("drops", [False, True], ids=["wraps", "limbo"])
+def test_a_card_that_ends_far_before_the_half_is_measured_as_well(
+    card: FileCard, report: Recorder, monkeypatch: pytest.MonkeyPatch, real: int, drops: bool
+) -> None:
+    """As on a large card, the sample is no more than a step."""
+    monkeypatch.setattr(capacity, "SAMPLE", 0)
+    found = measure(FaultyCard(card, capacity=real, drops=drops), report)
+    assert not found.good
+    assert real - STEP <= found.proved_bytes <= real
+
+
 @pytest.mark.parametrize("real", [MIB, 9 * MIB])
 def test_a_card_that_ends_within_the_sample_is_no_less_forged(
     card: FileCard, report: Recorder, real: int

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -132,6 +133,18 @@ def test_a_cancel_is_heard_between_two_pieces(
     assert len(erasing_card.erased) == 1
 
 
+def test_no_piece_is_so_long_that_a_cancel_waits(tmp_path: Path, report: Recorder) -> None:
+    """A slow card erases 16 MiB in a second."""
+    path = tmp_path / "large"
+    path.touch()
+    os.truncate(path, 96 * MIB)
+    with FileCard.open(str(path)) as card:
+        large = Erasing(card, sysfs(tmp_path / "sys/sda"))
+        burn(image(MIB), large, report)
+    assert sum(length for _, length in large.erased) == 88 * MIB
+    assert max(length for _, length in large.erased) <= 32 * MIB
+
+
 def test_what_is_to_be_compared_is_not_erased(
     path: Path, erasing_card: Erasing, source: MemorySource, report: Recorder
 ) -> None:
@@ -169,5 +182,6 @@ def test_only_where_it_truly_can(
 
 def test_a_file_is_never_asked(card: FileCard, source: MemorySource, report: Recorder, path: Path) -> None:
     burn(source, card, report, Conditions(discard=True, stamps=0))
+    assert not any("does not erase" in line for line in report.lines)
     assert_holds(path, source)
     assert bytes_at(path, 22 * MIB, MIB) == b"\xa5" * MIB

@@ -8,15 +8,31 @@ import pytest
 from tests.doubles.cards import MIB, MemorySource, image
 from workers.contract import CARD_FILE_BYTES, fill_in
 from workers.errors import JobError
+from workers.imaging.bmap import Bmap
 from workers.imaging.manifest import Manifest, PerCard, dumps, loads
 from workers.imaging.per_card import Change, changes_of, check_content
 from workers.imaging.ranges import Range
+from workers.imaging.source import Papers
 from workers.report import Recorder
 from workers.writer.burn import burn
 from workers.writer.card import FileCard
+from workers.writer.charts import chart_of
 from workers.writer.personal import PersonalSource, facts_of, personal
 
 AT = 5 * MIB + 512
+DIGEST = "0" * 64
+PAGE = Manifest.model_validate(
+    {
+        "name": "a",
+        "builder": "b",
+        "recipe_sha256": DIGEST,
+        "image": {"size": 1, "sha256": DIGEST, "mapped_bytes": 1},
+        "container": {"name": "a", "size": 1, "sha256": DIGEST, "root": DIGEST},
+        "bmap": {"name": "a", "size": 1, "sha256": DIGEST},
+        "contents": [],
+        "signing_key": DIGEST,
+    }
+)
 
 
 @pytest.fixture
@@ -52,6 +68,20 @@ def test_a_change_where_the_image_has_nothing_is_refused(source: MemorySource, a
     with pytest.raises(JobError) as caught:
         PersonalSource(source, [Change(at, b"serial")])
     assert caught.value.code == "bad_manifest"
+
+
+@pytest.mark.parametrize(
+    ("at", "code"), [(2 * MIB, "bad_manifest"), (MIB - 3, "bad_manifest"), (5 * MIB, "no_digests")]
+)
+def test_without_the_image_too_no_card_is_good_whose_own_files_have_no_place(
+    card: FileCard, at: int, code: str
+) -> None:
+    """Those of the map that holds them cannot be told from the image's."""
+    chart = Bmap(9 * MIB, (Range(0, MIB, DIGEST), Range(3 * MIB, 4 * MIB, DIGEST)))
+    asks = PAGE.model_copy(update={"per_card": (PerCard(to="a", content="{serial}", at=at, size_at=92),)})
+    with pytest.raises(JobError) as caught:
+        chart_of(Papers(chart, asks, signed=True), card, "1-01-1-2", Recorder())
+    assert caught.value.code == code
 
 
 def test_it_is_burned_as_any_image(source: MemorySource, path: Path, card: FileCard) -> None:
@@ -94,21 +124,9 @@ def test_a_content_of_a_manifest_that_is_too_long_is_named() -> None:
 
 
 def test_manifests_without_such_files_are_as_they_were() -> None:
-    digest = "0" * 64
-    page = {
-        "name": "a",
-        "builder": "b",
-        "recipe_sha256": digest,
-        "image": {"size": 1, "sha256": digest, "mapped_bytes": 1},
-        "container": {"name": "a", "size": 1, "sha256": digest, "root": digest},
-        "bmap": {"name": "a", "size": 1, "sha256": digest},
-        "contents": [],
-        "signing_key": digest,
-    }
-    plain = Manifest.model_validate(page)
-    assert b"per_card" not in dumps(plain)
-    assert loads(dumps(plain)) == plain
-    asked = plain.model_copy(update={"per_card": (PerCard(to="a", content="{serial}", at=512, size_at=92),)})
+    assert b"per_card" not in dumps(PAGE)
+    assert loads(dumps(PAGE)) == PAGE
+    asked = PAGE.model_copy(update={"per_card": (PerCard(to="a", content="{serial}", at=512, size_at=92),)})
     assert loads(dumps(asked)) == asked
 
 
