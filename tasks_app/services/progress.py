@@ -46,11 +46,9 @@ def take_in(task: UUID | str, caller: Caller, body: Report) -> Answer:
         "lease": float(settings.TASK_LEASE),
         "reclaim": float(settings.TASK_RECLAIM),
     }
-    progress = body.get("progress")
-    statement = _WITH if progress else _WITHOUT
-    row = prepared.row(
-        statement if "log" in body else f"{statement}, {CARELESS}", {**given, **(progress or {})}
-    )
+    progress = body.get("progress", {})
+    statement = (_SAFELY if "log" in body else _QUICKLY)[bool(progress)]
+    row = prepared.row(statement, {**given, **progress})
     if row is None:
         return Answer.STALE
     return Answer.CANCEL if row[0] else Answer.GO
