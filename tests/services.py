@@ -33,7 +33,7 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
     asked = early_config.known_args_namespace
     if "PYTEST_XDIST_WORKER" in os.environ:
         for name in os.environ.pop(STARTED, "").split():
-            del os.environ[name]  # those of the process that gives out the tests
+            os.environ.pop(name, None)  # those of the process that gives out the tests
     if not (asked.help or asked.version or all(os.environ.get(name) for name in NEEDED)):
         _start(early_config)
     return (yield)

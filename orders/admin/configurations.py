@@ -97,6 +97,13 @@ class ConfigurationAdmin(Closed, admin.ModelAdmin):  # type: ignore[type-arg]  #
         """What is one organization's never becomes another's: logos, passwords and versions go with it."""
         return [*super().get_readonly_fields(request, obj), *(["organization"] if obj else [])]
 
+    def formfield_for_manytomany(self, *given: Any, **more: Any) -> Any:
+        """Without the cross that takes all contents out at once: a list holds nothing but its entries."""
+        field = super().formfield_for_manytomany(*given, **more)
+        if field:
+            field.widget.is_required = True
+        return field
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[Configuration]:
         """With whoever made and changed it."""
         return super().get_queryset(request).select_related("organization", "created_by", "updated_by")

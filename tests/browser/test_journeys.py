@@ -62,7 +62,7 @@ def describe(page: Page) -> None:
         expect(page.get_by_role("button", name=f"Remove “{title}”").first).to_be_visible()
     expect(page.locator("#total")).to_contain_text("2 ·")
     shoot(page, "journey-4-configuration")
-    page.get_by_role("button", name="Save").click()
+    page.get_by_role("button", name="Save", exact=True).click()
     expect(page.locator("#messages")).to_contain_text("“Bibliobus de Kita” is saved")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from imager.api import Problem
@@ -18,7 +19,7 @@ from workers.contract import PROTOCOL, Step
 pytestmark = pytest.mark.django_db
 
 TROUBLE = {"fault": "host", "code": "warehouse_away", "message": "No byte went to the warehouse."}
-AGO = timezone.now() - timedelta(seconds=1)
+AGO = Now() - timedelta(seconds=1)
 
 
 @pytest.fixture
