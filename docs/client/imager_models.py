@@ -417,8 +417,8 @@ class OrderedContent(BaseModel):
 class Organization(BaseModel):
     slug: Annotated[str, Field(pattern='^[-a-zA-Z0-9_]+$')]
     name: str
-    email: Annotated[EmailStr, Field(title='E-mail')]
-    language: LanguageEnum
+    email: str
+    language: str
     channel: str
     active: Annotated[
         bool,
@@ -882,9 +882,9 @@ class Problem(BaseModel):
 class Account(BaseModel):
     email: Annotated[EmailStr, Field(title='E-mail')]
     name: str
-    language: LanguageEnum
+    language: str
     role: RoleEnum
-    organization: str
+    organization: Annotated[str | None, Field(...)]
     may_order_cards: bool
     expires_at: Annotated[
         AwareDatetime | None,

@@ -32,6 +32,8 @@ class Pages(PageNumberPagination):
         """The page that was asked for; 400 if the list does not know all that was asked."""
         if view is not None:
             _refuse_unknown(request, view)
+        if request.query_params.get("page") == "":
+            raise ValidationError({"page": [_("Send a value, or leave this filter out.")]})
         return super().paginate_queryset(queryset, request, view)
 
     def get_page_size(self, request: Request) -> int | None:

@@ -46,6 +46,15 @@ class Strict(Telling):
         return super().to_internal_value(data)
 
 
+class Words(serializers.CharField):
+    """Text, and no number that could be written as text."""
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
 def _no_object() -> serializers.ValidationError:
     told = _("Send one object { … } with the fields by their names.")
     return serializers.ValidationError({api_settings.NON_FIELD_ERRORS_KEY: [told]})

@@ -46,15 +46,17 @@ class ConfigurationFilter(filters.FilterSet):  # type: ignore[misc]  # django-fi
     organization = filters.CharFilter(
         "organization__slug", max_length=50, label="The slug of its organization"
     )
-    mine = filters.BooleanFilter(method="by_me", label="Whether you saved it last")
+    mine = filters.ChoiceFilter(
+        choices=[("true", "true"), ("false", "false")], method="by_me", label="Whether you saved it last"
+    )
 
     class Meta:
         model = Configuration
         fields = ["organization", "mine"]
 
-    def by_me(self, found: QuerySet[Configuration], _name: str, value: bool) -> QuerySet[Configuration]:
+    def by_me(self, found: QuerySet[Configuration], _name: str, value: str) -> QuerySet[Configuration]:
         mine = Q(updated_by=visitor(self.request))
-        return found.filter(mine) if value else found.exclude(mine)
+        return found.filter(mine) if value == "true" else found.exclude(mine)
 
 
 class ConfigurationViewSet(Repeatable, Conditional, viewsets.ModelViewSet[Configuration]):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.db.models import CharField
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -11,13 +12,16 @@ from rest_framework.views import APIView
 from imager.accounts.models import Organization, User
 from imager.accounts.permissions import IsMember
 from imager.accounts.visitor import visitor
-from imager.api.strict import Strict
+from imager.api.strict import Strict, Words
 
 
 class AccountSerializer(serializers.ModelSerializer[User]):
     """Who asks, and what for: `organization` is empty for staff who belong to none."""
 
-    organization = serializers.SlugRelatedField[Organization](slug_field="slug", read_only=True)
+    organization = serializers.SlugRelatedField[Organization](
+        slug_field="slug", read_only=True, allow_null=True
+    )
+    language = serializers.CharField(read_only=True)  # may be empty
     may_order_cards = serializers.BooleanField(read_only=True)
 
     class Meta:
@@ -28,6 +32,8 @@ class AccountSerializer(serializers.ModelSerializer[User]):
 
 class AccountInputSerializer(Strict, serializers.ModelSerializer[User]):
     """What people say about themselves. An empty language: the organization's, or the browser's."""
+
+    serializer_field_mapping = {**serializers.ModelSerializer.serializer_field_mapping, CharField: Words}
 
     class Meta:
         model = User

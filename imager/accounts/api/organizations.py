@@ -17,6 +17,8 @@ class OrganizationSerializer(serializers.ModelSerializer[Organization]):
     """Whose things are shared by its members, and how much they may order; null: no limit of its own."""
 
     channel = serializers.SlugRelatedField[Channel](slug_field="slug", read_only=True)
+    email = serializers.CharField(read_only=True)  # may be empty
+    language = serializers.CharField(read_only=True)
 
     class Meta:
         model = Organization

@@ -6,7 +6,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from imager.api.strict import Strict
+from imager.api.strict import Strict, Words
 from orders.desk import MAX_NOTE
 from orders.models import OrderNote, Priority
 
@@ -37,15 +37,6 @@ class NoteSerializer(serializers.ModelSerializer[OrderNote]):
         model = OrderNote
         fields = ["id", "at", "by", "text"]
         read_only_fields = fields
-
-
-class Words(serializers.CharField):
-    """Text, and no number that could be written as text."""
-
-    def to_internal_value(self, data: Any) -> str:
-        if not isinstance(data, str):
-            self.fail("invalid")
-        return super().to_internal_value(data)
 
 
 class NoteInputSerializer(Strict):

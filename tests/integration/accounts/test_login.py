@@ -48,7 +48,7 @@ def test_the_access_token_says_little_and_the_truth() -> None:
 def test_the_refresh_token_lives_thirty_days_and_is_kept_as_a_hash_alone() -> None:
     claims = claims_of(log_in(factories.user())["refresh"])
     assert claims["typ"] == "refresh"
-    assert claims["exp"] - claims["iat"] == 30 * 86400
+    assert 0 <= claims["iat"] + 30 * 86400 - claims["exp"] <= 60  # the end is fixed first, then it is made
     row = RefreshToken.objects.get()
     assert claims["jti"] not in [str(value) for value in vars(row).values()]
 

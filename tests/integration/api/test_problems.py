@@ -109,6 +109,10 @@ def test_a_page_that_is_not_there(member):
     told(Client().get(ORDERS, {"page": "99"}, headers=member), 404, "not_found")
 
 
+def test_a_page_without_a_number(member):
+    told(Client().get(ORDERS, {"page": ""}, headers=member), 400, "invalid")
+
+
 def test_outside_the_api_pages_stay_pages():
     answer = Client().get("/nothing/")
     assert answer.status_code == 404

@@ -40,7 +40,7 @@ def test_cards_are_refused_by_every_door(school, api, downloader):
     assert refused.value.message_dict == {"kind": [SENTENCE]}
     assert of_api(api(downloader).post(URL, order_body(school))) == f"kind: {SENTENCE}"
     told = of_page(browser(downloader).post("/orders/new/", order_data(school)))
-    assert "kind: “Kind” must be one of download: choose one of these." in told
+    assert "kind: “Kind” does not offer what was sent: choose from its list." in told
     assert not Order.objects.exists()
 
 
