@@ -318,6 +318,30 @@ class ImportRequest(BaseModel):
     file: bytes
 
 
+class Invitation(BaseModel):
+    id: int
+    organization: str
+    email: Annotated[EmailStr, Field(title='E-mail')]
+    name: str
+    language: str
+    account_ends_at: Annotated[
+        AwareDatetime | None,
+        Field(
+            description='Of the account that is made by it. Empty: never.',
+            title='Account ends',
+        ),
+    ]
+    can_order_cards: Annotated[
+        bool, Field(description='Otherwise downloads alone.', title='May order cards')
+    ]
+    invited_by: Annotated[EmailStr | None, Field(title='E-mail')]
+    created_at: Annotated[AwareDatetime, Field(title='Invited')]
+    sent_at: Annotated[AwareDatetime | None, Field(title='Sent')]
+    expires_at: Annotated[AwareDatetime, Field(title='Expires')]
+    accepted_at: Annotated[AwareDatetime | None, Field(title='Accepted')]
+    revoked_at: Annotated[AwareDatetime | None, Field(title='Revoked')]
+
+
 class LanguageEnum(StrEnum):
     EN = 'en'
     FR = 'fr'
@@ -484,6 +508,17 @@ class PaginatedAddressList(BaseModel):
         AnyUrl | None, Field(examples=['http://api.example.org/accounts/?page=2'])
     ] = None
     results: list[Address]
+
+
+class PaginatedInvitationList(BaseModel):
+    count: Annotated[int, Field(examples=[123])]
+    next: Annotated[
+        AnyUrl | None, Field(examples=['http://api.example.org/accounts/?page=4'])
+    ] = None
+    previous: Annotated[
+        AnyUrl | None, Field(examples=['http://api.example.org/accounts/?page=2'])
+    ] = None
+    results: list[Invitation]
 
 
 class PaginatedNoteList(BaseModel):
@@ -1169,36 +1204,6 @@ class Imported(BaseModel):
     left_out: list[str]
 
 
-class Invitation(BaseModel):
-    id: int
-    organization: str
-    email: Annotated[EmailStr, Field(title='E-mail')]
-    name: str
-    language: Annotated[
-        LanguageEnum,
-        Field(
-            description="Empty: the organization's.\n\n* `en` - English\n* `fr` - Français",
-            title='Language of the mail',
-        ),
-    ]
-    account_ends_at: Annotated[
-        AwareDatetime | None,
-        Field(
-            description='Of the account that is made by it. Empty: never.',
-            title='Account ends',
-        ),
-    ]
-    can_order_cards: Annotated[
-        bool, Field(description='Otherwise downloads alone.', title='May order cards')
-    ]
-    invited_by: Annotated[EmailStr | None, Field(title='E-mail')]
-    created_at: Annotated[AwareDatetime, Field(title='Invited')]
-    sent_at: Annotated[AwareDatetime | None, Field(title='Sent')]
-    expires_at: Annotated[AwareDatetime, Field(title='Expires')]
-    accepted_at: Annotated[AwareDatetime | None, Field(title='Accepted')]
-    revoked_at: Annotated[AwareDatetime | None, Field(title='Revoked')]
-
-
 class InvitationInputRequest(BaseModel):
     organization: Annotated[str, Field(min_length=1)]
     email: Annotated[EmailStr, Field(max_length=254, min_length=1, title='E-mail')]
@@ -1346,17 +1351,6 @@ class PaginatedContentList(BaseModel):
         AnyUrl | None, Field(examples=['http://api.example.org/accounts/?page=2'])
     ] = None
     results: list[Content1]
-
-
-class PaginatedInvitationList(BaseModel):
-    count: Annotated[int, Field(examples=[123])]
-    next: Annotated[
-        AnyUrl | None, Field(examples=['http://api.example.org/accounts/?page=4'])
-    ] = None
-    previous: Annotated[
-        AnyUrl | None, Field(examples=['http://api.example.org/accounts/?page=2'])
-    ] = None
-    results: list[Invitation]
 
 
 class PaginatedMediaList(BaseModel):

@@ -33,6 +33,7 @@ class InvitationSerializer(serializers.ModelSerializer[Invitation]):
 
     organization = serializers.SlugRelatedField[Organization](slug_field="slug", read_only=True)
     invited_by = serializers.SlugRelatedField[User](slug_field="email", read_only=True, allow_null=True)
+    language = serializers.CharField(read_only=True)  # may be empty
 
     class Meta:
         model = Invitation
